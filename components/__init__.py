@@ -1,0 +1,1 @@
+"""The steps of the pipeline, one room each; no step imports another."""

@@ -1,0 +1,1 @@
+"""Pictures from a folder or an archive → checked, deduplicated, split TFRecord shards."""

@@ -1,0 +1,25 @@
+"""Knobs of the ingest step."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from components.shared.step_config import StepConfig
+
+
+class IngestConfig(StepConfig):
+    """How pictures are chosen, checked, resized and split."""
+
+    image_size: Literal[32, 64, 128, 256] = Field(
+        64, description="Side of the square pictures, pixels."
+    )
+    max_images: int | None = Field(
+        None, ge=1, description="Use only the first N files, in the order of their paths."
+    )
+    eval_share: float = Field(
+        0.1, gt=0, le=0.5, description="Share held out for evaluation, chosen by content hash."
+    )
+    max_reject_share: float = Field(
+        0.05, ge=0, le=1, description="Refuse a source of which more than this share is broken."
+    )
+    shards: int = Field(4, ge=1, le=1024, description="TFRecord files per split.")

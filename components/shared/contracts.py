@@ -1,0 +1,49 @@
+"""File names and keys that one step writes and another reads."""
+
+from pathlib import Path
+
+STEPS = ("ingest", "transform", "train", "evaluate", "export")
+
+# ingest → transform, train, evaluate: the `records` folder.
+MANIFEST = "manifest.json"
+REJECTED = "rejected.jsonl"
+CONTACT_SHEET = "contact_sheet.png"
+TRAIN_SPLIT = "train"
+EVAL_SPLIT = "eval"
+
+# Features of one record (a serialised tf.train.Example).
+IMAGE = "image"  # raw uint8 pixels, row by row, RGB
+PATH = "path"  # UTF-8, relative to the source's root
+SHA256 = "sha256"  # hexadecimal, of the original file's bytes
+
+# transform → train, evaluate: the `transform_graph` folder.
+TRANSFORM_FN = "transform_fn"
+STATISTICS = "statistics.json"
+
+# train → evaluate, export: the `training` folder.
+SNAPSHOTS = "snapshots"  # epoch-0010.keras, …: the generator after that epoch
+SHEETS = "sheets"  # epoch-0000.png, …: 4×4 samples from fixed latents
+METRICS = "metrics.jsonl"
+TENSORBOARD = "tensorboard"
+TRAINING = "training.json"
+
+# evaluate → export: the `evaluation` folder.
+SCORES = "scores.json"
+REPORT = "report.html"
+SAMPLES = "samples.png"
+GENERATOR = "generator.keras"  # the best snapshot
+
+# export → publish, serving: the `model` folder.
+SAVED_MODEL = "saved_model"
+GIF = "dcgan.gif"
+MODEL_CARD = "MODEL_CARD.md"
+
+
+def epoch_file(epoch: int, suffix: str) -> str:
+    """Name of the file that belongs to an epoch, e.g. ``epoch-0010.png``."""
+    return f"epoch-{epoch:04d}{suffix}"
+
+
+def epoch_of(path: Path) -> int:
+    """Epoch that a file named by `epoch_file` belongs to."""
+    return int(path.stem.removeprefix("epoch-"))

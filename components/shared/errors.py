@@ -1,0 +1,35 @@
+"""Errors meant for the person who can act on them, each with its exit code.
+
+A message says what went wrong, where, with which value, and what to do. It is
+shown as one line, without a traceback.
+"""
+
+
+class PipelineError(Exception):
+    """Something failed in a way that we foresaw."""
+
+    exit_code = 1
+
+
+class UsageError(PipelineError):
+    """A wrong option, path or configuration value, or a machine short of room."""
+
+    exit_code = 2
+
+
+class DataRefused(PipelineError):
+    """The pictures cannot be trained on."""
+
+    exit_code = 3
+
+
+class TrainingStopped(PipelineError):
+    """Training collapsed or produced NaN."""
+
+    exit_code = 4
+
+
+class NotBlessed(PipelineError):
+    """The model did not pass its thresholds and a blessed one was required."""
+
+    exit_code = 5

@@ -1,0 +1,38 @@
+"""Grids of pictures, as every sheet of samples and every contact sheet shows them."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+_GAP = 2  # pixels between two pictures
+_BACKGROUND = 255
+
+
+def grid(pictures: np.ndarray, columns: int) -> np.ndarray:
+    """Lay pictures out row by row.
+
+    Args:
+        pictures: uint8 [N, H, W, 3], N ≥ 1.
+        columns: Pictures a row; the last row may be shorter.
+
+    Returns:
+        uint8 [rows·(H + 2) + 2, columns·(W + 2) + 2, 3], white between the pictures.
+    """
+    count, height, width, channels = pictures.shape
+    rows = -(-count // columns)
+    sheet = np.full(
+        (rows * (height + _GAP) + _GAP, columns * (width + _GAP) + _GAP, channels),
+        _BACKGROUND,
+        np.uint8,
+    )
+    for index, picture in enumerate(pictures):
+        top = index // columns * (height + _GAP) + _GAP
+        left = index % columns * (width + _GAP) + _GAP
+        sheet[top : top + height, left : left + width] = picture
+    return sheet
+
+
+def save_png(path: Path, picture: np.ndarray) -> None:
+    """Save a uint8 [H, W, 3] array as PNG."""
+    Image.fromarray(picture).save(path, format="PNG", optimize=True)

@@ -1,0 +1,1 @@
+"""Records and normalisation → snapshots of a generator, sample sheets and curves."""

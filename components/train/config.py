@@ -1,0 +1,57 @@
+"""Knobs of the train step."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from components.shared.step_config import StepConfig
+
+Augmentation = Literal["color", "translation"]
+
+
+class TrainConfig(StepConfig):
+    """Networks, optimisation and bookkeeping. Defaults are those of the DCGAN write-up."""
+
+    epochs: int = Field(50, ge=1, le=100_000, description="Passes over the training pictures.")
+    batch_size: int = Field(10, ge=2, le=4096, description="Pictures a step.")
+    seed: int = Field(0, ge=0, lt=2**31, description="Source of all randomness in training.")
+
+    latent_size: int = Field(100, ge=1, le=4096, description="Length of a latent vector.")
+    base_width: int = Field(
+        1024,
+        ge=16,
+        le=4096,
+        multiple_of=8,
+        description="Channels at 4×4; halved at each doubling of the resolution.",
+    )
+    kernel_size: int = Field(5, ge=3, le=7, description="Side of the convolution kernels.")
+    leaky_slope: float = Field(0.3, ge=0, lt=1, description="Negative slope of LeakyReLU.")
+    dropout: float = Field(0.3, ge=0, lt=1, description="Dropped share, discriminator only.")
+    batch_norm_momentum: float = Field(
+        0.99, ge=0, lt=1, description="Of the moving statistics in the generator."
+    )
+
+    generator_learning_rate: float = Field(1e-4, gt=0, le=1, description="Adam step size.")
+    discriminator_learning_rate: float = Field(1e-4, gt=0, le=1, description="Adam step size.")
+    beta_1: float = Field(0.9, ge=0, lt=1, description="Adam's decay of the first moment.")
+    r1_weight: float = Field(
+        0.0, ge=0, description="γ of the R1 gradient penalty on real pictures; 0 is off."
+    )
+    r1_interval: int = Field(
+        8, ge=1, description="Steps between two R1 penalties, each weighted by the interval."
+    )
+    augment: tuple[Augmentation, ...] = Field(
+        (), description="Differentiable augmentations shown to the discriminator."
+    )
+    ema_half_life: int = Field(
+        0,
+        ge=0,
+        description="Pictures after which a past weight counts half in the averaged "
+        "generator; 0 samples from the raw weights.",
+    )
+
+    checkpoint_seconds: float = Field(
+        60.0, ge=0, description="Time between checkpoints; one is also made at each snapshot."
+    )
+    snapshot_epochs: int = Field(1, ge=1, description="Epochs between snapshots of the generator.")
+    snapshots_kept: int = Field(5, ge=1, description="Snapshots kept, the last ones.")

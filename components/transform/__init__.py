@@ -1,0 +1,1 @@
+"""Records → the normalisation graph and the statistics of the training pictures."""
