@@ -1,0 +1,55 @@
+"""Export and publish as Kubeflow components."""
+
+from kfp import dsl
+
+from components.shared.images import image
+
+
+@dsl.component(base_image=image("export"), install_kfp_package=False)
+def export(
+    code_version: str,
+    config: dict,
+    training: dsl.Input[dsl.Artifact],
+    evaluation: dsl.Input[dsl.Artifact],
+    model: dsl.Output[dsl.Model],
+):
+    """Make the GIF of the training, the SavedModel to serve and its model card.
+
+    Args:
+        code_version: Digest of this step's code; another value runs this step again.
+        config: ExportConfig as JSON.
+        training: From train.
+        evaluation: From evaluate.
+        model: SavedModel, Keras file, model card and GIF.
+    """
+    from components.shared.process import step_process
+
+    with step_process("export") as process:
+        from pathlib import Path
+
+        from components.export.config import ExportConfig
+        from components.export.step import export
+
+        process.imported()
+        folders = Path(training.path), Path(evaluation.path), Path(model.path)
+        model.metadata.update(export(*folders, ExportConfig(**config))["scores"])
+
+
+@dsl.component(base_image=image("export"), install_kfp_package=False)
+def publish(publish_root: str, code_version: str, model: dsl.Input[dsl.Model]) -> str:
+    """Copy a blessed model to the next version under the publish root; gives its folder.
+
+    Args:
+        publish_root: Folder that model servers watch.
+        code_version: Digest of this step's code.
+        model: From export.
+    """
+    from components.shared.process import step_process
+
+    with step_process("publish") as process:
+        from pathlib import Path
+
+        from components.export.publish import publish
+
+        process.imported()
+        return publish(Path(model.path), Path(publish_root))

@@ -1,0 +1,24 @@
+"""The transform graph as its readers use it, with TensorFlow alone."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import tensorflow as tf
+
+from components.shared.contracts import IMAGE, TRANSFORM_FN
+
+
+def load_transform_graph(folder: Path) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
+    """Load the graph that transform wrote.
+
+    Returns:
+        A function from raw uint8 pixels, string [B], to the graph's outputs; under
+        `IMAGE` float32 [B, H, W, 3] in [-1, 1].
+    """
+    loaded = tf.saved_model.load(str(folder / TRANSFORM_FN))
+
+    def apply(images: tf.Tensor) -> dict[str, tf.Tensor]:
+        outputs: dict[str, tf.Tensor] = loaded.transform_fn({IMAGE: images})
+        return outputs
+
+    return apply

@@ -1,0 +1,148 @@
+"""What surrounds a step in the process that runs it: log lines, errors, timing.
+
+A step speaks to whoever started it through its log alone, which reads the same from
+a subprocess, a container or a pod:
+
+    [train] epoch 3/50 …
+    [train] done in 301.2 s, imports 6.3 s
+    [ingest] error 3: no pictures in /data/empty …
+"""
+
+import contextlib
+import errno
+import logging
+import os
+import re
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from components.shared.errors import PipelineError, UsageError
+
+PARENT_VARIABLE = "DCGAN_PARENT_PID"  # set by a local run: the step ends with its parent
+
+_LINE = re.compile(r"\[(?P<step>[a-z]+)\] (?P<message>.*)")
+_DONE = re.compile(r"done in (?P<work>[\d.]+) s, imports (?P<imports>[\d.]+) s")
+_ERROR = re.compile(r"error (?P<code>\d+): (?P<message>.*)")
+_STORAGE_ERRORS = {
+    errno.ENOSPC: "no space left on the disk",
+    errno.EDQUOT: "disk quota used up",
+    errno.EROFS: "read-only file system",
+    errno.EACCES: "no permission to write",
+    errno.EPERM: "no permission to write",
+}
+
+
+class LogLine(NamedTuple):
+    """One line of a step's log; at most one of `seconds` and `exit_code` is set."""
+
+    step: str
+    message: str
+    seconds: tuple[float, float] | None = None  # own work, imports
+    exit_code: int | None = None
+
+
+def parse_log_line(line: str) -> LogLine | None:
+    """Read a line that a step wrote; None for what anybody else wrote."""
+    match = _LINE.fullmatch(line.strip())
+    if not match:
+        return None
+    step, message = match["step"], match["message"]
+    if done := _DONE.fullmatch(message):
+        return LogLine(step, message, seconds=(float(done["work"]), float(done["imports"])))
+    if error := _ERROR.fullmatch(message):
+        return LogLine(step, error["message"], exit_code=int(error["code"]))
+    return LogLine(step, message)
+
+
+class StepProcess:
+    """Handle that a component's body gets from `step_process`."""
+
+    def __init__(self) -> None:
+        """Start counting; what comes before `imported` counts as imports."""
+        self._started = self._imported = time.monotonic()
+
+    def imported(self) -> None:
+        """Say that the imports are over and the step's own work begins."""
+        self._imported = time.monotonic()
+
+    def summary(self) -> str:
+        """The closing line of a step's log."""
+        work = time.monotonic() - self._imported
+        return f"done in {work:.1f} s, imports {self._imported - self._started:.1f} s"
+
+
+@contextlib.contextmanager
+def step_process(step: str) -> Iterator[StepProcess]:
+    """Log, time and end the process that runs one step.
+
+    An error foreseen by us, or storage that ran out, becomes one line and its exit
+    code; anything else keeps its traceback and ends with 1.
+    """
+    log = _start_log(step)
+    _end_with_parent()
+    process = StepProcess()
+    try:
+        yield process
+    except Exception as error:
+        known = _as_pipeline_error(error)
+        if known is None:
+            log.info("error 1: %s: %s", type(error).__name__, _one_line(error))
+            raise
+        log.info("error %d: %s", known.exit_code, _one_line(known))
+        sys.exit(known.exit_code)
+    log.info(process.summary())
+
+
+def storage_error(error: BaseException) -> UsageError | None:
+    """Find in a chain of exceptions the storage that ran out or refuses to be written."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, OSError) and seen.errno in _STORAGE_ERRORS:
+            where = f" ({seen.filename})" if seen.filename else ""
+            return UsageError(
+                f"{_STORAGE_ERRORS[seen.errno]}{where}: make room, or choose another "
+                "folder with --runs-dir"
+            )
+        seen = seen.__cause__ or seen.__context__
+    return None
+
+
+def _as_pipeline_error(error: Exception) -> PipelineError | None:
+    return error if isinstance(error, PipelineError) else storage_error(error)
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())
+
+
+def _start_log(step: str) -> logging.Logger:
+    log = logging.getLogger("dcgan")
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(logging.Formatter(f"[{step}] %(message)s"))
+    log.handlers = [handler]
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    return log
+
+
+def _end_with_parent() -> None:
+    """End this process when the one named by `PARENT_VARIABLE` is gone.
+
+    A local run that is killed would otherwise leave its step training on, out of sight.
+    """
+    parent = os.environ.get(PARENT_VARIABLE)
+    if parent is None:
+        return
+
+    def watch() -> None:
+        while True:
+            time.sleep(0.5)
+            try:
+                os.kill(int(parent), 0)
+            except ProcessLookupError:
+                os._exit(1)
+
+    threading.Thread(target=watch, daemon=True, name="end-with-parent").start()

@@ -1,0 +1,86 @@
+"""The folder in which one training lives, across all the processes that work on it.
+
+It is named by the digest of all that determines the training, and outlives the step:
+whoever starts the same training again finds its state here.
+"""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from components.shared.contracts import METRICS, SHEETS, SNAPSHOTS, TENSORBOARD, epoch_file
+from components.shared.files import digest_of, read_json_lines, write_atomically, write_json
+from components.shared.pictures import save_png
+
+_CHECKPOINTS = "checkpoints"
+_IDENTITY = "training_identity.json"
+
+
+class TrainingFolder:
+    """Checkpoints, snapshots, sheets and curves of one training."""
+
+    def __init__(self, checkpoint_root: Path, identity: dict[str, Any]) -> None:
+        """Open the folder of the training that `identity` (a JSON object) determines."""
+        self.path = checkpoint_root / digest_of(identity)[:16]
+        for name in (_CHECKPOINTS, SNAPSHOTS, SHEETS):
+            (self.path / name).mkdir(parents=True, exist_ok=True)
+        write_json(self.path / _IDENTITY, identity)
+        self._manager: tf.train.CheckpointManager | None = None
+
+    def restore(self, state: tf.train.Checkpoint) -> bool:
+        """Load the last complete checkpoint into `state`; False where there is none."""
+        self._manager = tf.train.CheckpointManager(
+            state, str(self.path / _CHECKPOINTS), max_to_keep=2, step_counter=state.step
+        )
+        latest = self._manager.latest_checkpoint
+        if latest is None:
+            return False
+        state.restore(latest).assert_existing_objects_matched()
+        return True
+
+    def save(self) -> None:
+        """Write a checkpoint; TensorFlow names it as the latest only once it is whole."""
+        assert self._manager is not None, "restore() comes first"
+        self._manager.save()
+
+    def forget_after(self, step: int) -> None:
+        """Drop the curves' points after `step`: they will be made again."""
+        self._write_metrics([row for row in self._read_metrics() if row["step"] <= step])
+
+    def add_metrics(self, row: dict[str, Any]) -> None:
+        """Add one point to the curves."""
+        self._write_metrics([*self._read_metrics(), row])
+
+    def _read_metrics(self) -> list[dict[str, Any]]:
+        path = self.path / METRICS
+        return read_json_lines(path) if path.exists() else []
+
+    def _write_metrics(self, rows: list[dict[str, Any]]) -> None:
+        lines = "".join(json.dumps(row) + "\n" for row in rows)
+        write_atomically(self.path / METRICS, lines.encode())
+
+    def save_sheet(self, epoch: int, sheet: np.ndarray) -> None:
+        """Save the sample sheet of an epoch as PNG."""
+        save_png(self.path / SHEETS / epoch_file(epoch, ".png"), sheet)
+
+    def save_snapshot(self, epoch: int, generator: keras.Model, kept: int) -> None:
+        """Save the generator after an epoch; of older snapshots, the last ones stay."""
+        target = self.path / SNAPSHOTS / epoch_file(epoch, ".keras")
+        partial = target.with_name(f".partial-{target.name}")
+        generator.save(partial)
+        partial.replace(target)
+        for old in sorted(target.parent.glob("epoch-*.keras"))[:-kept]:
+            old.unlink()
+
+    def copy_results(self, target: Path) -> None:
+        """Copy what later steps and people read: all but the checkpoints."""
+        for name in (SNAPSHOTS, SHEETS, TENSORBOARD):
+            shutil.copytree(
+                self.path / name, target / name, ignore=shutil.ignore_patterns(".partial-*")
+            )
+        shutil.copy(self.path / METRICS, target / METRICS)

@@ -1,0 +1,95 @@
+"""The train step: from records to snapshots of a generator."""
+
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from components.shared.contracts import IMAGE, MANIFEST, TRAIN_SPLIT, TRAINING
+from components.shared.errors import DataRefused
+from components.shared.files import complete_or_absent, read_json, write_json
+from components.shared.normalization import load_transform_graph
+from components.shared.records import load_images
+from components.train.checkpoints import TrainingFolder
+from components.train.config import TrainConfig
+from components.train.loop import TrainingLoop
+from components.train.trainer import Trainer
+
+LOG = logging.getLogger("dcgan.train")
+
+
+def train(
+    records: Path,
+    transform_graph: Path,
+    training: Path,
+    checkpoint_root: Path,
+    code_version: str,
+    config: TrainConfig,
+) -> dict[str, Any]:
+    """Train a DCGAN, going on from the last checkpoint of the same training.
+
+    Args:
+        records: Folder written by ingest.
+        transform_graph: Folder written by transform.
+        training: Folder to make: snapshots, sheets, curves, TensorBoard events and
+            `training.json`.
+        checkpoint_root: Folder that outlives this step; the training lives in a folder
+            below it, named by the digest of data, configuration and code.
+        code_version: Digest of the code that trains; another one is another training.
+        config: Knobs of this step.
+
+    Returns:
+        What `training.json` holds: configuration, epochs, steps, pictures seen, seconds
+        of training over all processes, and the data.
+
+    Raises:
+        DataRefused: Fewer training pictures than a batch.
+        TrainingStopped: A loss is no longer finite.
+    """
+    manifest = read_json(records / MANIFEST)
+    images = load_images(records, TRAIN_SPLIT)
+    steps_per_epoch = int(images.shape[0]) // config.batch_size
+    if steps_per_epoch == 0:
+        raise DataRefused(
+            f"{images.shape[0]} training pictures are fewer than train.batch_size "
+            f"(={config.batch_size}): add pictures, or lower it"
+        )
+    data = {key: manifest[key] for key in ("digest", "image_size", "counts")}
+    folder = TrainingFolder(checkpoint_root, _identity(data["digest"], code_version, config))
+    LOG.info("%d pictures, %d steps an epoch, on %s", images.shape[0], steps_per_epoch, _device())
+
+    graph = load_transform_graph(transform_graph)
+    trainer = Trainer(config, manifest["image_size"])
+    loop = TrainingLoop(trainer, folder, config, steps_per_epoch)
+    loop.run(images, lambda batch: graph(batch)[IMAGE])
+
+    steps = steps_per_epoch * config.epochs
+    summary = {
+        "config": config.model_dump(mode="json"),
+        "data": data,
+        "epochs": config.epochs,
+        "steps": steps,
+        "images_seen": steps * config.batch_size,
+        "seconds": round(float(trainer.seconds.numpy()), 1),
+        "resumed_from_step": loop.first_step,
+    }
+    with complete_or_absent(training) as target:
+        folder.copy_results(target)
+        write_json(target / TRAINING, summary)
+    return summary
+
+
+def _identity(data_digest: str, code_version: str, config: TrainConfig) -> dict[str, Any]:
+    # How often state is saved does not change what it becomes.
+    knobs = config.model_dump(mode="json", exclude={"checkpoint_seconds"})
+    return {"data": data_digest, "code": code_version, "config": knobs}
+
+
+def _device() -> str:
+    gpus = tf.config.list_physical_devices("GPU")
+    if not gpus:
+        return f"CPU ({os.cpu_count()} cores)"
+    details = tf.config.experimental.get_device_details(gpus[0])
+    return f"GPU ({details.get('device_name', gpus[0].name)})"

@@ -1,0 +1,136 @@
+"""The transform step: what the pixels become for the networks, and what they are like."""
+
+import logging
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import tensorflow as tf
+import tensorflow_transform as tft
+import tensorflow_transform.beam as tft_beam
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from tensorflow_transform.tf_metadata import schema_utils
+from tfx_bsl.public import tfxio
+
+from components.shared.contracts import IMAGE, MANIFEST, STATISTICS, TRAIN_SPLIT
+from components.shared.errors import DataRefused
+from components.shared.files import complete_or_absent, read_json, write_json
+from components.shared.pixels import normalize
+from components.shared.normalization import load_transform_graph
+from components.shared.records import load_images, shard_paths
+from components.transform.config import TransformConfig
+
+LOG = logging.getLogger("dcgan.transform")
+_LEVEL_COUNTS = "level_counts"  # output of the graph: int64 [B, 256, 3]
+_LEVELS = 256
+_CHANNELS = 3
+
+
+def transform(records: Path, transform_graph: Path, config: TransformConfig) -> dict[str, Any]:
+    """Analyse the training pictures and write the graph that normalises them.
+
+    The graph (tf.Transform's `transform_fn`) takes raw uint8 pixels as strings [B] and
+    gives float32 [B, H, W, 3] in [-1, 1]; trainer and evaluation apply this one.
+
+    Args:
+        records: Folder written by ingest.
+        transform_graph: Folder to make: `transform_fn/`, `statistics.json`.
+        config: Knobs of this step.
+
+    Returns:
+        The statistics: per channel (red, green, blue) mean, standard deviation, minimum
+        and maximum on the scale 0 to 255, and the share of pixels per histogram bin.
+
+    Raises:
+        DataRefused: Too few pictures, or all of one colour.
+    """
+    manifest = read_json(records / MANIFEST)
+    count = manifest["counts"][TRAIN_SPLIT]
+    if count < config.min_images:
+        raise DataRefused(
+            f"{count} training pictures are fewer than two batches ({config.min_images}): add "
+            "pictures, or lower train.batch_size"
+        )
+    with complete_or_absent(transform_graph) as folder:
+        _analyze(records, folder, manifest["image_size"])
+        levels = load_transform_graph(folder)(load_images(records, TRAIN_SPLIT, limit=1))[
+            _LEVEL_COUNTS
+        ]
+        statistics = _describe(levels[0].numpy(), config.histogram_bins)
+        _refuse_one_colour(statistics, records)
+        write_json(folder / STATISTICS, {"images": count, **statistics})
+    LOG.info(
+        "mean %s, standard deviation %s",
+        "/".join(f"{value:.0f}" for value in statistics["mean"]),
+        "/".join(f"{value:.0f}" for value in statistics["standard_deviation"]),
+    )
+    return statistics
+
+
+def _analyze(records: Path, folder: Path, image_size: int) -> None:
+    schema = schema_utils.schema_from_feature_spec({IMAGE: tf.io.FixedLenFeature([], tf.string)})
+    shards = [str(path) for path in shard_paths(records, TRAIN_SPLIT)]
+    source = tfxio.TFExampleRecord(shards, schema=schema)
+
+    def preprocess(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        pixels = tf.io.decode_raw(inputs[IMAGE], tf.uint8)
+        pixels = tf.reshape(pixels, [-1, image_size, image_size, _CHANNELS])
+        levels = tft.sum(_count_levels(pixels), reduce_instance_dims=False)
+        return {
+            IMAGE: normalize(tf.cast(pixels, tf.float32)),
+            # An output has one row per picture; the analyzer's result is the same in each.
+            _LEVEL_COUNTS: tf.tile(levels[tf.newaxis], [tf.shape(pixels)[0], 1, 1]),
+        }
+
+    with (
+        tempfile.TemporaryDirectory(dir=folder, prefix="beam-") as scratch,
+        tft_beam.Context(temp_dir=scratch),
+        beam.Pipeline(runner=FnApiRunner()) as pipeline,
+    ):
+        dataset = (pipeline | "Read" >> source.BeamSource(), source.TensorAdapterConfig())
+        graph = dataset | "Analyze" >> tft_beam.AnalyzeDataset(preprocess)
+        _ = graph | "Write" >> tft_beam.WriteTransformFn(str(folder))
+
+
+def _count_levels(pixels: tf.Tensor) -> tf.Tensor:
+    """Count each grey level per channel: uint8 [B, H, W, 3] → int64 [1, 256, 3].
+
+    Counted before the analyzer, so that Beam carries 768 numbers a batch, not pixels.
+    """
+    flat = tf.cast(tf.reshape(pixels, [-1, _CHANNELS]), tf.int32)
+    counts = [
+        tf.math.bincount(flat[:, c], minlength=_LEVELS, maxlength=_LEVELS, dtype=tf.int64)
+        for c in range(_CHANNELS)
+    ]
+    return tf.stack(counts, axis=-1)[tf.newaxis]
+
+
+def _describe(levels: np.ndarray, bins: int) -> dict[str, Any]:
+    """Turn counts of grey levels, int64 [256, 3], into statistics per channel."""
+    value = np.arange(_LEVELS, dtype=np.float64)
+    share = levels / levels.sum(axis=0)
+    mean = value @ share
+    variance = np.maximum((value**2) @ share - mean**2, 0)  # rounding can fall below 0
+    present = [np.flatnonzero(levels[:, channel]) for channel in range(_CHANNELS)]
+    histogram = [
+        np.histogram(value, bins=bins, range=(0, _LEVELS), weights=share[:, channel])[0].tolist()
+        for channel in range(_CHANNELS)
+    ]
+    return {
+        "mean": mean.tolist(),
+        "standard_deviation": np.sqrt(variance).tolist(),
+        "minimum": [int(found[0]) for found in present],
+        "maximum": [int(found[-1]) for found in present],
+        "histogram": histogram,
+    }
+
+
+def _refuse_one_colour(statistics: dict[str, Any], records: Path) -> None:
+    if max(statistics["standard_deviation"]) < 1:
+        colour = tuple(round(value) for value in statistics["mean"])
+        raise DataRefused(
+            f"all training pictures in {records} are of one colour, RGB {colour}: there is "
+            "nothing to learn; check the source's pictures"
+        )

@@ -1,0 +1,135 @@
+"""The command line: ``dcgan run | sample | inspect | doctor``."""
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from components.shared.errors import NotBlessed, PipelineError, UsageError
+from components.shared.process import storage_error
+from pipeline import show
+from pipeline.config import load_config
+from pipeline.results import read_run
+
+app = typer.Typer(
+    help="Pictures in; a trained DCGAN, evidence of how good it is and a model to serve out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+_console = Console(highlight=False, soft_wrap=True)
+
+
+class Runner(StrEnum):
+    """Where the steps of a local run run."""
+
+    SUBPROCESS = "subprocess"
+    DOCKER = "docker"
+
+
+@app.command()
+def run(
+    images: Annotated[
+        str | None, typer.Option(help="Folder, .zip or .tar of pictures.", metavar="SOURCE")
+    ] = None,
+    profile: Annotated[
+        str, typer.Option(help="Named settings: demo, seed or full.", metavar="NAME")
+    ] = "demo",
+    config: Annotated[
+        Path | None, typer.Option(help="YAML file over the profile.", metavar="FILE")
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="One setting over both.", metavar="SECTION.KEY=VALUE"),
+    ] = None,
+    runs_dir: Annotated[Path, typer.Option(help="Parent of all runs.", metavar="DIR")] = Path(
+        "runs"
+    ),
+    publish_root: Annotated[
+        Path | None,
+        typer.Option(help="Where blessed models go.", metavar="DIR", show_default="DIR/published"),
+    ] = None,
+    runner: Annotated[Runner, typer.Option(help="Where the steps run.")] = Runner.SUBPROCESS,
+    require_blessed: Annotated[
+        bool, typer.Option("--require-blessed", help="End with 5 unless the model is blessed.")
+    ] = False,
+) -> None:
+    """Run the whole pipeline on this machine; what did not change is not run again."""
+    from pipeline.local import run_locally
+
+    if runner is Runner.DOCKER:
+        raise UsageError("--runner docker: there are no step images yet; use subprocess")
+    settings = load_config(profile, config, overrides or ())
+    if images is not None:
+        settings = settings.model_copy(update={"images": images})
+    runs_dir = runs_dir.expanduser().absolute()
+    publish_root = (publish_root or runs_dir / "published").expanduser().absolute()
+    summary = run_locally(
+        settings, runs_dir, publish_root, lambda line: _console.print(show.step_line(line))
+    )
+    _console.print(show.run_table(summary))
+    if require_blessed and not summary.values["blessed"]:
+        raise NotBlessed(f"not blessed: {summary.values['blessed_reason']}")
+
+
+@app.command()
+def sample(
+    model: Annotated[
+        Path, typer.Option(help="A run, or a folder of a published model.", metavar="PATH")
+    ] = Path("runs/latest"),
+    count: Annotated[int, typer.Option(help="Pictures to draw.", min=1, max=10_000)] = 16,
+    seed: Annotated[int, typer.Option(help="The same seed draws the same.", min=0)] = 0,
+    out: Annotated[Path, typer.Option(help="PNG to write.", metavar="FILE")] = Path("samples.png"),
+) -> None:
+    """Draw pictures from a trained generator as one PNG grid."""
+    from pipeline.sampling import save_samples
+
+    save_samples(model, count, seed, out)
+    _console.print(f"{count} samples, seed {seed}: {out}")
+
+
+@app.command()
+def inspect(
+    run: Annotated[Path, typer.Argument(help="A run, e.g. runs/latest.", metavar="RUN")],
+) -> None:
+    """Show what a finished run did, its scores and where its files are."""
+    _console.print(show.run_table(read_run(run)))
+
+
+@app.command()
+def doctor(
+    runs_dir: Annotated[Path, typer.Option(help="Parent of all runs.", metavar="DIR")] = Path(
+        "runs"
+    ),
+) -> None:
+    """Check this machine: versions, GPU, disk, name clashes, runners."""
+    from pipeline.doctor import examine
+
+    checks = examine(runs_dir.expanduser().absolute())
+    _console.print(show.check_table(checks))
+    if failed := [check.name for check in checks if not check.ok]:
+        raise PipelineError(f"not ready: {', '.join(failed)}")
+
+
+def main() -> None:
+    """Run the command line; what a person can mend ends as one line, never a traceback."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        _fail("stopped; the same command goes on from the last checkpoint", 130)
+    except PipelineError as error:
+        _fail(str(error), error.exit_code)
+    except OSError as error:
+        if known := storage_error(error):
+            _fail(str(known), known.exit_code)
+        raise
+
+
+def _fail(message: str, exit_code: int) -> None:
+    Console(stderr=True, highlight=False, soft_wrap=True).print(
+        f"[red]error:[/] {show.plain(message)}"
+    )
+    sys.exit(exit_code)

@@ -1,0 +1,193 @@
+"""The configuration of a whole run: profile, then file, then single overrides."""
+
+import difflib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from components.evaluate.config import EvaluateConfig
+from components.export.config import ExportConfig
+from components.ingest.config import IngestConfig
+from components.shared.errors import UsageError
+from components.train.config import TrainConfig
+from components.transform.config import TransformConfig
+
+_PROFILES = Path(__file__).parent / "profiles"
+_DEMO_IMAGES = Path(__file__).parent / "demo" / "faces_cc0_1000.zip"
+DEMO = "demo"  # as `images`: the pictures that this package brings
+
+
+class PipelineConfig(BaseModel):
+    """Everything that determines a run; one section per step."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    images: str | None = Field(None, description="Folder, zip or tar of pictures, or `demo`.")
+    ingest: IngestConfig = IngestConfig()
+    transform: TransformConfig = TransformConfig()
+    train: TrainConfig = TrainConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+    export: ExportConfig = ExportConfig()
+
+    @model_validator(mode="after")
+    def _ask_for_two_batches(self) -> "PipelineConfig":
+        if "min_images" not in self.transform.model_fields_set:
+            asked = self.transform.model_copy(update={"min_images": 2 * self.train.batch_size})
+            object.__setattr__(self, "transform", asked)
+        return self
+
+    @property
+    def images_path(self) -> Path:
+        """Absolute path of the pictures; UsageError where none are named."""
+        if self.images is None:
+            raise UsageError("no pictures named: pass --images with a folder, a zip or a tar")
+        return _DEMO_IMAGES if self.images == DEMO else Path(self.images).expanduser().absolute()
+
+    def to_yaml(self) -> str:
+        """This configuration as a file that `--config` takes."""
+        values = self.model_dump(mode="json")
+        return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+
+
+def profiles() -> list[str]:
+    """Names that `--profile` takes."""
+    return sorted(path.stem for path in _PROFILES.glob("*.yaml"))
+
+
+def load_config(
+    profile: str | None = None, file: Path | None = None, overrides: Sequence[str] = ()
+) -> PipelineConfig:
+    """Compose a configuration; what comes later wins.
+
+    Args:
+        profile: Name of a profile of this package.
+        file: YAML file with any of the keys.
+        overrides: ``section.key=value``, the value as YAML.
+
+    Raises:
+        UsageError: A name, key, type or value that does not fit; says which would.
+    """
+    values: dict[str, Any] = {}
+    if profile is not None:
+        _merge(values, _read_yaml(_profile_path(profile)))
+    if file is not None:
+        _merge(values, _read_yaml(file))
+    for override in overrides:
+        _merge(values, _parse_override(override))
+    try:
+        return PipelineConfig.model_validate(values)
+    except ValidationError as error:
+        raise UsageError("; ".join(map(_explain, error.errors()))) from None
+
+
+def _profile_path(name: str) -> Path:
+    if name not in profiles():
+        raise UsageError(f"no profile {name!r}: choose one of {', '.join(profiles())}")
+    return _PROFILES / f"{name}.yaml"
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        problem = " ".join(str(getattr(error, "strerror", None) or error).split())
+        raise UsageError(f"cannot read configuration {path}: {problem}") from None
+    if not isinstance(values or {}, dict):
+        raise UsageError(f"configuration {path} holds no sections: write `train:` and so on")
+    return values or {}
+
+
+def _parse_override(text: str) -> dict[str, Any]:
+    key, separator, value = text.partition("=")
+    if not separator or not key.strip():
+        raise UsageError(f"--set {text}: write section.key=value, e.g. --set train.epochs=5")
+    try:
+        nested = yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise UsageError(f"--set {text}: {value!r} is no YAML value; quote it") from None
+    for part in reversed(key.strip().split(".")):
+        nested = {part: nested}
+    return dict(nested)
+
+
+def _merge(into: dict[str, Any], values: dict[str, Any]) -> None:
+    for key, value in values.items():
+        if isinstance(value, dict) and isinstance(into.get(key), dict):
+            _merge(into[key], value)
+        else:
+            into[key] = value
+
+
+def _explain(error: ErrorDetails) -> str:
+    """One validation error in the words of who typed the value."""
+    location = [str(part) for part in error["loc"]]
+    key = ".".join(location)
+    if error["type"] == "extra_forbidden":
+        return f"{key}: no such key{_suggest(location)}"
+    field = _field(location)
+    expected = _expected(field) if field else None
+    wanted = f"must be {expected}" if expected else error["msg"]
+    return f"{key} (={error['input']!r}): {wanted}"
+
+
+def _suggest(location: Sequence[str]) -> str:
+    """The nearest right name: of the same section, else of any."""
+    *section, leaf = location
+    keys = list(_keys(PipelineConfig))
+    depth = len(section)
+    siblings = {key.split(".")[depth] for key in keys if key.split(".")[:depth] == section}
+    by_leaf = {key.rpartition(".")[2]: key for key in keys}
+    if close := difflib.get_close_matches(leaf, siblings):
+        return f"; did you mean {'.'.join([*section, close[0]])}?"
+    if close := difflib.get_close_matches(leaf, by_leaf):
+        return f"; did you mean {by_leaf[close[0]]}?"
+    return f"; choose from {', '.join(sorted(siblings))}"
+
+
+def _keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        if section := _section(field):
+            yield from _keys(section, f"{prefix}{name}.")
+        else:
+            yield prefix + name
+
+
+def _section(field: FieldInfo) -> type[BaseModel] | None:
+    kind = field.annotation
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+
+
+def _field(location: Sequence[str]) -> FieldInfo | None:
+    fields, found = PipelineConfig.model_fields, None
+    for part in location:
+        found = fields.get(part)
+        if found is None:
+            return None
+        section = _section(found)
+        fields = section.model_fields if section else {}
+    return found
+
+
+def _expected(field: FieldInfo) -> str | None:
+    """What a field takes, from its own type and constraints."""
+    if _section(field):
+        return "a section of keys and values"
+    if get_origin(field.annotation) is Literal:
+        return "one of " + ", ".join(map(str, get_args(field.annotation)))
+    kinds = {int: "a whole number", int | None: "a whole number or null", float: "a number"}
+    kind = kinds.get(field.annotation)  # type: ignore[arg-type]
+    if kind is None:
+        return None
+    signs = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<", "multiple_of": "a multiple of"}
+    bounds = [
+        f"{sign} {getattr(rule, name):,}"
+        for rule in field.metadata
+        for name, sign in signs.items()
+        if getattr(rule, name, None) is not None
+    ]
+    return ", ".join([kind, *bounds])

@@ -1,0 +1,147 @@
+"""The DAG on this machine, through kfp's own local runner."""
+
+import contextlib
+import os
+import shutil
+import time
+import warnings
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from components.shared.errors import PipelineError, UsageError
+from components.shared.process import PARENT_VARIABLE, LogLine, storage_error
+from pipeline.config import PipelineConfig
+from pipeline.results import RunSummary, save_results
+from pipeline.step_log import StepLog
+
+_MIN_FREE_BYTES = 256 * 2**20  # checkpoints, snapshots and models of a small training
+_STEPS = ".steps"  # kfp's own folders, one per run; the cache refers to them
+_CACHE = ".cache"
+_CHECKPOINTS = "checkpoints"
+_LOGS = "logs"
+
+
+def run_locally(
+    config: PipelineConfig,
+    runs_dir: Path,
+    publish_root: Path,
+    show: Callable[[LogLine], None],
+) -> RunSummary:
+    """Run the DAG and gather what it made in a folder of its own.
+
+    Args:
+        config: Resolved configuration.
+        runs_dir: Parent of all runs, of the cache and of the checkpoints.
+        publish_root: Where a blessed model goes.
+        show: Called with each line that a step logs.
+
+    Returns:
+        The summary, saved as `run.json` in the new folder `runs_dir/<time>`, to which
+        `runs_dir/latest` then points.
+
+    Raises:
+        PipelineError: A step failed; carries the step's own message and exit code.
+    """
+    started = time.monotonic()
+    _check(config, runs_dir)
+    name = datetime.now().strftime("%Y-%m-%d-%H%M%S-%f")[:-3]  # to the millisecond
+    log_path = runs_dir / _LOGS / f"{name}.log"
+    log_path.parent.mkdir(parents=True, exist_ok=True)
+    steps_before = _step_folders(runs_dir)
+    with log_path.open("w") as file:
+        log = StepLog(file, show)
+        try:
+            outputs = _run_dag(config, runs_dir, publish_root, log)
+        except Exception as error:
+            _remove_unfinished(_step_folders(runs_dir) - steps_before)
+            raise _explain(error, log, log_path, runs_dir) from error
+    return save_results(
+        runs_dir / name, config, publish_root, outputs, log.seconds, time.monotonic() - started
+    )
+
+
+def _check(config: PipelineConfig, runs_dir: Path) -> None:
+    """Refuse what cannot work before anything is started."""
+    images = config.images_path
+    if not images.exists():
+        raise UsageError(f"no such folder or file: {images}; pass --images a folder, zip or tar")
+    if "python3" in str(runs_dir):
+        raise UsageError(
+            f"--runs-dir {runs_dir}: kfp's local runner replaces the word python3 in paths; "
+            "choose a folder without it"
+        )
+    try:
+        runs_dir.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise UsageError(f"--runs-dir {runs_dir} is a file; choose a folder") from None
+    if not os.access(runs_dir, os.W_OK | os.X_OK):
+        raise UsageError(f"--runs-dir {runs_dir}: no permission to write; choose another folder")
+    free = shutil.disk_usage(runs_dir).free
+    if free < _MIN_FREE_BYTES:
+        raise UsageError(
+            f"--runs-dir {runs_dir}: {free / 2**20:.0f} MB free, a run needs at least "
+            f"{_MIN_FREE_BYTES / 2**20:.0f}; make room or choose another folder"
+        )
+
+
+def _run_dag(
+    config: PipelineConfig, runs_dir: Path, publish_root: Path, log: StepLog
+) -> dict[str, Any]:
+    from kfp import local
+
+    from pipeline.dag import dcgan
+
+    os.environ.update({PARENT_VARIABLE: str(os.getpid()), "PYTHONUNBUFFERED": "1"})
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # The runner takes the word "python" in an image's name for a sign that it fits.
+    warnings.filterwarnings("ignore", message=".*non-Python base image", category=RuntimeWarning)
+    local.init(
+        local.SubprocessRunner(use_venv=False),
+        pipeline_root=str(runs_dir / _STEPS),
+        enable_caching=True,
+        cache_root=str(runs_dir / _CACHE),
+    )
+    sections = ("ingest", "transform", "train", "evaluate", "export")
+    values = config.model_dump(mode="json")
+    with contextlib.redirect_stdout(log):
+        task = dcgan(
+            images=str(config.images_path),
+            publish_root=str(publish_root),
+            checkpoint_root=str(runs_dir / _CHECKPOINTS),
+            **{f"{section}_config": values[section] for section in sections},
+        )
+    return dict(task.outputs)
+
+
+def _explain(error: Exception, log: StepLog, log_path: Path, runs_dir: Path) -> PipelineError:
+    """Say why the DAG ended, in the words of the step where it has some."""
+    if log.error is not None:
+        message = f"{log.error.step}: {log.error.message}"
+        if log.error.exit_code == PipelineError.exit_code:
+            message += f"; see {log_path}"
+        known = PipelineError(message)
+        known.exit_code = log.error.exit_code or PipelineError.exit_code
+        return known
+    if known_storage := storage_error(error):
+        return known_storage
+    if shutil.disk_usage(runs_dir).free < 2**20:
+        return UsageError(f"no space left in {runs_dir}: make room or choose another --runs-dir")
+    return PipelineError(
+        f"{log.last_step or 'the first step'} ended without a word, as when it is killed or "
+        f"memory runs out; the same command goes on from there; see {log_path}"
+    )
+
+
+def _step_folders(runs_dir: Path) -> set[Path]:
+    return set((runs_dir / _STEPS).glob("*/*"))
+
+
+def _remove_unfinished(folders: set[Path]) -> None:
+    """Remove what a step left that did not end well; the others feed the cache."""
+    for folder in folders:
+        if not (folder / "executor_output.json").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                folder.parent.rmdir()  # where it was the only one

@@ -1,0 +1,98 @@
+"""What a finished run leaves for a person: one folder, complete or absent."""
+
+import shutil
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from components.shared.contracts import (
+    GENERATOR,
+    GIF,
+    MANIFEST,
+    MODEL_CARD,
+    REPORT,
+    SAMPLES,
+    SAVED_MODEL,
+    SCORES,
+    TRAINING,
+)
+from components.shared.errors import UsageError
+from components.shared.files import complete_or_absent, read_json, write_json
+from pipeline.config import PipelineConfig
+
+CONFIG = "config.yaml"
+RUN = "run.json"
+LATEST = "latest"
+TASKS = ("fingerprint", "ingest", "transform", "train", "evaluate", "export", "publish")
+
+
+class RunSummary(NamedTuple):
+    """A run's folder and what `run.json` in it says."""
+
+    folder: Path
+    values: dict[str, Any]
+
+
+def save_results(
+    folder: Path,
+    config: PipelineConfig,
+    publish_root: Path,
+    outputs: dict[str, Any],
+    seconds: dict[str, tuple[float, float]],
+    total_seconds: float,
+) -> RunSummary:
+    """Copy the artifacts of the DAG to `folder` and point `latest` at it.
+
+    They are copied, since a cached step's artifacts lie in an older run.
+
+    Args:
+        folder: Folder to make.
+        config: What was run.
+        publish_root: Where blessed models go.
+        outputs: The DAG's outputs, artifacts with a `path`.
+        seconds: Own work and imports, of the steps that ran.
+        total_seconds: Of the whole run.
+    """
+    artifacts = {name: Path(artifact.path) for name, artifact in outputs.items()}
+    scores = read_json(artifacts["evaluation"] / SCORES)
+    training = read_json(artifacts["training"] / TRAINING)
+    values = {
+        "images": str(config.images_path),
+        "counts": read_json(artifacts["records"] / MANIFEST)["counts"],
+        "training": {key: training[key] for key in ("epochs", "steps", "images_seen", "seconds")},
+        "best": scores["best"],
+        "floor": scores["floor"],
+        "blessed": scores["blessed"],
+        "blessed_reason": scores["blessed_reason"],
+        "steps": {
+            name: {"work": work, "imports": imports} for name, (work, imports) in seconds.items()
+        },
+        "total_seconds": round(total_seconds, 1),
+        "publish_root": str(publish_root),
+        "artifacts": {name: str(path) for name, path in artifacts.items()},
+    }
+    with complete_or_absent(folder) as target:
+        for name in (REPORT, SAMPLES):
+            shutil.copy(artifacts["evaluation"] / name, target / name)
+        for name in (GIF, MODEL_CARD, GENERATOR):
+            shutil.copy(artifacts["model"] / name, target / name)
+        shutil.copytree(artifacts["model"] / SAVED_MODEL, target / SAVED_MODEL)
+        (target / CONFIG).write_text(config.to_yaml())
+        write_json(target / RUN, values)
+    _point_latest_at(folder)
+    return RunSummary(folder, values)
+
+
+def read_run(path: Path) -> RunSummary:
+    """Read what a finished run said; UsageError where `path` is no run."""
+    try:
+        return RunSummary(path, read_json(path / RUN))
+    except (FileNotFoundError, NotADirectoryError):
+        raise UsageError(f"{path} is no run: it holds no {RUN}; pass e.g. runs/latest") from None
+
+
+def _point_latest_at(folder: Path) -> None:
+    link = folder.with_name(LATEST)
+    partial = folder.with_name(f".{LATEST}.partial")
+    partial.unlink(missing_ok=True)
+    partial.symlink_to(folder.name, target_is_directory=True)
+    partial.replace(link)

@@ -1,0 +1,46 @@
+"""What the steps of a local run say: all of it to a file, what matters to the person."""
+
+import io
+from collections.abc import Callable
+from typing import TextIO
+
+from components.shared.process import LogLine, parse_log_line
+
+
+class StepLog(io.TextIOBase):
+    """Stands in for stdout while kfp runs the DAG.
+
+    kfp prints the steps' output among a good deal of its own; everything goes to the
+    file, and the lines that our steps wrote are passed on.
+    """
+
+    def __init__(self, file: TextIO, show: Callable[[LogLine], None]) -> None:
+        """Write to `file`, call `show` with each line of a step."""
+        self._file, self._show = file, show
+        self._unfinished = ""
+        self.seconds: dict[str, tuple[float, float]] = {}  # step → own work, imports
+        self.error: LogLine | None = None
+        self.last_step: str | None = None
+
+    def writable(self) -> bool:
+        """Tell `io` that this stream takes text."""
+        return True
+
+    def write(self, text: str) -> int:
+        """Take any part of any number of lines."""
+        self._file.write(text)
+        self._file.flush()
+        *lines, self._unfinished = (self._unfinished + text).split("\n")
+        for line in lines:
+            if parsed := parse_log_line(line):
+                self._take(parsed)
+        return len(text)
+
+    def _take(self, line: LogLine) -> None:
+        self.last_step = line.step
+        if line.seconds is not None:
+            self.seconds[line.step] = line.seconds
+        elif line.exit_code is not None:
+            self.error = line
+        else:
+            self._show(line)

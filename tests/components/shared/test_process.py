@@ -1,0 +1,85 @@
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from components.shared.errors import DataRefused
+from components.shared.process import LogLine, parse_log_line, step_process, storage_error
+
+
+def test_log_line_of_a_step_is_read_back(capsys):
+    with step_process("train") as process:
+        process.imported()
+    line = parse_log_line(capsys.readouterr().out)
+    assert line is not None
+    assert line.step == "train"
+    assert line.seconds is not None
+    assert line.exit_code is None
+
+
+def test_foreseen_error_is_one_line_and_its_exit_code(capsys):
+    with pytest.raises(SystemExit) as exit_info, step_process("ingest"):
+        raise DataRefused("no pictures\nin /empty")
+    assert exit_info.value.code == 3
+    line = parse_log_line(capsys.readouterr().out)
+    assert line == LogLine("ingest", "no pictures in /empty", exit_code=3)
+
+
+def test_unforeseen_error_keeps_its_traceback(capsys):
+    with pytest.raises(ZeroDivisionError), step_process("train"):
+        _ = 1 / 0
+    line = parse_log_line(capsys.readouterr().out)
+    assert line == LogLine("train", "ZeroDivisionError: division by zero", exit_code=1)
+
+
+def test_full_disk_is_found_below_the_exception_that_hides_it():
+    try:
+        try:
+            raise OSError(errno.ENOSPC, "No space left on device", "/small/a")
+        except OSError as cause:
+            raise RuntimeError("bundle failed") from cause
+    except RuntimeError as error:
+        found = storage_error(error)
+    assert found is not None
+    assert found.exit_code == 2
+    assert "/small/a" in str(found)
+    assert storage_error(FileNotFoundError(errno.ENOENT, "gone")) is None
+
+
+@pytest.mark.parametrize("line", ["", "    {", "[KFP Executor 2026 INFO]: x", "train: hello"])
+def test_lines_of_others_are_passed_over(line):
+    assert parse_log_line(line) is None
+
+
+def test_step_ends_when_its_parent_is_gone():
+    child = (
+        "import time; from components.shared.process import step_process\n"
+        "with step_process('train'): print('ready', flush=True); time.sleep(60)"
+    )
+    parent = (
+        "import os, subprocess, sys\n"
+        "os.environ['DCGAN_PARENT_PID'] = str(os.getpid())\n"
+        f"child = subprocess.Popen([sys.executable, '-c', {child!r}])\n"
+        "print(child.pid, flush=True); child.wait()"
+    )
+    with subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE) as process:
+        child_pid = int(process.stdout.readline())
+        assert process.stdout.readline() == b"ready\n"
+        process.send_signal(signal.SIGKILL)
+    deadline = time.monotonic() + 20
+    while _is_running(child_pid) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not _is_running(child_pid)
+
+
+def _is_running(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"

@@ -1,0 +1,154 @@
+"""Trainings of a tiny network, stopped and resumed in real processes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from components.shared.errors import DataRefused, TrainingStopped
+from components.shared.files import read_json, read_json_lines
+from components.train.config import TrainConfig
+from components.train.step import train
+from components.transform.config import TransformConfig
+from components.transform.step import transform
+
+CONFIG = TrainConfig(
+    epochs=3, batch_size=8, base_width=16, latent_size=8, snapshots_kept=2,
+    ema_half_life=50, r1_weight=1.0, r1_interval=2, augment=("color", "translation"),
+)  # fmt: skip
+
+
+@pytest.fixture
+def inputs(tmp_path, make_records, random_images):
+    records = make_records(train=random_images)
+    transform(records, tmp_path / "graph", TransformConfig())
+    return records, tmp_path / "graph"
+
+
+def run(inputs, tmp_path, name="training", config=CONFIG, checkpoints="checkpoints"):
+    return train(*inputs, tmp_path / name, tmp_path / checkpoints, "code", config)
+
+
+def test_training_leaves_sheets_snapshots_curves_and_events(inputs, tmp_path):
+    summary = run(inputs, tmp_path)
+    training = tmp_path / "training"
+    assert summary["steps"] == 9
+    assert summary["images_seen"] == 72
+    assert summary["data"]["counts"] == {"train": 24}
+    assert read_json(training / "training.json") == summary
+    assert sorted(path.name for path in (training / "snapshots").iterdir()) == [
+        "epoch-0002.keras", "epoch-0003.keras"
+    ]  # fmt: skip
+    sheets = sorted((training / "sheets").iterdir())
+    assert [path.name for path in sheets] == [f"epoch-000{epoch}.png" for epoch in range(4)]
+    pixels = np.asarray(Image.open(sheets[-1]))
+    assert pixels.shape == (4 * 34 + 2, 4 * 34 + 2, 3)
+    assert np.ptp(pixels.astype(int), axis=-1).max() > 0, "in colour"
+    rows = read_json_lines(training / "metrics.jsonl")
+    assert [row["step"] for row in rows] == [3, 6, 9]
+    assert all(row["discriminator_loss"] > 0 and row["generator_loss"] > 0 for row in rows)
+    assert len(list((training / "tensorboard").iterdir())) == 1
+
+
+def test_snapshot_is_the_generator_that_drew_the_last_sheet(inputs, tmp_path):
+    run(inputs, tmp_path)
+    generator = keras.models.load_model(tmp_path / "training/snapshots/epoch-0003.keras")
+    latents = np.random.default_rng(0).standard_normal((4, 8), np.float32)
+    assert generator(latents).shape == (4, 32, 32, 3)
+    assert np.abs(generator(latents)).max() <= 1
+
+
+def test_finished_training_is_not_done_again(inputs, tmp_path, caplog):
+    first = run(inputs, tmp_path)
+    with caplog.at_level("INFO", logger="dcgan.train"):
+        second = run(inputs, tmp_path, "again")
+    assert "already trained to step 9" in caplog.text
+    assert second["resumed_from_step"] == 9
+    assert second["seconds"] == first["seconds"]
+    assert_same_results(tmp_path / "training", tmp_path / "again")
+
+
+@pytest.mark.parametrize("change", [{"seed": 1}, {"generator_learning_rate": 0.1}], ids=str)
+def test_another_configuration_is_another_training(inputs, tmp_path, change):
+    run(inputs, tmp_path)
+    other = run(inputs, tmp_path, "other", CONFIG.model_copy(update=change))
+    assert other["resumed_from_step"] == 0
+
+
+@pytest.mark.parametrize("recipe", ["averaged", "write-up"])
+def test_killed_training_goes_on_to_the_same_weights(inputs, tmp_path, recipe):
+    """Compared bit by bit with a training that was never stopped."""
+    changes = {"epochs": 15, "checkpoint_seconds": 0, "snapshot_epochs": 15}
+    if recipe == "write-up":
+        changes |= {"ema_half_life": 0, "r1_weight": 0.0, "augment": ()}
+    config = CONFIG.model_copy(update=changes)
+    run(inputs, tmp_path, "straight", config)
+    kill_half_way(inputs, tmp_path, config)
+    summary = run(inputs, tmp_path, "resumed", config, checkpoints="killed")
+    assert 0 < summary["resumed_from_step"] < 45
+    assert_same_results(tmp_path / "straight", tmp_path / "resumed")
+
+
+def test_too_few_pictures_for_a_batch_are_refused(inputs, tmp_path):
+    with pytest.raises(DataRefused, match=r"24 training pictures .* \(=25\)"):
+        run(inputs, tmp_path, config=CONFIG.model_copy(update={"batch_size": 25}))
+    assert not (tmp_path / "training").exists()
+
+
+def test_loss_that_is_not_finite_stops_the_training(inputs, tmp_path):
+    config = CONFIG.model_copy(update={"discriminator_learning_rate": 1e30})
+    with pytest.raises(TrainingStopped, match="no longer finite in epoch"):
+        run(inputs, tmp_path, config=config)
+    assert not (tmp_path / "training").exists()
+
+
+def kill_half_way(inputs, tmp_path, config):
+    """Run the same training in a process of its own and kill it mid-epoch."""
+    code = (
+        "import json, sys; from pathlib import Path\n"
+        "from components.train.config import TrainConfig\n"
+        "from components.train.step import train\n"
+        "paths = [Path(path) for path in sys.argv[1:5]]\n"
+        "train(*paths, 'code', TrainConfig(**json.loads(sys.argv[5])))\n"
+    )
+    paths = [*inputs, tmp_path / "never", tmp_path / "killed"]
+    arguments = [*map(str, paths), config.model_dump_json()]
+    with subprocess.Popen([sys.executable, "-c", code, *arguments], env=os.environ) as process:
+        while not done_epochs(tmp_path / "killed", at_least=3):
+            assert process.poll() is None, "ended before it could be killed"
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    assert not (tmp_path / "never").exists()
+
+
+def done_epochs(checkpoint_root, at_least):
+    for path in checkpoint_root.glob("*/metrics.jsonl"):
+        return len(path.read_text().splitlines()) >= at_least
+    return False
+
+
+def assert_same_results(one, other):
+    """Weights, sheets and losses, to the bit."""
+    for path in sorted((one / "snapshots").iterdir()):
+        weights = keras.models.load_model(path).get_weights()
+        others = keras.models.load_model(other / "snapshots" / path.name).get_weights()
+        for a, b in zip(weights, others, strict=True):
+            np.testing.assert_array_equal(a, b)
+    for path in (one / "sheets").iterdir():
+        assert path.read_bytes() == (other / "sheets" / path.name).read_bytes(), path.name
+    for row, twin in zip(*(curve(folder) for folder in (one, other)), strict=True):
+        assert row == twin
+
+
+def curve(training):
+    lines = (training / "metrics.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    return [{k: v for k, v in row.items() if k != "images_per_second"} for row in rows]

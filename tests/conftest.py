@@ -1,0 +1,41 @@
+"""Pictures and records that the tests of several rooms share."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components.shared.contracts import MANIFEST
+from components.shared.files import write_json
+from components.shared.records import Record, write_shard
+
+
+@pytest.fixture
+def make_records(tmp_path):
+    """Write a `records` folder like ingest's from uint8 [N, S, S, 3] per split."""
+
+    def make(name: str = "records", **splits: np.ndarray) -> Path:
+        folder = tmp_path / name
+        folder.mkdir()
+        for split, images in splits.items():
+            records = [
+                Record(f"{index:064x}", f"{split}/{index}.png", image.tobytes())
+                for index, image in enumerate(images)
+            ]
+            write_shard(folder / f"{split}-00000-of-00001.tfrecord", records)
+        counts = {split: len(images) for split, images in splits.items()}
+        size = next(iter(splits.values())).shape[1]
+        write_json(folder / MANIFEST, {"image_size": size, "counts": counts, "digest": name})
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def random_images():
+    """Uint8 [24, 32, 32, 3], the same ones in every test."""
+    return np.random.default_rng(0).integers(0, 256, (24, 32, 32, 3), np.uint8)
