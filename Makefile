@@ -38,8 +38,8 @@ lint: setup ## Check style, types and the rules of the house
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: setup ## Measure speed, as ratios side by side
-	$(BIN)/python tests/benchmarks/train_step.py
+bench: setup ## Measure speed, as ratios side by side (JSON=FILE keeps them)
+	$(BIN)/python tests/benchmarks/train_step.py $(if $(JSON),--json $(JSON))
 
 lock: ## Resolve the dependencies anew (needs uv)
 	uv pip compile pyproject.toml --extra dev --generate-hashes --python-version 3.11 \

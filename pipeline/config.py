@@ -179,7 +179,7 @@ def _expected(field: FieldInfo) -> str | None:
         return "a section of keys and values"
     if get_origin(field.annotation) is Literal:
         return "one of " + ", ".join(map(str, get_args(field.annotation)))
-    kinds = {int: "a whole number", int | None: "a whole number or null", float: "a number"}
+    kinds = {int: "a whole number", float: "a number"}
     kind = kinds.get(field.annotation)  # type: ignore[arg-type]
     if kind is None:
         return None

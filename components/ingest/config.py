@@ -13,8 +13,8 @@ class IngestConfig(StepConfig):
     image_size: Literal[32, 64, 128, 256] = Field(
         64, description="Side of the square pictures, pixels."
     )
-    max_images: int | None = Field(
-        None, ge=1, description="Use only the first N files, in the order of their paths."
+    max_images: int = Field(
+        0, ge=0, description="Use only the first N files, in the order of their paths; 0 is all."
     )
     eval_share: float = Field(
         0.1, gt=0, le=0.5, description="Share held out for evaluation, chosen by content hash."

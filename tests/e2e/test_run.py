@@ -1,0 +1,175 @@
+"""The whole DAG through the command line, with processes that are killed on the way."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytestmark = pytest.mark.e2e
+TINY = Path(__file__).with_name("tiny.yaml")
+
+
+def command(workspace, *arguments):
+    return [
+        sys.executable, "-m", "pipeline", "run", "--images", "faces", "--config", str(TINY),
+        "--runs-dir", str(workspace / "runs"), *arguments,
+    ]  # fmt: skip
+
+
+def run(workspace, *arguments, code=0):
+    done = subprocess.run(
+        command(workspace, *arguments), cwd=workspace, env=os.environ | {"COLUMNS": "80"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    log = "\n".join(path.read_text() for path in sorted((workspace / "runs/logs").glob("*")))
+    assert done.returncode == code, done.stdout + done.stderr + log[-5000:]
+    return done.stdout + done.stderr
+
+
+def latest(workspace):
+    return json.loads((workspace / "runs/latest/run.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory):
+    """A folder with pictures, a broken one among them, and one finished run."""
+    folder = tmp_path_factory.mktemp("workspace")
+    (folder / "faces" / "deeper").mkdir(parents=True)
+    generator = np.random.default_rng(0)
+    for index in range(60):
+        corners = generator.integers(0, 256, (3, 3, 3), np.uint8)
+        picture = Image.fromarray(corners).resize((48, 40), Image.Resampling.BICUBIC)
+        picture.save(folder / "faces" / ("deeper" if index % 2 else ".") / f"{index}.png")
+    (folder / "faces" / "broken.jpg").write_bytes(b"not a picture")
+    (folder / "first_output.txt").write_text(run(folder))
+    return folder
+
+
+def test_run_leaves_everything_a_person_asks_for(workspace):
+    folder = workspace / "runs/latest"
+    assert {path.name for path in folder.iterdir()} == {
+        "report.html", "dcgan.gif", "samples.png", "saved_model", "generator.keras",
+        "MODEL_CARD.md", "config.yaml", "run.json",
+    }  # fmt: skip
+    assert Image.open(folder / "dcgan.gif").n_frames == 5
+    assert "<html" in (folder / "report.html").read_text()
+    assert (workspace / "runs/published/dcgan/1/saved_model.pb").exists()
+
+
+def test_table_at_the_end_says_what_was_done_and_where_it_is(workspace):
+    text = (workspace / "first_output.txt").read_text()
+    assert "60 pictures in, 1 rejected" in text
+    assert re.search(r"KID \S+ at epoch", text)
+    for name in ("report.html", "dcgan.gif", "saved_model"):
+        assert f"runs/latest/{name}" in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_saved_model_works_in_a_new_process_with_tensorflow_alone(workspace):
+    code = (
+        "import sys, tensorflow as tf\n"
+        "draw = tf.saved_model.load(sys.argv[1]).signatures['serving_default']\n"
+        "images = draw(latents=tf.random.normal([3, 8]))['images']\n"
+        "assert images.dtype == tf.uint8 and images.shape == (3, 32, 32, 3), images\n"
+        "assert 'components' not in sys.modules\n"
+    )
+    model = str(workspace / "runs/latest/saved_model")
+    subprocess.run([sys.executable, "-c", code, model], check=True, cwd="/")
+
+
+def test_sample_draws_the_same_for_the_same_seed(workspace):
+    def sample(seed):
+        out = workspace / f"{seed}.png"
+        arguments = ["sample", "--model", "runs/latest", "--count", "9", "--seed", seed]
+        subprocess.run(
+            [sys.executable, "-m", "pipeline", *arguments, "--out", str(out)],
+            cwd=workspace, check=True,
+        )  # fmt: skip
+        return np.asarray(Image.open(out))
+
+    first = sample("7")
+    assert first.shape == (3 * 34 + 2, 3 * 34 + 2, 3)
+    np.testing.assert_array_equal(first, sample("7"))
+    assert np.any(first != sample("8"))
+
+
+def test_second_run_does_nothing_and_says_so(workspace):
+    before = latest(workspace)
+    text = run(workspace)
+    after = latest(workspace)
+    assert set(after["steps"]) == {"fingerprint", "publish"}
+    assert "nothing new to train on" in text
+    assert after["artifacts"] == before["artifacts"]
+    assert after["best"] == before["best"]
+    assert [path.name for path in (workspace / "runs/published/dcgan").iterdir()] == ["1"]
+
+
+def test_changed_setting_runs_what_depends_on_it(workspace):
+    run(workspace, "--set", "export.gif_frames=3")
+    assert set(latest(workspace)["steps"]) == {"fingerprint", "export", "publish"}
+    assert Image.open(workspace / "runs/latest/dcgan.gif").n_frames == 3
+
+
+def test_saved_configuration_repeats_the_run(workspace):
+    before = latest(workspace)
+    configuration = str(workspace / "runs/latest/config.yaml")
+    run(workspace, "--config", configuration)
+    after = latest(workspace)
+    assert set(after["steps"]) == {"fingerprint", "publish"}
+    assert after["artifacts"] == before["artifacts"]
+
+
+def test_killed_training_goes_on_and_a_changed_picture_is_seen(workspace):
+    Image.new("RGB", (40, 40), (200, 30, 30)).save(workspace / "faces" / "added.png")
+    longer = ("--set", "train.epochs=30")
+    with subprocess.Popen(
+        command(workspace, *longer), cwd=workspace, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        train = wait_for_training(workspace, at_least=5)
+        os.kill(train, signal.SIGKILL)
+        _, error = process.communicate()
+    assert process.returncode == 1
+    assert "the same command goes on" in error
+    assert len(error.strip().splitlines()) == 1
+
+    text = run(workspace, *longer)
+    assert re.search(r"train going on from step \d+ of \d+, epoch \d+", text)
+    summary = latest(workspace)
+    assert summary["counts"]["train"] + summary["counts"]["eval"] == 61
+    assert "train" in summary["steps"]
+    assert "ingest" not in summary["steps"], "done before the kill"
+
+
+def wait_for_training(workspace, at_least):
+    """Process id of the training step, once it has done some epochs of the longer run."""
+    deadline = time.monotonic() + 240
+    while time.monotonic() < deadline:
+        for identity in (workspace / "runs/checkpoints").glob("*/training_identity.json"):
+            epochs = json.loads(identity.read_text())["config"]["epochs"]
+            metrics = identity.with_name("metrics.jsonl")
+            done = len(metrics.read_text().splitlines()) if metrics.exists() else 0
+            if epochs == 30 and done >= at_least:
+                return step_process("train")
+        time.sleep(0.05)
+    raise AssertionError("the training did not start")
+
+
+def step_process(name):
+    """Process that runs a step: the one whose arguments name its function."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            arguments = (folder / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if b"kfp.dsl.executor_main" in arguments and name.encode() in arguments:
+            return int(folder.name)
+    raise AssertionError(f"no process runs {name}")

@@ -1,0 +1,166 @@
+"""The command line as a person types it, in a process of its own."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+def dcgan(*arguments, cwd, code=0):
+    """Run `dcgan` at 80 columns; the error output of a failing one must be one line."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline", *map(str, arguments)],
+        cwd=cwd, env=os.environ | {"COLUMNS": "80"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    if code:
+        assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    return done.stdout + done.stderr
+
+
+def save_pictures(folder, count, size=32):
+    folder.mkdir(parents=True)
+    pixels = np.random.default_rng(0).integers(0, 256, (count, size, size, 3), np.uint8)
+    for index, picture in enumerate(pixels):
+        Image.fromarray(picture).save(folder / f"{index}.png")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--images", "nowhere"], "no such folder or file"),
+        (["--set", "train.epoch=5"], "did you mean train.epochs?"),
+        (["--set", "train.batch_size=-1"], "train.batch_size (=-1): must be"),
+        (["--profile", "seed"], "no pictures named"),
+        (["--profile", "big"], "choose one of demo, full, seed"),
+        (["--config", "missing.yaml"], "missing.yaml"),
+        (["--runs-dir", "python3/runs"], "python3"),
+        (["--runs-dir", "file"], "is a file"),
+        (["--runner", "docker"], "--runner docker"),
+    ],
+)
+def test_mistake_is_one_line_and_leaves_nothing(tmp_path, arguments, message):
+    (tmp_path / "file").touch()
+    assert message in dcgan("run", *arguments, cwd=tmp_path, code=2)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_folder_without_pictures_is_refused(tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "notes.txt").write_text("no picture")
+    message = dcgan("run", "--images", "empty", cwd=tmp_path, code=3)
+    assert "error: ingest: " in message
+    assert str(tmp_path / "empty") in message
+    assert_no_outputs(tmp_path / "runs")
+
+
+def test_folder_with_too_many_broken_files_is_refused(tmp_path):
+    save_pictures(tmp_path / "faces", 8)
+    for index in range(4):
+        (tmp_path / "faces" / f"broken{index}.jpg").write_bytes(b"not a picture")
+    message = dcgan("run", "--images", "faces", cwd=tmp_path, code=3)
+    assert "ingest.max_reject_share" in message
+    assert_no_outputs(tmp_path / "runs")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere; see the read-only mount")
+def test_unwritable_runs_folder_is_refused(tmp_path):
+    (tmp_path / "runs").mkdir(mode=0o500)
+    assert "no permission to write" in dcgan("run", cwd=tmp_path, code=2)
+
+
+@pytest.fixture
+def tmpfs(tmp_path):
+    """Mount a small file system; needs root."""
+    if os.geteuid() != 0 or not shutil.which("mount"):
+        pytest.skip("mounting needs root")
+    mounted = []
+
+    def mount(options):
+        folder = tmp_path / "mounted"
+        folder.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], check=True)
+        mounted.append(folder)
+        return folder
+
+    yield mount
+    for folder in mounted:
+        subprocess.run(["umount", folder], check=True)
+
+
+def test_disk_with_too_little_room_is_refused_at_once(tmp_path, tmpfs):
+    runs = tmpfs("size=8m") / "runs"
+    assert "8 MB free" in dcgan("run", "--runs-dir", runs, cwd=tmp_path, code=2)
+
+
+def test_read_only_runs_folder_is_refused(tmp_path, tmpfs):
+    folder = tmpfs("size=300m")
+    subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
+    message = dcgan("run", "--runs-dir", folder / "runs", cwd=tmp_path, code=2)
+    assert "read-only file system" in message
+
+
+def test_disk_that_fills_up_during_ingest_leaves_no_half_made_output(tmp_path, tmpfs):
+    runs = tmpfs("size=300m") / "runs"
+    save_pictures(tmp_path / "faces", 120)
+    runs.mkdir()
+    # 256 MiB are asked for at the start; pictures of 256×256 take 24 MB of records.
+    (runs.parent / "ballast").write_bytes(bytes(43 * 2**20))
+    filler = subprocess.Popen([sys.executable, "-c", FILL, str(runs)])
+    try:
+        message = dcgan(
+            "run", "--runs-dir", runs, "--images", "faces", "--set", "ingest.image_size=256",
+            cwd=tmp_path, code=2,
+        )  # fmt: skip
+    finally:
+        filler.wait(timeout=30)
+    assert "no space left" in message
+    assert_no_outputs(runs)
+
+
+# Take the room away once the run has passed its first check: when it has opened its log.
+FILL = """
+import pathlib, sys, time
+runs = pathlib.Path(sys.argv[1])
+while not list(runs.glob("logs/*.log")):
+    time.sleep(0.01)
+(runs.parent / "filler").write_bytes(bytes(248 * 2**20))
+"""
+
+
+def test_commands_on_something_that_is_no_run(tmp_path):
+    assert "is no run" in dcgan("inspect", "nowhere", cwd=tmp_path, code=2)
+    assert "no model in" in dcgan("sample", "--model", "nowhere", cwd=tmp_path, code=2)
+
+
+def test_doctor_finds_this_machine_fit(tmp_path):
+    found = dcgan("doctor", cwd=tmp_path)
+    for name in ("Python", "tensorflow", "names", "disk", "GPU", "runners"):
+        assert name in found
+    assert max(map(len, found.splitlines())) <= 80
+
+
+def test_help_loads_fast_and_fits_80_columns(tmp_path):
+    code = (
+        "import sys; import pipeline.cli\n"
+        "heavy = {'tensorflow', 'apache_beam', 'kfp', 'matplotlib'} & set(sys.modules)\n"
+        "sys.exit(', '.join(heavy))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    for command in ((), ("run",), ("sample",), ("inspect",), ("doctor",)):
+        text = dcgan(*command, "--help", cwd=tmp_path)
+        assert max(map(len, text.splitlines())) <= 80
+
+
+def assert_no_outputs(runs: Path):
+    """Nothing that looks like a result, whole or half-made."""
+    assert not (runs / "latest").exists()
+    left = {path.name for path in runs.rglob("*")}
+    assert not left & {"records", "manifest.json", "training", "report.html", "saved_model"}
+    assert not [name for name in left if "partial" in name]

@@ -1,0 +1,100 @@
+import pytest
+import yaml
+
+from components.ingest.config import IngestConfig
+from components.shared.errors import UsageError
+from pipeline.config import load_config, profiles
+
+
+@pytest.mark.parametrize("profile", ["demo", "seed", "full"])
+def test_profiles_are_valid(profile):
+    assert profile in profiles()
+    load_config(profile)
+
+
+def test_seed_profile_is_the_write_up():
+    train = load_config("seed").train
+    assert (train.epochs, train.batch_size, train.latent_size) == (50, 10, 100)
+    assert (train.base_width, train.kernel_size) == (1024, 5)
+    assert (train.leaky_slope, train.dropout, train.beta_1) == (0.3, 0.3, 0.9)
+    assert train.generator_learning_rate == train.discriminator_learning_rate == 1e-4
+    assert (train.r1_weight, train.augment, train.ema_half_life) == (0, (), 0)
+
+
+def test_file_goes_over_profile_and_override_over_both(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("train: {epochs: 7, batch_size: 16}\n")
+    config = load_config("demo", file, ["train.batch_size=8"])
+    assert (config.train.epochs, config.train.batch_size) == (7, 8)
+    assert config.train.base_width == load_config("demo").train.base_width
+
+
+def test_resolved_configuration_repeats_the_run(tmp_path):
+    config = load_config("demo", None, ["train.epochs=3", "ingest.max_images=100"])
+    file = tmp_path / "config.yaml"
+    file.write_text(config.to_yaml())
+    assert load_config("full", file) == config
+    assert yaml.safe_load(config.to_yaml())["train"]["augment"] == ["color", "translation"]
+
+
+def test_two_batches_are_asked_for_unless_set():
+    assert load_config("demo", None, ["train.batch_size=20"]).transform.min_images == 40
+    assert load_config("demo", None, ["transform.min_images=9"]).transform.min_images == 9
+
+
+def test_whole_floats_pass_as_kfp_sends_them():
+    config = IngestConfig(image_size=128.0, max_images=5.0)
+    assert (config.image_size, config.max_images) == (128, 5)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("train.epoch=5", "train.epoch: no such key; did you mean train.epochs?"),
+        ("epochs=5", "epochs: no such key; did you mean train.epochs?"),
+        ("trian.epochs=5", "trian: no such key; did you mean train?"),
+        ("train.eval_share=.2", "train.eval_share: no such key; did you mean ingest.eval_share?"),
+        (
+            "ingest.xyz=1",
+            "ingest.xyz: no such key; choose from eval_share, image_size, "
+            "max_images, max_reject_share, shards",
+        ),
+        ("train.batch_size=-1", "train.batch_size (=-1): must be a whole number, ≥ 2, ≤ 4,096"),
+        ("train.epochs=1.5", "train.epochs (=1.5): must be a whole number, ≥ 1, ≤ 100,000"),
+        ("train.beta_1=x", "train.beta_1 (='x'): must be a number, ≥ 0, < 1"),
+        ("train.beta_1=.nan", "train.beta_1 (=nan): must be a number, ≥ 0, < 1"),
+        ("ingest.image_size=65", "ingest.image_size (=65): must be one of 32, 64, 128, 256"),
+        ("train=5", "train (=5): must be a section of keys and values"),
+        ("train.epochs", "--set train.epochs: write section.key=value"),
+        ("train.epochs=[", "--set train.epochs=[: '[' is no YAML value"),
+    ],
+)
+def test_error_names_key_value_range_and_nearest_name(override, message):
+    with pytest.raises(UsageError) as error:
+        load_config("demo", None, [override])
+    assert message in str(error.value)
+    assert error.value.exit_code == 2
+
+
+def test_all_errors_are_told_at_once():
+    with pytest.raises(UsageError, match=r"train\.epochs.*; evaluate\.samples"):
+        load_config("demo", None, ["train.epochs=0", "evaluate.samples=0"])
+
+
+@pytest.mark.parametrize("content", [None, "[1, 2]", "a: b: c"], ids=["missing", "list", "broken"])
+def test_unreadable_file_is_named(tmp_path, content):
+    file = tmp_path / "mine.yaml"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(UsageError, match=r"mine\.yaml"):
+        load_config("demo", file)
+
+
+def test_unknown_profile_lists_the_known():
+    with pytest.raises(UsageError, match="no profile 'big': choose one of demo, full, seed"):
+        load_config("big")
+
+
+def test_no_pictures_named():
+    with pytest.raises(UsageError, match="pass --images"):
+        _ = load_config("seed").images_path

@@ -1,0 +1,89 @@
+"""The DAG as compiled: edges, caching, gate, images."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from pipeline import code_version as code_version_module
+from pipeline.code_version import code_version
+
+
+@pytest.fixture(scope="module")
+def spec(tmp_path_factory):
+    path = tmp_path_factory.mktemp("dag") / "dcgan.yaml"
+    code = (
+        "import sys; from kfp import compiler; from pipeline.dag import dcgan\n"
+        f"compiler.Compiler().compile(dcgan, {str(path)!r})\n"
+        "import json; print(json.dumps(sorted(sys.modules)))"
+    )
+    output = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], check=True, capture_output=True, text=True
+    ).stdout
+    modules = set(json.loads(output.splitlines()[-1]))
+    compiled = next(yaml.safe_load_all(path.read_text()))
+    return compiled, modules
+
+
+def test_compiling_imports_nothing_heavy(spec):
+    heavy = {"tensorflow", "apache_beam", "tensorflow_transform", "matplotlib", "keras"}
+    assert not heavy & spec[1]
+
+
+def test_steps_follow_the_data(spec):
+    tasks = spec[0]["root"]["dag"]["tasks"]
+    assert {name: sorted(task.get("dependentTasks", [])) for name, task in tasks.items()} == {
+        "fingerprint": [],
+        "ingest": ["fingerprint"],
+        "transform": ["ingest"],
+        "train": ["ingest", "transform"],
+        "evaluate": ["ingest", "train"],
+        "export": ["evaluate", "train"],
+        "condition-1": ["evaluate", "export"],
+    }
+
+
+def test_publishing_depends_on_the_blessing(spec):
+    gate = spec[0]["root"]["dag"]["tasks"]["condition-1"]
+    assert "evaluate-Output'] == true" in gate["triggerPolicy"]["condition"]
+    inner = spec[0]["components"][gate["componentRef"]["name"]]["dag"]["tasks"]
+    assert list(inner) == ["publish"]
+    assert not inner["publish"]["cachingOptions"].get("enableCache")
+
+
+def test_only_what_looks_at_the_outside_world_is_never_cached(spec):
+    tasks = spec[0]["root"]["dag"]["tasks"]
+    cached = {
+        name for name, task in tasks.items() if task.get("cachingOptions", {}).get("enableCache")
+    }
+    assert cached == {"ingest", "transform", "train", "evaluate", "export"}
+
+
+def test_each_step_has_an_image_and_installs_nothing(spec):
+    for name, executor in spec[0]["deploymentSpec"]["executors"].items():
+        container = executor["container"]
+        assert container["image"].startswith("dcgan-pipeline/"), name
+        assert "pip install" not in " ".join(container["command"]), name
+
+
+def test_parameters_show_every_knob_with_its_default(spec):
+    parameters = spec[0]["root"]["inputDefinitions"]["parameters"]
+    assert parameters["train_config"]["defaultValue"]["epochs"] == 50
+    assert parameters["ingest_config"]["defaultValue"]["image_size"] == 64
+
+
+def test_code_version_follows_the_steps_own_code_and_the_shared(tmp_path, monkeypatch):
+    for room in ("shared", "train", "export"):
+        (tmp_path / room).mkdir()
+        (tmp_path / room / "step.py").write_text("x = 1\n")
+    monkeypatch.setattr(code_version_module, "_ROOT", tmp_path)
+    before = code_version("train")
+    (tmp_path / "export" / "step.py").write_text("x = 2\n")
+    assert code_version("train") == before
+    (tmp_path / "train" / "step.py").write_text("x = 2\n")
+    changed = code_version("train")
+    assert changed != before
+    (tmp_path / "shared" / "step.py").write_text("x = 2\n")
+    assert code_version("train") not in {before, changed}

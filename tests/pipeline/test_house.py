@@ -1,0 +1,67 @@
+"""Rules of the house that no linter knows."""
+
+import ast
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SOURCES = sorted(
+    path for folder in ("pipeline", "components") for path in (ROOT / folder).rglob("*.py")
+)
+
+
+def imported(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_kfp_is_imported_by_the_adapters_and_the_pipeline_alone(path):
+    uses_kfp = any(name.split(".")[0] == "kfp" for name in imported(path))
+    assert not uses_kfp or path.name == "component.py" or "pipeline" in path.parts
+
+
+def test_adapters_keep_their_annotations():
+    """kfp reads them as objects, which the future import would turn into text."""
+    adapters = [path for path in SOURCES if path.name in {"component.py", "dag.py"}]
+    assert len(adapters) == 6
+    assert not [path for path in adapters if "__future__" in imported(path)]
+
+
+def test_configurations_import_nothing_heavy():
+    for path in SOURCES:
+        if path.name == "config.py" and "components" in path.parts:
+            roots = {name.split(".")[0] for name in imported(path)}
+            assert roots <= {"typing", "pydantic", "components"}, path
+
+
+def test_lock_names_no_host_and_hashes_everything():
+    text = (ROOT / "requirements.lock").read_text()
+    assert not re.search(r"https?://|--index-url|--find-links", text)
+    pins = re.findall(r"^[a-z0-9][^\s=]*==\S+ \\\n    --hash=sha256:", text, re.MULTILINE)
+    assert len(pins) == len(re.findall(r"^[a-z0-9]", text, re.MULTILINE)) > 100
+
+
+def test_lock_pins_what_the_project_asks_for():
+    locked = (ROOT / "requirements.lock").read_text()
+    project = (ROOT / "pyproject.toml").read_text()
+    pins = re.findall(r'"([a-z-]+)(?:\[[a-z-]+\])?(==[\d.]+)"', project)
+    assert len(pins) >= 6
+    for name, version in pins:
+        assert f"\n{name}{version} " in f"\n{locked}", name
+
+
+def test_top_level_is_as_agreed():
+    tracked = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    folders = {name.split("/")[0] for name in tracked if "/" in name}
+    assert {name for name in folders if not name.startswith(".")} <= {
+        "pipeline", "components", "tests", "infra"
+    }  # fmt: skip
