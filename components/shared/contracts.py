@@ -37,6 +37,7 @@ GENERATOR = "generator.keras"  # the best snapshot
 SAVED_MODEL = "saved_model"
 GIF = "dcgan.gif"
 MODEL_CARD = "MODEL_CARD.md"
+MODEL_INFO = "model.json"  # name, blessed, blessed_reason, digest, scores
 
 
 def epoch_file(epoch: int, suffix: str) -> str:

@@ -100,14 +100,22 @@ def storage_error(error: BaseException) -> UsageError | None:
     """Find in a chain of exceptions the storage that ran out or refuses to be written."""
     seen: BaseException | None = error
     while seen is not None:
-        if isinstance(seen, OSError) and seen.errno in _STORAGE_ERRORS:
+        if isinstance(seen, OSError) and (code := _storage_errno(seen)):
             where = f" ({seen.filename})" if seen.filename else ""
             return UsageError(
-                f"{_STORAGE_ERRORS[seen.errno]}{where}: make room, or choose another "
-                "folder with --runs-dir"
+                f"{_STORAGE_ERRORS[code]}{where}: make room, or choose another folder "
+                "with --runs-dir"
             )
         seen = seen.__cause__ or seen.__context__
     return None
+
+
+def _storage_errno(error: OSError) -> int | None:
+    if error.errno is not None:
+        return error.errno if error.errno in _STORAGE_ERRORS else None
+    # shutil.copytree gathers what went wrong as text.
+    texts = {code: os.strerror(code) for code in _STORAGE_ERRORS}
+    return next((code for code, text in texts.items() if text in str(error)), None)
 
 
 def _as_pipeline_error(error: Exception) -> PipelineError | None:

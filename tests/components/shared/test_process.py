@@ -1,5 +1,6 @@
 import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -49,6 +50,11 @@ def test_full_disk_is_found_below_the_exception_that_hides_it():
     assert found.exit_code == 2
     assert "/small/a" in str(found)
     assert storage_error(FileNotFoundError(errno.ENOENT, "gone")) is None
+
+
+def test_full_disk_is_found_in_what_copytree_gathers():
+    gathered = shutil.Error([("a", "b", str(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))))])
+    assert "no space left" in str(storage_error(gathered))
 
 
 @pytest.mark.parametrize("line", ["", "    {", "[KFP Executor 2026 INFO]: x", "train: hello"])

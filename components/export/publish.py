@@ -1,0 +1,159 @@
+"""Publishing: a blessed model becomes the next version that TensorFlow Serving loads.
+
+The layout is TensorFlow Serving's, <root>/<name>/<version>/saved_model.pb; it serves the
+highest number and ignores names that are none. The model's other files lie beside.
+TensorFlow is not imported here.
+"""
+
+import contextlib
+import errno
+import fcntl
+import logging
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from components.shared.contracts import GENERATOR, GIF, MODEL_CARD, MODEL_INFO, SAVED_MODEL
+from components.shared.errors import NotBlessed, UsageError
+from components.shared.files import read_json
+
+LOG = logging.getLogger("dcgan.publish")
+
+_LOCK = ".lock"
+_PARTIAL = ".publishing-"
+_TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
+
+
+def publish(model: Path, publish_root: Path) -> str:
+    """Copy a blessed model to the next version folder, whole or not at all.
+
+    Args:
+        model: Folder written by export.
+        publish_root: Folder above the models, each in a folder of its name.
+
+    Returns:
+        The version folder; the newest one, and nothing is written, where that holds
+        the same weights already.
+
+    Raises:
+        NotBlessed: Evaluation did not bless the model.
+        UsageError: The publish root cannot be written, or is full.
+    """
+    info = read_json(model / MODEL_INFO)
+    if not info["blessed"]:
+        raise NotBlessed(f"{info['name']} is not published, not blessed: {info['blessed_reason']}")
+    home = publish_root / info["name"]
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with _lock(home) as locked:
+            if locked:
+                _remove_leftovers(home)
+            return str(_publish_next(model, info, home))
+    except OSError as error:
+        raise UsageError(
+            f"cannot publish to {home}: {_reason(error)}; make it writable and make room "
+            "there, or choose another publish root"
+        ) from error
+
+
+def _publish_next(model: Path, info: dict[str, Any], home: Path) -> Path:
+    newest = max(_versions(home), default=0)
+    if newest and _digest_in(home / str(newest)) == info["digest"]:
+        LOG.info("%s is published already, as version %d", info["name"], newest)
+        return home / str(newest)
+
+    partial = home / f"{_PARTIAL}{uuid.uuid4().hex}"
+    try:
+        shutil.copytree(model / SAVED_MODEL, partial)
+        for name in (GENERATOR, MODEL_CARD, MODEL_INFO, GIF):
+            shutil.copy2(model / name, partial)
+        _flush(partial)
+        version = _rename_to_next(partial, home)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    LOG.info("%s is published as version %d: %s", info["name"], version, home / str(version))
+    return home / str(version)
+
+
+def _rename_to_next(partial: Path, home: Path) -> int:
+    """Give a whole copy the next number that is free, also where nothing can be locked."""
+    version = max(_versions(home), default=0) + 1
+    while True:
+        try:
+            partial.rename(home / str(version))
+        except OSError as error:
+            if error.errno not in _TAKEN:
+                raise
+            version += 1
+        else:
+            _flush_folder(home)
+            return version
+
+
+def _versions(home: Path) -> list[int]:
+    names = (path.name for path in home.iterdir())
+    return [int(name) for name in names if name.isascii() and name.isdigit()]
+
+
+def _digest_in(version: Path) -> str | None:
+    """Digest of a published model; None for a version that was not made here."""
+    try:
+        digest: str = read_json(version / MODEL_INFO)["digest"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return digest
+
+
+@contextlib.contextmanager
+def _lock(home: Path) -> Iterator[bool]:
+    """Hold the lock of a model's folder; yields False where there are no locks.
+
+    The system releases it with the process, however that ends.
+    """
+    with (home / _LOCK).open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            locked = True
+        except BlockingIOError:
+            LOG.info("waiting for another publish to %s", home)
+            fcntl.flock(file, fcntl.LOCK_EX)
+            locked = True
+        except OSError:
+            locked = False
+        yield locked
+
+
+def _remove_leftovers(home: Path) -> None:
+    """Remove copies whose process died; safe under the lock, which every copier holds."""
+    for partial in home.glob(f"{_PARTIAL}*"):
+        LOG.info("removing %s, left by a publish that was stopped", partial)
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _flush(folder: Path) -> None:
+    """Have everything on disk before the name that says so, in case the power fails."""
+    for path in (*folder.rglob("*"), folder):
+        if path.is_dir():
+            _flush_folder(path)
+        else:
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+
+
+def _flush_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # some network file systems cannot
+            os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, shutil.Error):  # copytree's: [(source, target, why), …]
+        return str(error.args[0][0][2])
+    where = f" ({error.filename})" if error.filename else ""
+    return f"{error.strerror or error}{where}"

@@ -1,0 +1,80 @@
+"""The export step: the best generator as a model to serve, with its GIF and its card."""
+
+import logging
+import shutil
+from pathlib import Path
+from typing import Any
+
+from components.export.card import render_card
+from components.export.config import ExportConfig
+from components.export.gif import write_gif
+from components.export.saved_model import (
+    describe,
+    load_generator,
+    weights_digest,
+    write_saved_model,
+)
+from components.shared.contracts import (
+    GENERATOR,
+    GIF,
+    MODEL_CARD,
+    MODEL_INFO,
+    SAVED_MODEL,
+    SCORES,
+    SHEETS,
+    TRAINING,
+    epoch_of,
+)
+from components.shared.errors import PipelineError
+from components.shared.files import complete_or_absent, read_json, write_json
+
+LOG = logging.getLogger("dcgan.export")
+
+
+def export(training: Path, evaluation: Path, model: Path, config: ExportConfig) -> dict[str, Any]:
+    """Make the folder that publish copies and TensorFlow Serving loads.
+
+    Args:
+        training: Folder written by train: `sheets/`, `training.json`.
+        evaluation: Folder written by evaluate: `generator.keras`, `scores.json`.
+        model: Folder to make: `dcgan.gif`, `saved_model/`, `generator.keras`,
+            `MODEL_CARD.md`, `model.json`.
+        config: Knobs of this step.
+
+    Returns:
+        What `model.json` holds (name, blessed, blessed_reason, digest, scores), and
+        `gif_frames` and `gif_bytes`.
+
+    Raises:
+        PipelineError: The training left no sample sheets.
+    """
+    sheets = sorted((training / SHEETS).glob("epoch-*.png"), key=epoch_of)
+    if not sheets:
+        raise PipelineError(f"no sample sheets in {training / SHEETS}: run the training again")
+    scores = read_json(evaluation / SCORES)
+    generator = load_generator(evaluation / GENERATOR)
+    info = {
+        "name": config.model_name,
+        "blessed": scores["blessed"],
+        "blessed_reason": scores["blessed_reason"],
+        "digest": weights_digest(generator),
+        "scores": scores["best"],
+    }
+    card = render_card(config.model_name, read_json(training / TRAINING), scores, info["digest"])
+
+    with complete_or_absent(model) as folder:
+        frames = write_gif(
+            folder / GIF,
+            sheets,
+            frames=config.gif_frames,
+            frame_ms=config.gif_frame_ms,
+            hold_ms=config.gif_hold_ms,
+        )
+        gif_bytes = (folder / GIF).stat().st_size
+        LOG.info("GIF: %d frames, %.1f MB", frames, gif_bytes / 1e6)
+        write_saved_model(folder / SAVED_MODEL, generator)
+        LOG.info("SavedModel: %s", describe(generator))
+        shutil.copyfile(evaluation / GENERATOR, folder / GENERATOR)
+        (folder / MODEL_CARD).write_text(card, encoding="utf-8")
+        write_json(folder / MODEL_INFO, info)
+    return {**info, "gif_frames": frames, "gif_bytes": gif_bytes}

@@ -1,0 +1,275 @@
+import errno
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from components.export.publish import publish
+from components.shared.errors import NotBlessed, UsageError
+
+# Publishes argv[1] to argv[2]; with a third argument stops for ever once the model is copied.
+PUBLISH = """
+import logging, shutil, sys, time
+from pathlib import Path
+from components.export.publish import publish
+logging.basicConfig(stream=sys.stdout, level="INFO", format="%(message)s")
+if len(sys.argv) > 3:
+    copytree = shutil.copytree
+    def copy_and_hang(*arguments):
+        copytree(*arguments)
+        print("copied", flush=True)
+        time.sleep(600)
+    shutil.copytree = copy_and_hang
+print(publish(Path(sys.argv[1]), Path(sys.argv[2])))
+assert "tensorflow" not in sys.modules and "keras" not in sys.modules
+"""
+
+
+@pytest.fixture
+def start():
+    """Start publishing in a new process, which is killed when the test ends."""
+    started = []
+
+    def start(*arguments):
+        process = subprocess.Popen(
+            [sys.executable, "-u", "-c", PUBLISH, *map(str, arguments)],
+            cwd=Path(__file__).parents[3],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def versions(root, name="faces"):
+    return sorted(path.name for path in (root / name).iterdir() if path.name.isdigit())
+
+
+def leftovers(root, name="faces"):
+    return list((root / name).glob(".publishing-*"))
+
+
+def assert_whole(version, digest):
+    """A version folder is the content of saved_model/ with the other files beside it."""
+    files = {str(path.relative_to(version)) for path in version.rglob("*") if path.is_file()}
+    assert files == {
+        "saved_model.pb",
+        "variables/variables.index",
+        "generator.keras",
+        "MODEL_CARD.md",
+        "model.json",
+        "dcgan.gif",
+    }
+    for path in files:
+        assert digest in (version / path).read_text(), path
+
+
+def test_the_first_publish_is_version_1(make_model, tmp_path):
+    root = tmp_path / "not/there/yet"
+    version = publish(make_model(tmp_path / "model", "aaa"), root)
+    assert version == str(root / "faces/1")
+    assert_whole(Path(version), "aaa")
+    assert not leftovers(root)
+
+
+def test_the_same_model_twice_is_one_version(make_model, tmp_path, caplog):
+    model, root = make_model(tmp_path / "model", "aaa"), tmp_path / "root"
+    caplog.set_level("INFO", logger="dcgan.publish")
+    assert publish(model, root) == publish(model, root)
+    assert versions(root) == ["1"]
+    assert caplog.messages[-1] == "faces is published already, as version 1"
+
+
+def test_another_model_is_the_next_version(make_model, tmp_path):
+    root = tmp_path / "root"
+    publish(make_model(tmp_path / "a", "aaa"), root)
+    assert publish(make_model(tmp_path / "b", "bbb"), root) == str(root / "faces/2")
+    assert_whole(root / "faces/1", "aaa")
+    assert_whole(root / "faces/2", "bbb")
+
+
+def test_going_back_to_an_older_model_is_a_new_version(make_model, tmp_path):
+    """TensorFlow Serving serves the highest number: only the newest counts as there already."""
+    root, old = tmp_path / "root", make_model(tmp_path / "a", "aaa")
+    publish(old, root)
+    publish(make_model(tmp_path / "b", "bbb"), root)
+    assert publish(old, root) == str(root / "faces/3")
+
+
+def test_versions_are_numbers_not_names(make_model, tmp_path):
+    home = tmp_path / "root/faces"
+    for name in ("9", "10", "0012", "99x", "²"):
+        (home / name).mkdir(parents=True)
+    (home / "11").write_text("a file")
+    assert publish(make_model(tmp_path / "a", "aaa"), tmp_path / "root") == str(home / "13")
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '"x"', "not json"])
+def test_a_newest_version_of_other_making_is_left_alone(make_model, tmp_path, content):
+    (tmp_path / "root/faces/1").mkdir(parents=True)
+    (tmp_path / "root/faces/1/model.json").write_text(content)
+    publish(make_model(tmp_path / "a", "aaa"), tmp_path / "root")
+    assert versions(tmp_path / "root") == ["1", "2"]
+    assert (tmp_path / "root/faces/1/model.json").read_text() == content
+
+
+def test_models_of_two_names_do_not_meet(make_model, tmp_path):
+    root = tmp_path / "root"
+    publish(make_model(tmp_path / "a", "aaa"), root)
+    other = make_model(tmp_path / "b", "bbb", name="cats")
+    assert publish(other, root) == str(root / "cats/1")
+
+
+def test_not_blessed_is_refused_and_nothing_is_written(make_model, tmp_path):
+    model = make_model(tmp_path / "model", "aaa", blessed=False)
+    with pytest.raises(NotBlessed, match=r"faces is not published, not blessed: KID 0\.6 > 0\.5"):
+        publish(model, tmp_path / "root")
+    assert not (tmp_path / "root").exists()
+
+
+def test_a_version_can_be_read_by_others(make_model, tmp_path):
+    """TensorFlow Serving runs as another user; a folder from tempfile would be 0700."""
+    version = Path(publish(make_model(tmp_path / "model", "aaa"), tmp_path / "root"))
+    assert version.stat().st_mode & 0o777 == (tmp_path / "model").stat().st_mode & 0o777
+
+
+class TestTrouble:
+    def test_a_full_disk_leaves_nothing(self, make_model, tmp_path, monkeypatch):
+        def fill(source, target):
+            target.mkdir()
+            (target / "saved_model.pb").write_text("hal")
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(shutil, "copytree", fill)
+        with pytest.raises(UsageError, match=r"root/faces: No space left on device"):
+            publish(make_model(tmp_path / "model", "aaa"), tmp_path / "root")
+        assert not versions(tmp_path / "root")
+        assert not leftovers(tmp_path / "root")
+
+    def test_a_disk_that_is_really_full(self, make_model, tmp_path, tmpfs):
+        model = make_model(tmp_path / "model", "aaa")
+        (model / "saved_model/variables/variables.index").write_bytes(bytes(2_000_000))
+        with pytest.raises(UsageError, match=r"faces: .*No space left on device"):
+            publish(model, tmpfs)
+        assert [path.name for path in (tmpfs / "faces").iterdir()] == [".lock"]
+        (model / "saved_model/variables/variables.index").write_text("small")
+        assert publish(model, tmpfs) == str(tmpfs / "faces/1")
+
+    def test_a_root_under_a_file(self, make_model, tmp_path):
+        (tmp_path / "file").write_text("")
+        with pytest.raises(UsageError, match=rf"cannot publish to {tmp_path}/file/faces"):
+            publish(make_model(tmp_path / "model", "aaa"), tmp_path / "file")
+
+    def test_a_read_only_root(self, make_model, tmp_path, tmpfs):
+        subprocess.run(["mount", "-o", "remount,ro", tmpfs], check=True)
+        with pytest.raises(UsageError, match=rf"{tmpfs}/faces: Read-only file system"):
+            publish(make_model(tmp_path / "model", "aaa"), tmpfs)
+
+    @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+    def test_a_root_without_permission(self, make_model, tmp_path):
+        (tmp_path / "root").mkdir(mode=0o500)
+        with pytest.raises(UsageError, match=r"root/faces: Permission denied"):
+            publish(make_model(tmp_path / "model", "aaa"), tmp_path / "root")
+
+    def test_killed_half_way(self, make_model, tmp_path, start):
+        root = tmp_path / "root"
+        process = start(make_model(tmp_path / "a", "aaa"), root, "hang")
+        assert process.stdout.readline() == "copied\n"
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert not versions(root)
+        assert len(leftovers(root)) == 1
+
+        assert publish(make_model(tmp_path / "b", "bbb"), root) == str(root / "faces/1")
+        assert_whole(root / "faces/1", "bbb")
+        assert not leftovers(root)
+
+    @pytest.fixture
+    def tmpfs(self, tmp_path):
+        """A file system of 1 MB."""
+        folder = tmp_path / "tmpfs"
+        folder.mkdir()
+        mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder]
+        if os.geteuid() or subprocess.run(mount, check=False, capture_output=True).returncode:
+            pytest.skip("a file system can be mounted by root alone")
+        yield folder
+        subprocess.run(["umount", folder], check=True)
+
+
+class TestTwoAtOnce:
+    def test_different_models_become_two_whole_versions(self, make_model, tmp_path, start):
+        root = tmp_path / "root"
+        digests = ["aaa", "bbb", "ccc", "ddd"]
+        processes = [start(make_model(tmp_path / digest, digest), root) for digest in digests]
+        for process in processes:
+            output, errors = process.communicate()
+            assert process.returncode == 0, errors
+            assert output.splitlines()[-1].startswith(str(root / "faces"))
+        assert versions(root) == ["1", "2", "3", "4"]
+        found = []
+        for version in versions(root):
+            digest = (root / "faces" / version / "saved_model.pb").read_text().split()[-1]
+            assert_whole(root / "faces" / version, digest)
+            found.append(digest)
+        assert sorted(found) == digests
+
+    def test_the_same_model_becomes_one_version(self, make_model, tmp_path):
+        model, root, results = make_model(tmp_path / "a", "aaa"), tmp_path / "root", []
+        threads = [
+            threading.Thread(target=lambda: results.append(publish(model, root))) for _ in range(4)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert results == [str(root / "faces/1")] * 4
+        assert versions(root) == ["1"]
+
+    def test_a_living_copy_is_waited_for_and_not_removed(self, make_model, tmp_path, start):
+        root = tmp_path / "root"
+        first = start(make_model(tmp_path / "a", "aaa"), root, "hang")
+        assert first.stdout.readline() == "copied\n"
+        second = start(make_model(tmp_path / "b", "bbb"), root)
+        assert second.stdout.readline().startswith("waiting for another publish")
+        assert len(leftovers(root)) == 1
+        assert not versions(root)
+        first.send_signal(signal.SIGKILL)
+        output, errors = second.communicate(timeout=60)
+        assert second.returncode == 0, errors
+        assert output.splitlines()[-1] == str(root / "faces/1")
+        assert_whole(root / "faces/1", "bbb")
+
+    def test_without_locks_a_taken_number_is_passed_over(self, make_model, tmp_path, monkeypatch):
+        """Another machine takes the number between our look and our rename."""
+
+        def no_locks(*_):
+            raise OSError(errno.ENOLCK, "No locks available")
+
+        root = tmp_path / "root"
+        living = root / "faces/.publishing-elsewhere"
+        living.mkdir(parents=True)
+        rename, taken = Path.rename, []
+
+        def rename_too_late(self, target):
+            if not taken:
+                taken.append(target)
+                make_model(target, "bbb")
+            return rename(self, target)
+
+        monkeypatch.setattr("components.export.publish.fcntl.flock", no_locks)
+        monkeypatch.setattr(Path, "rename", rename_too_late)
+        assert publish(make_model(tmp_path / "a", "aaa"), root) == str(root / "faces/2")
+        assert_whole(root / "faces/2", "aaa")
+        assert taken == [root / "faces/1"]
+        assert living.exists()  # without a lock nobody knows whether it is still being copied
