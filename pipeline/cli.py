@@ -20,7 +20,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-_console = Console(highlight=False, soft_wrap=True)
+# Bound to the real stdout, which a run replaces while kfp prints to it.
+_console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
 
 
 class Runner(StrEnum):

@@ -68,14 +68,18 @@ def _notes(summary: RunSummary) -> dict[str, str]:
         f"{counts['rejected']:,} rejected, {counts['duplicate']:,} duplicates",
         "train": f"{values['training']['epochs']:,} epochs, "
         f"{values['training']['images_seen']:,} pictures seen",
-        "evaluate": f"KID {best['kid']:.3f} at epoch {best['epoch']} "
-        f"(real against real {floor['kid']:.3f}), {verdict}",
+        "evaluate": f"KID {_number(best['kid'])} at epoch {best['epoch']}, "
+        f"floor {_number(floor['kid'])}; {verdict}",
         "publish": plain(_shortest(Path(values["publish_root"]))) if values["blessed"] else "",
     }
     for task in TASKS:
         if task not in ran and not (task == "publish" and not values["blessed"]):
             notes[task] = f"unchanged; {notes[task]}" if notes.get(task) else "unchanged"
     return notes
+
+
+def _number(value: float | None) -> str:
+    return "not finite" if value is None else f"{value:.3f}"
 
 
 def _what_ran(steps: dict[str, object]) -> str:

@@ -74,7 +74,7 @@ def _publish_next(model: Path, info: dict[str, Any], home: Path) -> Path:
         version = _rename_to_next(partial, home)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    LOG.info("%s is published as version %d: %s", info["name"], version, home / str(version))
+    LOG.info("%s is published as version %d", info["name"], version)
     return home / str(version)
 
 

@@ -17,8 +17,8 @@ from tfx_bsl.public import tfxio
 from components.shared.contracts import IMAGE, MANIFEST, STATISTICS, TRAIN_SPLIT
 from components.shared.errors import DataRefused
 from components.shared.files import complete_or_absent, read_json, write_json
-from components.shared.pixels import normalize
 from components.shared.normalization import load_transform_graph
+from components.shared.pixels import normalize
 from components.shared.records import load_images, shard_paths
 from components.transform.config import TransformConfig
 

@@ -1,0 +1,110 @@
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from components.shared.contracts import (
+    CONTACT_SHEET,
+    METRICS,
+    REJECTED,
+    SHEETS,
+    SNAPSHOTS,
+    TRAINING,
+    epoch_file,
+)
+from components.shared.files import write_json
+from components.shared.pictures import grid, save_png
+from components.shared.pixels import normalize
+
+_FACES = Path(__file__).parents[3] / "pipeline" / "demo" / "faces_cc0_1000.zip"
+_SHAPE = [64, 64, 3]
+_LATENT_SIZE = 8
+
+
+class Inputs(NamedTuple):
+    """What evaluate reads."""
+
+    records: Path
+    training: Path
+
+
+@pytest.fixture(scope="session")
+def faces() -> np.ndarray:
+    """A few of the demo's pictures, uint8 [128, 64, 64, 3]."""
+    with zipfile.ZipFile(_FACES) as archive:
+        names = [name for name in archive.namelist() if name.endswith((".jpg", ".png"))][:128]
+        pictures = [Image.open(io.BytesIO(archive.read(name))).convert("RGB") for name in names]
+    return np.stack([np.asarray(picture) for picture in pictures])
+
+
+def _generator(units: int, activation: str, spread: float, pixels: np.ndarray) -> keras.Model:
+    """Mix rows of pixels, [units, 64·64·3], by weights that follow from the latents."""
+    latents = keras.Input([_LATENT_SIZE])
+    initializer = keras.initializers.RandomNormal(stddev=spread, seed=1)
+    weights = keras.layers.Dense(units, activation, kernel_initializer=initializer)(latents)
+    mix = keras.layers.Dense(pixels.shape[1], "tanh", use_bias=False)
+    generator = keras.Model(latents, keras.layers.Reshape(_SHAPE)(mix(weights)))
+    mix.kernel.assign(pixels)
+    return generator
+
+
+@pytest.fixture(scope="session")
+def good_generator(faces) -> keras.Model:
+    """Picks a real picture for each latent: it has 32 of them by heart."""
+    pixels = normalize(faces[-32:].astype(np.float32)).clip(-0.99, 0.99).reshape(32, -1)
+    return _generator(32, "softmax", 100, np.arctanh(pixels))  # so wide that one wins
+
+
+@pytest.fixture(scope="session")
+def noise_generator() -> keras.Model:
+    """Pixels that have nothing to do with each other."""
+    pixels = np.random.default_rng(0).normal(size=(_LATENT_SIZE, np.prod(_SHAPE)))
+    return _generator(_LATENT_SIZE, "linear", 1, pixels)
+
+
+@pytest.fixture(scope="session")
+def broken_generator() -> keras.Model:
+    """Not a number, everywhere."""
+    pixels = np.full([_LATENT_SIZE, np.prod(_SHAPE)], np.nan)
+    return _generator(_LATENT_SIZE, "linear", 1, pixels)
+
+
+@pytest.fixture
+def make_inputs(faces, make_records, tmp_path) -> Callable[..., Inputs]:
+    """Make the folders of ingest and train, with a snapshot after epochs 1, 2, …"""
+
+    def make(*generators: keras.Model, held_out: int = 32) -> Inputs:
+        records = make_records(eval=faces[:held_out], train=faces[32:96])
+        save_png(records / CONTACT_SHEET, grid(faces[:32], 8))
+        reasons = ("truncated", "empty", "truncated")
+        (records / REJECTED).write_text(
+            "".join(json.dumps({"path": "x.jpg", "reason": reason}) + "\n" for reason in reasons)
+        )
+        training = tmp_path / "training"
+        _write_training(training, generators, faces)
+        return Inputs(records, training)
+
+    return make
+
+
+def _write_training(training: Path, generators: tuple[keras.Model, ...], faces: np.ndarray) -> None:
+    (training / SNAPSHOTS).mkdir(parents=True)
+    (training / SHEETS).mkdir()
+    for epoch, generator in enumerate(generators, start=1):
+        generator.save(training / SNAPSHOTS / epoch_file(epoch, ".keras"))
+    for epoch in range(31):
+        sheet = grid(faces[epoch : epoch + 16, ::4, ::4], 4)  # small, since there are many
+        save_png(training / SHEETS / epoch_file(epoch, ".png"), sheet)
+    lines = [
+        {"epoch": epoch, "step": 6 * epoch, "discriminator_loss": 1.1, "generator_loss": 0.9}
+        for epoch in (1, 2, 3)
+    ]
+    (training / METRICS).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    write_json(training / TRAINING, {"config": {"batch_size": 10, "augment": ["<b>color"]}})

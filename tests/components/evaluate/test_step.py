@@ -1,0 +1,142 @@
+import logging
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from components.evaluate import step as step_module
+from components.evaluate.config import EvaluateConfig
+from components.evaluate.features import SHA256
+from components.evaluate.step import evaluate
+from components.shared.contracts import GENERATOR, REPORT, SAMPLES, SNAPSHOTS
+from components.shared.contracts import SCORES as SCORES_FILE
+from components.shared.errors import PipelineError, UsageError
+from components.shared.files import read_json
+
+CONFIG = EvaluateConfig(samples=32, neighbours=3, max_kid=0.2, min_coverage=0.2)
+
+
+def _left_in(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_the_better_of_two_generators_is_chosen(
+    make_inputs, good_generator, noise_generator, faces, tmp_path, caplog
+):
+    caplog.set_level(logging.INFO, "dcgan.evaluate")
+    inputs = make_inputs(noise_generator, good_generator, noise_generator)
+    output = tmp_path / "evaluation"
+    scores = evaluate(*inputs, output, CONFIG)
+
+    assert scores == read_json(output / SCORES_FILE)
+    assert _left_in(output) == sorted([GENERATOR, REPORT, SAMPLES, SCORES_FILE])
+    first, second, third = scores["snapshots"]
+    assert scores["best"] == second
+    assert [one["epoch"] for one in scores["snapshots"]] == [1, 2, 3]
+    assert second["kid"] < 0.1
+    assert first["kid"] > 0.5
+    assert second["coverage"] > 0.3 > first["coverage"]
+    assert first == third | {"epoch": 1}, "every snapshot is scored with the same latents"
+    snapshot = inputs.training / SNAPSHOTS / "epoch-0002.keras"
+    assert (output / GENERATOR).read_bytes() == snapshot.read_bytes()
+
+    sheet = np.asarray(Image.open(output / SAMPLES)).astype(int)
+    assert sheet.shape == (4 * 66 + 2, 8 * 66 + 2, 3)  # 32 samples, eight a row
+    differences = np.abs(faces[-32:].astype(int) - sheet[2:66, 2:66]).mean(axis=(1, 2, 3))
+    assert differences.min() < 3, "the first sample is one of the faces that epoch 2 knows"
+
+    assert abs(scores["floor"]["kid"]) < 0.02
+    assert scores["floor"]["images"] == scores["real_images"] == 32
+    assert scores["generated_images"] == 32
+    assert scores["extractor"]["name"] == "efficientnet_lite0"
+    assert scores["extractor"]["sha256"] == SHA256
+    assert scores["config"] == CONFIG.model_dump(mode="json")
+
+    assert scores["blessed"] is True
+    assert scores["blessed_reason"] == (
+        f"KID {second['kid']:.4g} is at most 0.2 and coverage {second['coverage']:.4g} at least 0.2"
+    )
+    assert caplog.messages[1] == (
+        f"epoch 2: KID {second['kid']:.3f}, coverage {second['coverage']:.2f}"
+    )
+    assert caplog.messages[3] == "the best is that of epoch 2"
+
+
+@pytest.mark.parametrize(
+    ("kid", "coverage", "reason"),
+    [
+        (0.2001, 0.2, "KID 0.2001 is above 0.2 (evaluate.max_kid)"),
+        (0.2, 0.1999, "coverage 0.1999 is below 0.2 (evaluate.min_coverage)"),
+        (None, None, "the pictures of epoch 7, the best, are not finite numbers"),
+    ],
+)
+def test_a_model_short_of_one_threshold_is_not_blessed(kid, coverage, reason):
+    scores = {"kid": kid, "coverage": coverage}
+    snapshot = step_module._Snapshot(Path("epoch-0007.keras"), scores, np.empty(0))
+    assert step_module._judge(snapshot, CONFIG) == (False, reason)
+
+
+def test_a_model_at_both_thresholds_is_blessed():
+    snapshot = step_module._Snapshot(Path("e"), {"kid": 0.2, "coverage": 0.2}, np.empty(0))
+    assert step_module._judge(snapshot, CONFIG)[0]
+
+
+def test_only_the_last_snapshots_are_scored_and_a_bad_one_is_not_blessed(
+    make_inputs, good_generator, noise_generator, tmp_path
+):
+    inputs = make_inputs(good_generator, noise_generator)
+    config = CONFIG.model_copy(update={"snapshots": 1})
+    scores = evaluate(*inputs, tmp_path / "evaluation", config)
+    assert scores["best"]["epoch"] == 2
+    assert scores["blessed"] is False
+    assert re.fullmatch(r"KID .*max_kid\) and coverage .*min_coverage\)", scores["blessed_reason"])
+
+
+def test_not_a_number_is_not_blessed_and_not_in_the_json(make_inputs, broken_generator, tmp_path):
+    inputs, output = make_inputs(broken_generator, held_out=10), tmp_path / "evaluation"
+    scores = evaluate(*inputs, output, CONFIG)
+    assert scores["blessed"] is False
+    assert "epoch 1, the best, are not finite" in scores["blessed_reason"]
+    assert scores["best"]["kid"] is None
+    assert "NaN" not in (output / SCORES_FILE).read_text()
+    assert "not finite" in (output / REPORT).read_text()
+    # Fewer held-out pictures than samples: all are compared with, and as many of training's.
+    assert (scores["real_images"], scores["floor"]["images"]) == (10, 10)
+    assert scores["generated_images"] == CONFIG.samples
+
+
+def test_a_finite_snapshot_beats_one_that_is_not(
+    make_inputs, broken_generator, noise_generator, tmp_path
+):
+    inputs = make_inputs(broken_generator, noise_generator)
+    scores = evaluate(*inputs, tmp_path / "evaluation", CONFIG)
+    assert scores["best"]["epoch"] == 2
+    assert scores["snapshots"][0]["kid"] is None
+
+
+def test_no_snapshot_is_said_so(make_inputs, tmp_path):
+    inputs = make_inputs()
+    with pytest.raises(PipelineError, match=r"no snapshot of a generator in .*snapshots"):
+        evaluate(*inputs, tmp_path / "evaluation", CONFIG)
+
+
+def test_too_few_pictures_for_the_neighbours_are_said_so(make_inputs, noise_generator, tmp_path):
+    inputs = make_inputs(noise_generator, held_out=3)
+    with pytest.raises(UsageError, match=r"neighbours \(=3\) must be below .*\(3 held out, 3 to"):
+        evaluate(*inputs, tmp_path / "evaluation", CONFIG)
+
+
+def test_a_failure_leaves_no_half_made_output(make_inputs, noise_generator, tmp_path, monkeypatch):
+    inputs = make_inputs(noise_generator)
+    before = _left_in(tmp_path)
+
+    def fail(path, **_):
+        path.write_text("half")
+        raise OSError("disk")
+
+    monkeypatch.setattr(step_module, "write_report", fail)
+    with pytest.raises(OSError, match="disk"):
+        evaluate(*inputs, tmp_path / "evaluation", CONFIG)
+    assert _left_in(tmp_path) == before

@@ -1,0 +1,383 @@
+import errno
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from components.ingest import beam_pipeline
+from components.ingest.config import IngestConfig
+from components.ingest.step import ingest
+from components.shared.contracts import (
+    CONTACT_SHEET,
+    IMAGE,
+    MANIFEST,
+    PATH,
+    REJECTED,
+    SHA256,
+)
+from components.shared.errors import DataRefused, UsageError
+from components.shared.files import digest_of, digest_of_file, read_json, read_json_lines
+from components.shared.records import shard_paths
+
+CONFIG = IngestConfig(image_size=32, eval_share=0.3, shards=2)
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Ingest into a new folder; returns it."""
+
+    def run(source, config: IngestConfig = CONFIG, name: str = "records") -> Path:
+        ingest(str(source), tmp_path / name, config)
+        return tmp_path / name
+
+    return run
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def records_of(folder: Path, split: str) -> list[dict[str, bytes]]:
+    """Read with TensorFlow, as the other steps do."""
+    import tensorflow as tf
+
+    paths = [str(path) for path in shard_paths(folder, split)]
+    records = []
+    for serialised in tf.data.TFRecordDataset(paths).as_numpy_iterator():
+        feature = tf.train.Example.FromString(serialised).features.feature
+        records.append({key: feature[key].bytes_list.value[0] for key in feature})
+    return records
+
+
+def paths_of(folder: Path, split: str) -> set[str]:
+    return {record[PATH].decode() for record in records_of(folder, split)}
+
+
+def test_records_hold_the_pictures(tree, run):
+    folder = run(tree)
+    records = [record for split in ("train", "eval") for record in records_of(folder, split)]
+    expected = {str(p.relative_to(tree)) for p in tree.rglob("*") if p.suffix in (".jpg", ".PNG")}
+    assert {record[PATH].decode() for record in records} == expected
+    for record in records:
+        assert set(record) == {IMAGE, PATH, SHA256}
+        path = tree / record[PATH].decode()
+        assert record[SHA256].decode() == hashlib.sha256(path.read_bytes()).hexdigest()
+        square = Image.open(path).convert("RGB").crop((4, 0, 44, 40))  # of 48×40
+        resized = np.asarray(square.resize((32, 32), Image.Resampling.LANCZOS))
+        np.testing.assert_array_equal(
+            np.frombuffer(record[IMAGE], np.uint8).reshape(32, 32, 3), resized
+        )
+
+
+def test_manifest_tells_what_is_in_the_folder(tree, run):
+    (tree / "twin.jpg").write_bytes((tree / "3.jpg").read_bytes())
+    folder = run(tree, CONFIG.model_copy(update={"max_reject_share": 0.1}))
+    manifest = read_json(folder / MANIFEST)
+    shards = [shard for split in ("train", "eval") for shard in manifest["shards"][split]]
+    assert [shard["name"] for shard in shards] == [
+        "train-00000-of-00002.tfrecord",
+        "train-00001-of-00002.tfrecord",
+        "eval-00000-of-00002.tfrecord",
+        "eval-00001-of-00002.tfrecord",
+    ]
+    for shard in shards:
+        assert shard["sha256"] == digest_of_file(folder / shard["name"])
+    for split in ("train", "eval"):
+        images = [shard["images"] for shard in manifest["shards"][split]]
+        assert sum(images) == manifest["counts"][split] == len(records_of(folder, split)) > 0
+    counts = manifest["counts"]
+    assert (counts["seen"], counts["duplicate"], counts["rejected"]) == (41, 1, 0)
+    assert counts["seen"] == sum(counts[k] for k in ("train", "eval", "duplicate", "rejected"))
+    assert counts["other"] == 1
+    assert manifest["image_size"] == 32
+    assert manifest["config"] == {**CONFIG.model_dump(), "max_reject_share": 0.1}
+    assert manifest["rejected_by_reason"] == {}
+    assert manifest["digest"] == digest_of(
+        {"image_size": 32, "shards": [shard["sha256"] for shard in shards]}
+    )
+    assert set(files_of(folder)) == {
+        *(shard["name"] for shard in shards), MANIFEST, REJECTED, CONTACT_SHEET
+    }  # fmt: skip
+
+
+def test_a_folder_and_its_archives_give_the_same_files(tree, run, pack):
+    expected = files_of(run(tree))
+    for name in ("a.zip", "a.tar", "a.tar.gz"):
+        assert files_of(run(pack(tree, name), name=f"from {name}")) == expected
+
+
+def test_files_depend_neither_on_place_nor_on_the_order_of_files(tree, run, tmp_path):
+    copy = tmp_path / "elsewhere" / "copy"
+    for path in sorted(tree.rglob("*"), reverse=True):
+        if path.is_file():
+            (copy / path.relative_to(tree)).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy / path.relative_to(tree))
+    assert files_of(run(copy, name="second")) == files_of(run(tree))
+
+
+def test_names_decide_neither_split_nor_order(tree, run, tmp_path):
+    renamed = tmp_path / "renamed"
+    renamed.mkdir()
+    pictures = [path for path in tree.rglob("*") if path.suffix in (".jpg", ".PNG")]
+    for number, path in enumerate(pictures):
+        shutil.copyfile(path, renamed / f"{number}{path.suffix}")
+    before, after = run(tree), run(renamed, name="second")
+    for split in ("train", "eval"):
+        assert [record[SHA256] for record in records_of(before, split)] == [
+            record[SHA256] for record in records_of(after, split)
+        ]
+
+
+def test_work_in_small_chunks_gives_the_same_files(tree, run, monkeypatch):
+    expected = files_of(run(tree))
+    monkeypatch.setattr(beam_pipeline, "_CHUNK_FILES", 7)
+    assert files_of(run(tree, name="by number")) == expected
+    monkeypatch.setattr(beam_pipeline, "_CHUNK_BYTES", 5000)
+    assert files_of(run(tree, name="by size")) == expected
+
+
+@pytest.mark.parametrize("travels_as_pixels", [True, False])
+def test_the_way_through_the_shuffle_changes_nothing(tree, run, monkeypatch, travels_as_pixels):
+    (tree / "broken.jpg").write_bytes((tree / "3.jpg").read_bytes()[:600])
+    expected = files_of(run(tree))
+    monkeypatch.setattr(beam_pipeline, "_travels_as_pixels", lambda *_: travels_as_pixels)
+    assert files_of(run(tree, name="second")) == expected
+
+
+def test_pictures_keep_their_split_when_others_are_added(tree, run, picture):
+    before = run(tree)
+    for seed in range(100, 130):
+        picture(seed).save(tree / f"added-{seed}.png")
+    after = run(tree, name="second")
+    for split in ("train", "eval"):
+        assert paths_of(before, split) < paths_of(after, split)
+
+
+def test_the_split_has_about_the_share_asked_for():
+    for eval_share in (0.1, 0.5):
+        config = IngestConfig(eval_share=eval_share, shards=4)
+        names = [
+            beam_pipeline.shard_of(hashlib.sha256(bytes([i % 256, i // 256])).hexdigest(), config)
+            for i in range(4000)
+        ]
+        share = sum(name.startswith("eval") for name in names) / len(names)
+        assert share == pytest.approx(eval_share, abs=0.025)  # over 3 standard deviations
+        assert len(set(names)) == 8
+
+
+def test_of_the_same_bytes_the_smallest_path_stays(tree, run):
+    content = (tree / "3.jpg").read_bytes()
+    for name in ("0-first.jpg", "sub/again.jpg", "zz.jpeg"):
+        (tree / name).write_bytes(content)
+    folder = run(tree)
+    assert read_json(folder / MANIFEST)["counts"]["duplicate"] == 3
+    kept = paths_of(folder, "train") | paths_of(folder, "eval")
+    assert kept & {"3.jpg", "0-first.jpg", "sub/again.jpg", "zz.jpeg"} == {"0-first.jpg"}
+
+
+def test_max_images_takes_the_first_by_path(tree, run):
+    folder = run(tree, CONFIG.model_copy(update={"max_images": 15}))
+    ordered = sorted(
+        str(path.relative_to(tree)) for path in tree.rglob("*") if path.suffix in (".jpg", ".PNG")
+    )
+    assert paths_of(folder, "train") | paths_of(folder, "eval") == set(ordered[:15])
+    counts = read_json(folder / MANIFEST)["counts"]
+    assert (counts["seen"], counts["other"]) == (15, 1)
+
+
+def test_a_shard_without_pictures_is_an_empty_file(tree, run):
+    folder = run(tree, CONFIG.model_copy(update={"shards": 100}))
+    assert len(shard_paths(folder, "train")) == len(shard_paths(folder, "eval")) == 100
+    manifest = read_json(folder / MANIFEST)
+    empty = [shard for shard in manifest["shards"]["train"] if not shard["images"]]
+    assert empty
+    assert all((folder / shard["name"]).stat().st_size == 0 for shard in empty)
+    assert len(records_of(folder, "train")) == manifest["counts"]["train"]
+
+
+@pytest.fixture
+def broken(tree, picture, encode):
+    """The tree with eight files that are no usable pictures."""
+    whole = encode(picture(77), "JPEG")
+    (tree / "empty.png").touch()
+    (tree / "half.jpg").write_bytes(whole[: len(whole) // 2])
+    (tree / "half-again.jpg").write_bytes(whole[: len(whole) // 2])
+    (tree / "page.JPG").write_text("<html>404</html>")
+    (tree / "sub/tiny.gif").write_bytes(encode(picture(78, 7, 60), "GIF"))
+    (tree / "sub/lost.webp").symlink_to("nowhere")
+    (tree / os.fsdecode(b"b\xe9\xe2\x80\xa8.bmp")).write_bytes(b"")
+    damaged = bytearray(encode(picture(79), "PNG"))
+    damaged[18] ^= 255
+    (tree / "damaged.png").write_bytes(damaged)
+    return tree
+
+
+REASONS = {
+    "b\\xe9\u2028.bmp": ("empty", 0),
+    "damaged.png": ("unreadable", None),
+    "empty.png": ("empty", 0),
+    "half-again.jpg": ("truncated", None),
+    "half.jpg": ("truncated", None),
+    "page.JPG": ("not a picture", 16),
+    "sub/lost.webp": ("unreadable", 0),
+    "sub/tiny.gif": ("too small", None),
+}
+
+
+def test_broken_files_are_set_aside_with_their_reasons(broken, run, caplog):
+    caplog.set_level("INFO", "dcgan")
+    folder = run(broken, CONFIG.model_copy(update={"max_reject_share": 0.2}))
+    lines = read_json_lines(folder / REJECTED)
+    assert [line["path"] for line in lines] == list(REASONS)
+    assert {line["path"]: line["reason"] for line in lines} == {
+        path: reason for path, (reason, _) in REASONS.items()
+    }
+    for line in lines:
+        size = REASONS[line["path"]][1]
+        assert line["bytes"] == ((broken / line["path"]).stat().st_size if size is None else size)
+    manifest = read_json(folder / MANIFEST)
+    assert manifest["counts"]["rejected"] == 8
+    assert manifest["counts"]["seen"] == 48
+    assert manifest["rejected_by_reason"] == {
+        "empty": 2, "not a picture": 1, "too small": 1, "truncated": 2, "unreadable": 2
+    }  # fmt: skip
+    train, eval_ = manifest["counts"]["train"], manifest["counts"]["eval"]
+    assert [record.getMessage() for record in caplog.records if record.name == "dcgan.ingest"] == [
+        f"48 pictures: {train} train, {eval_} eval, 0 duplicates, 8 rejected",
+        "rejected 8: 2 empty, 2 truncated, 2 unreadable, 1 not a picture, 1 too small; "
+        "see rejected.jsonl",
+    ]
+
+
+def test_the_contact_sheet_shows_training_pictures(tree, run):
+    folder = run(tree)
+    with Image.open(folder / CONTACT_SHEET) as sheet:
+        shown = np.asarray(sheet)
+    records = records_of(folder, "train")
+    rows = -(-len(records) // 8)
+    assert shown.shape == (rows * 34 + 2, 8 * 34 + 2, 3)
+    for index, record in enumerate(records):
+        top, left = index // 8 * 34 + 2, index % 8 * 34 + 2
+        pixels = np.frombuffer(record[IMAGE], np.uint8).reshape(32, 32, 3)
+        np.testing.assert_array_equal(shown[top : top + 32, left : left + 32], pixels)
+
+
+def test_the_contact_sheet_has_at_most_64_pictures(tmp_path, run, picture):
+    for seed in range(150):
+        picture(seed, 32, 32).save(tmp_path / f"{seed}.png")
+    folder = run(tmp_path, CONFIG.model_copy(update={"shards": 3}))  # 64 is no multiple of it
+    assert read_json(folder / MANIFEST)["counts"]["train"] > 66
+    with Image.open(folder / CONTACT_SHEET) as sheet:
+        assert sheet.size == (8 * 34 + 2, 8 * 34 + 2)
+
+
+def refusal(run, tmp_path, source, kind=DataRefused, **changes) -> str:
+    with pytest.raises(kind) as caught:
+        run(source, CONFIG.model_copy(update=changes))
+    left = [path for path in tmp_path.iterdir() if "records" in path.name]
+    assert not left, "something was left behind"
+    assert caught.value.exit_code == {DataRefused: 3, UsageError: 2}[kind]
+    message = str(caught.value)
+    assert "while running" not in message
+    return message
+
+
+def test_a_missing_source_is_refused(run, tmp_path):
+    message = refusal(run, tmp_path, "no/such", UsageError)
+    assert message.startswith("There is nothing at 'no/such': pass a folder, a .zip or a .tar")
+
+
+def test_a_source_without_pictures_is_refused(run, tmp_path):
+    source = tmp_path / "texts"
+    source.mkdir()
+    (source / "1.txt").touch()
+    message = refusal(run, tmp_path, source)
+    assert str(source) in message
+    assert ".jpg, .jpeg, .jpe, .png, .gif, .bmp, .webp" in message
+
+
+def test_too_many_broken_files_are_refused(broken, run, tmp_path):
+    message = refusal(run, tmp_path, broken, max_reject_share=0.1)
+    assert message == (
+        f"8 of 48 pictures in '{broken}' are broken, 16.67%, and ingest.max_reject_share allows "
+        "10.00%: 2 empty, 2 truncated, 2 unreadable, 1 not a picture, 1 too small; among them "
+        "'b\\xe9\u2028.bmp', 'damaged.png', 'empty.png'. Mend or remove them, or raise "
+        "ingest.max_reject_share."
+    )
+
+
+def test_the_reject_limit_itself_is_allowed(broken, run):
+    run(broken, CONFIG.model_copy(update={"max_reject_share": 8 / 48}))
+
+
+@pytest.mark.parametrize(("empty", "change"), [("train", "lower"), ("eval", "raise")])
+def test_an_empty_split_is_refused(run, tmp_path, picture, empty, change):
+    source = tmp_path / "few"
+    source.mkdir()
+    kept = 0
+    for seed in range(60):
+        path = source / f"{seed}.png"
+        picture(seed).save(path)
+        name = beam_pipeline.shard_of(digest_of_file(path), CONFIG)
+        if name.startswith(empty):
+            path.unlink()
+        else:
+            kept += 1
+    message = refusal(run, tmp_path, source)
+    assert message.startswith(
+        f"None of the {kept} usable pictures in '{source}' fell to the {empty}"
+    )
+    assert message.endswith(f"add pictures, or {change} ingest.eval_share.")
+
+
+def test_a_damaged_archive_is_refused(tree, pack, run, tmp_path):
+    archive = pack(tree, "a.tar")
+    archive.write_bytes(archive.read_bytes()[:-30000])
+    assert f"'{archive}' is damaged" in refusal(run, tmp_path, archive)
+
+
+def test_a_full_disk_arrives_as_such(tree, run, tmp_path, monkeypatch):
+    def write_to_a_full_disk(path, records):
+        with Path("/dev/full").open("wb") as file:
+            file.write(b"".join(record.image for record in records))
+
+    monkeypatch.setattr(beam_pipeline, "write_shard", write_to_a_full_disk)
+    with pytest.raises(OSError, match="No space left") as caught:
+        run(tree)
+    assert caught.value.errno == errno.ENOSPC
+    assert not [path for path in tmp_path.iterdir() if "records" in path.name]
+
+
+def test_a_second_run_replaces_the_first(tree, run):
+    first = run(tree)
+    (first / "stale").touch()
+    assert not (run(tree) / "stale").exists()
+
+
+def test_nothing_of_this_machine_is_written(tree, run, tmp_path):
+    folder = run(tree)
+    for name, content in files_of(folder).items():
+        assert str(tmp_path).encode() not in content, name
+    text = (folder / MANIFEST).read_text()
+    assert json.loads(text)
+    assert not re.search(r"20\d\d-\d\d-\d\d", text)
+
+
+def test_tensorflow_is_not_imported(tree, tmp_path):
+    code = (
+        "import sys; from pathlib import Path; from components.ingest.config import IngestConfig; "
+        "from components.ingest.step import ingest; "
+        "ingest(sys.argv[1], Path(sys.argv[2]), IngestConfig(eval_share=0.3)); "
+        "print('tensorflow' in sys.modules)"
+    )
+    command = [sys.executable, "-W", "error", "-c", code, str(tree), str(tmp_path / "records")]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "False"
