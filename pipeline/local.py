@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import tempfile
 import time
 import warnings
 from collections.abc import Callable
@@ -45,7 +46,7 @@ def run_locally(
         PipelineError: A step failed; carries the step's own message and exit code.
     """
     started = time.monotonic()
-    _check(config, runs_dir)
+    _check(config, runs_dir, publish_root)
     name = datetime.now().strftime("%Y-%m-%d-%H%M%S-%f")[:-3]  # to the millisecond
     log_path = runs_dir / _LOGS / f"{name}.log"
     log_path.parent.mkdir(parents=True, exist_ok=True)
@@ -62,7 +63,7 @@ def run_locally(
     )
 
 
-def _check(config: PipelineConfig, runs_dir: Path) -> None:
+def _check(config: PipelineConfig, runs_dir: Path, publish_root: Path) -> None:
     """Refuse what cannot work before anything is started."""
     images = config.images_path
     if not images.exists():
@@ -72,18 +73,25 @@ def _check(config: PipelineConfig, runs_dir: Path) -> None:
             f"--runs-dir {runs_dir}: kfp's local runner replaces the word python3 in paths; "
             "choose a folder without it"
         )
-    try:
-        runs_dir.mkdir(parents=True, exist_ok=True)
-    except FileExistsError:
-        raise UsageError(f"--runs-dir {runs_dir} is a file; choose a folder") from None
-    if not os.access(runs_dir, os.W_OK | os.X_OK):
-        raise UsageError(f"--runs-dir {runs_dir}: no permission to write; choose another folder")
+    _make_writable(runs_dir, "--runs-dir")
+    _make_writable(publish_root, "--publish-root")
     free = shutil.disk_usage(runs_dir).free
     if free < _MIN_FREE_BYTES:
         raise UsageError(
             f"--runs-dir {runs_dir}: {free / 2**20:.0f} MB free, a run needs at least "
             f"{_MIN_FREE_BYTES / 2**20:.0f}; make room or choose another folder"
         )
+
+
+def _make_writable(folder: Path, option: str) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UsageError(
+            f"{option} {folder}: cannot write there ({error.strerror}); choose another folder"
+        ) from None
 
 
 def _run_dag(

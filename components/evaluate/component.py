@@ -39,7 +39,8 @@ def evaluate(
         process.imported()
         folders = Path(records.path), Path(training.path), Path(evaluation.path)
         scores = evaluate(*folders, EvaluateConfig(**config))
-        metrics.metadata.update(scores["best"])
+        finite = {key: value for key, value in scores["best"].items() if value is not None}
+        metrics.metadata.update(finite)
         shutil.copy(Path(evaluation.path, REPORT), report.path)
         shutil.copy(Path(evaluation.path, SCORES), metrics.path)  # no file, no cache hit
         return scores["blessed"]

@@ -32,7 +32,8 @@ def export(
 
         process.imported()
         folders = Path(training.path), Path(evaluation.path), Path(model.path)
-        model.metadata.update(export(*folders, ExportConfig(**config))["scores"])
+        info = export(*folders, ExportConfig(**config))
+        model.metadata.update(digest=info["digest"], epoch=info["scores"]["epoch"])
 
 
 @dsl.component(base_image=image("export"), install_kfp_package=False)

@@ -97,7 +97,7 @@ def open_source(source: str) -> Source:
     """Open a folder, a zip or a tar; which of them it is, its content tells."""
     advice = "pass a folder, a .zip or a .tar (also compressed: .tar.gz, .tar.bz2, .tar.xz)"
     if not source or not Path(source).exists():
-        raise UsageError(f"There is nothing at '{source}': {advice}.")
+        raise UsageError(f"there is nothing at '{source}': {advice}")
     if Path(source).is_dir():
         return Folder(source)
     with _explaining_damage(source):
@@ -106,7 +106,7 @@ def open_source(source: str) -> Source:
                 return Zip(source)
         if tarfile.is_tarfile(source):
             return Tar(source)
-    raise UsageError(f"'{source}' is neither a folder nor a whole archive: {advice}.")
+    raise UsageError(f"'{source}' is neither a folder nor a whole archive: {advice}")
 
 
 class Folder(Source):
@@ -219,11 +219,11 @@ def _explaining_damage(source: str) -> Iterator[None]:
         yield
     except _DAMAGE as error:
         raise DataRefused(
-            f"The archive '{source}' is damaged ({error}): fetch it again or pack it anew."
+            f"the archive '{source}' is damaged ({error}): fetch it again or pack it anew"
         ) from error
     except PermissionError as error:
         raise UsageError(
-            f"'{os.fsdecode(error.filename)}' may not be read: permission denied."
+            f"'{os.fsdecode(error.filename)}' may not be read: permission denied"
         ) from error
 
 

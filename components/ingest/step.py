@@ -120,8 +120,8 @@ def _refuse_if_unusable(
     counts = manifest["counts"]
     if not counts["seen"]:
         raise DataRefused(
-            f"There are no pictures in '{source}' ({counts['other']:,} other files): pass a source "
-            f"with files that end in {', '.join(PICTURE_SUFFIXES)} (in any case, not hidden)."
+            f"no pictures in '{source}' ({counts['other']:,} other files): pass a source "
+            f"with files that end in {', '.join(PICTURE_SUFFIXES)} (in any case, not hidden)"
         )
     share = counts["rejected"] / counts["seen"]
     if share > config.max_reject_share:
@@ -130,15 +130,15 @@ def _refuse_if_unusable(
             f"{counts['rejected']:,} of {counts['seen']:,} pictures in '{source}' are broken, "
             f"{share:.2%}, and ingest.max_reject_share allows {config.max_reject_share:.2%}: "
             f"{_by_reason(manifest)}; among them {examples}. Mend or remove them, or raise "
-            "ingest.max_reject_share."
+            "ingest.max_reject_share"
         )
     for split, change in ((TRAIN_SPLIT, "lower"), (EVAL_SPLIT, "raise")):
         if not counts[split]:
             usable = counts[TRAIN_SPLIT] + counts[EVAL_SPLIT]
             raise DataRefused(
-                f"None of the {usable:,} usable pictures in '{source}' fell to the {split} split "
+                f"none of the {usable:,} usable pictures in '{source}' fell to the {split} split "
                 f"at ingest.eval_share={config.eval_share:g} (their content decides): add "
-                f"pictures, or {change} ingest.eval_share."
+                f"pictures, or {change} ingest.eval_share"
             )
 
 

@@ -14,8 +14,8 @@ from typing import Any
 def complete_or_absent(target: Path) -> Iterator[Path]:
     """Yield an empty folder that becomes `target` when the block succeeds.
 
-    A failure leaves neither the folder nor `target` behind; an older `target` is
-    replaced, since a retried step is given the same path again.
+    A failure leaves nothing of what was begun. An older `target` stays until it can be
+    replaced: a retried step is given the same path again.
     """
     partial = target.with_name(f".{target.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)

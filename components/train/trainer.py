@@ -25,9 +25,11 @@ class Purpose(IntEnum):
     """What a random draw is for; each purpose has a stream of its own per step."""
 
     NOISE = 0
-    AUGMENT = 1
-    DROPOUT = 2
-    SHEET = 3
+    AUGMENT_REAL = 1
+    AUGMENT_FAKE = 2
+    DROPOUT_REAL = 3
+    DROPOUT_FAKE = 4
+    SHEET = 5
 
 
 class Trainer:
@@ -72,7 +74,7 @@ class Trainer:
 
     @tf.function
     def train_step(self, real: tf.Tensor, penalize: bool) -> None:
-        """Update both networks, simultaneously, from one pass through each.
+        """Update both networks at once, with one pass of the fakes through the discriminator.
 
         Args:
             real: Batch of pictures, float32 [B, S, S, 3] in [-1, 1].
@@ -83,17 +85,17 @@ class Trainer:
         noise = self._normal(self._config.batch_size, Purpose.NOISE, self.step)
         with tf.GradientTape(persistent=True) as tape:
             fake = self.generator(noise, training=True)
-            shown = augment(
-                tf.concat([real, fake], axis=0), self._config.augment, self._seed(Purpose.AUGMENT)
-            )
-            logits = self.discriminator(shown, dropout_seed=self._seed(Purpose.DROPOUT))
-            real_logits, fake_logits = tf.split(logits, 2)
+            # Real and fake pictures pass one after the other: in one batch, the gradient at
+            # the pictures, which only fakes need, would be worked out for the real ones too.
+            shown_fake = self._show(fake, Purpose.AUGMENT_FAKE)
+            fake_logits = self._judge(shown_fake, Purpose.DROPOUT_FAKE)
+            shown_real = self._show(real, Purpose.AUGMENT_REAL)
+            real_logits = self._judge(shown_real, Purpose.DROPOUT_REAL)
             loss = discriminator_loss(real_logits, fake_logits)
         *gradients, at_fake = tape.gradient(loss, [*discriminator_weights, fake])
         at_fake *= generator_gradient_scale(fake_logits)
         generator_gradients = tape.gradient(fake, generator_weights, output_gradients=at_fake)
         if penalize:
-            shown_real, _ = tf.split(shown, 2)
             penalty_gradients = self._penalty_gradients(shown_real)
             gradients = [g + p for g, p in zip(gradients, penalty_gradients, strict=True)]
 
@@ -103,6 +105,12 @@ class Trainer:
         losses = tf.stack([loss, generator_loss(fake_logits)])
         self.loss_sums.assign_add(tf.cast(losses, tf.float64))
         self.step.assign_add(1)
+
+    def _show(self, images: tf.Tensor, purpose: Purpose) -> tf.Tensor:
+        return augment(images, self._config.augment, self._seed(purpose))
+
+    def _judge(self, images: tf.Tensor, purpose: Purpose) -> tf.Tensor:
+        return self.discriminator(images, dropout_seed=self._seed(purpose))
 
     def _penalty_gradients(self, real: tf.Tensor) -> list[tf.Tensor]:
         # Charged every `r1_interval` steps, hence that many times over ("lazy

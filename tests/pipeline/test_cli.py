@@ -41,14 +41,18 @@ def save_pictures(folder, count, size=32):
         (["--profile", "big"], "choose one of demo, full, seed"),
         (["--config", "missing.yaml"], "missing.yaml"),
         (["--runs-dir", "python3/runs"], "python3"),
-        (["--runs-dir", "file"], "is a file"),
+        (["--runs-dir", "file"], "cannot write there (File exists)"),
+        (["--runs-dir", "file/runs"], "cannot write there (Not a directory)"),
+        (["--runs-dir", "/proc/runs"], "cannot write there"),
+        (["--publish-root", "/proc/published"], "--publish-root /proc/published: cannot write"),
         (["--runner", "docker"], "--runner docker"),
     ],
 )
 def test_mistake_is_one_line_and_leaves_nothing(tmp_path, arguments, message):
     (tmp_path / "file").touch()
     assert message in dcgan("run", *arguments, cwd=tmp_path, code=2)
-    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert {path.name for path in tmp_path.iterdir()} <= {"file", "runs"}
+    assert_no_outputs(tmp_path / "runs")
 
 
 def test_folder_without_pictures_is_refused(tmp_path):
@@ -72,7 +76,7 @@ def test_folder_with_too_many_broken_files_is_refused(tmp_path):
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere; see the read-only mount")
 def test_unwritable_runs_folder_is_refused(tmp_path):
     (tmp_path / "runs").mkdir(mode=0o500)
-    assert "no permission to write" in dcgan("run", cwd=tmp_path, code=2)
+    assert "cannot write there" in dcgan("run", cwd=tmp_path, code=2)
 
 
 @pytest.fixture
@@ -103,7 +107,7 @@ def test_read_only_runs_folder_is_refused(tmp_path, tmpfs):
     folder = tmpfs("size=300m")
     subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
     message = dcgan("run", "--runs-dir", folder / "runs", cwd=tmp_path, code=2)
-    assert "read-only file system" in message
+    assert "cannot write there (Read-only file system)" in message
 
 
 def test_disk_that_fills_up_during_ingest_leaves_no_half_made_output(tmp_path, tmpfs):

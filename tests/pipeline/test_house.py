@@ -3,6 +3,7 @@
 import ast
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,29 @@ def test_configurations_import_nothing_heavy():
         if path.name == "config.py" and "components" in path.parts:
             roots = {name.split(".")[0] for name in imported(path)}
             assert roots <= {"typing", "pydantic", "components"}, path
+
+
+# Keras imports matplotlib where it finds it, so that one cannot be kept out.
+HEAVY = {"tensorflow", "apache_beam", "tensorflow_transform", "kfp"}
+NEEDED = {
+    "components.ingest.fingerprint": set(),
+    "components.ingest.step": {"apache_beam"},
+    "components.transform.step": {"tensorflow", "apache_beam", "tensorflow_transform"},
+    "components.train.step": {"tensorflow"},
+    "components.evaluate.step": {"tensorflow"},
+    "components.export.step": {"tensorflow"},
+    "components.export.publish": set(),
+    "pipeline.cli": set(),
+}
+
+
+@pytest.mark.parametrize("module", NEEDED)
+def test_each_process_imports_only_what_it_needs(module):
+    code = f"import sys, {module}; print(*{HEAVY} & set(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )  # fmt: skip
+    assert set(done.stdout.split()) == NEEDED[module]
 
 
 def test_lock_names_no_host_and_hashes_everything():

@@ -105,7 +105,9 @@ def test_precision_high_recall_low_a_tight_cluster_inside_a_wide_real_set(random
     scores = {name: np.mean([run[name] for run in runs]) for name in runs[0]}
     assert scores["precision"] == 1
     assert scores["recall"] == 0
-    assert scores["density"] == pytest.approx(16, rel=0.3)  # which looks excellent, and is not
+    # Twelve times what real pictures have, which looks excellent and is not. How much exactly
+    # depends on where the cluster lies: 11 to 13 over these runs.
+    assert scores["density"] == pytest.approx(12, abs=1)
     assert scores["coverage"] == pytest.approx(0.22, abs=0.04)
 
 

@@ -62,6 +62,7 @@ def test_the_better_of_two_generators_is_chosen(
         f"epoch 2: KID {second['kid']:.3f}, coverage {second['coverage']:.2f}"
     )
     assert caplog.messages[3] == "the best is that of epoch 2"
+    assert caplog.messages[4] == f"blessed: {scores['blessed_reason']}"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
 import io
+import os
 import tarfile
 import zipfile
 from pathlib import Path
@@ -6,6 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+
+from components.ingest.config import IngestConfig
+from components.ingest.step import ingest
 
 
 def _picture(seed: int, width: int = 48, height: int = 40) -> Image.Image:
@@ -63,3 +67,36 @@ def pack(tmp_path):
         return archive
 
     return pack
+
+
+@pytest.fixture
+def config():
+    return IngestConfig(image_size=32, eval_share=0.3, shards=2)
+
+
+@pytest.fixture
+def run(tmp_path, config):
+    """Ingest into a new folder and return it; other values of the configuration by name."""
+
+    def run(source, name: str = "records", **changes) -> Path:
+        ingest(str(source), tmp_path / name, config.model_copy(update=changes))
+        return tmp_path / name
+
+    return run
+
+
+@pytest.fixture
+def broken(tree, picture, encode):
+    """The tree with eight files that are no usable pictures."""
+    whole = encode(picture(77), "JPEG")
+    (tree / "empty.png").touch()
+    (tree / "half.jpg").write_bytes(whole[: len(whole) // 2])
+    (tree / "half-again.jpg").write_bytes(whole[: len(whole) // 2])
+    (tree / "page.JPG").write_text("<html>404</html>")
+    (tree / "sub/tiny.gif").write_bytes(encode(picture(78, 7, 60), "GIF"))
+    (tree / "sub/lost.webp").symlink_to("nowhere")
+    (tree / os.fsdecode(b"b\xe9\xe2\x80\xa8.bmp")).write_bytes(b"")
+    damaged = bytearray(encode(picture(79), "PNG"))
+    damaged[18] ^= 255
+    (tree / "damaged.png").write_bytes(damaged)
+    return tree

@@ -180,6 +180,18 @@ def test_a_damaged_member_is_unreadable_and_the_others_are_not(tmp_path):
             opened.read(one)
 
 
+def test_an_encrypted_member_is_unreadable(tmp_path):
+    archive = tmp_path / "a.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("1.jpg", b"secret")
+    content = bytearray(archive.read_bytes())
+    content[6] |= 1  # the flag for "encrypted", in the member's header
+    content[content.find(b"PK\x01\x02") + 8] |= 1  # and in the archive's directory
+    archive.write_bytes(content)
+    with pytest.raises(Rejected, match="unreadable"):
+        contents_of(archive)
+
+
 @pytest.mark.parametrize("name", ["a.zip", "a.tar", "a.tar.gz", "a.tar.xz"])
 def test_an_archive_that_ends_early_is_refused(tree, pack, name):
     archive = pack(tree, name)

@@ -1,7 +1,5 @@
-import errno
 import hashlib
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -14,7 +12,6 @@ from PIL import Image
 
 from components.ingest import beam_pipeline
 from components.ingest.config import IngestConfig
-from components.ingest.step import ingest
 from components.shared.contracts import (
     CONTACT_SHEET,
     IMAGE,
@@ -23,22 +20,8 @@ from components.shared.contracts import (
     REJECTED,
     SHA256,
 )
-from components.shared.errors import DataRefused, UsageError
 from components.shared.files import digest_of, digest_of_file, read_json, read_json_lines
 from components.shared.records import shard_paths
-
-CONFIG = IngestConfig(image_size=32, eval_share=0.3, shards=2)
-
-
-@pytest.fixture
-def run(tmp_path):
-    """Ingest into a new folder; returns it."""
-
-    def run(source, config: IngestConfig = CONFIG, name: str = "records") -> Path:
-        ingest(str(source), tmp_path / name, config)
-        return tmp_path / name
-
-    return run
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
@@ -77,9 +60,9 @@ def test_records_hold_the_pictures(tree, run):
         )
 
 
-def test_manifest_tells_what_is_in_the_folder(tree, run):
+def test_manifest_tells_what_is_in_the_folder(tree, run, config):
     (tree / "twin.jpg").write_bytes((tree / "3.jpg").read_bytes())
-    folder = run(tree, CONFIG.model_copy(update={"max_reject_share": 0.1}))
+    folder = run(tree, max_reject_share=0.1)
     manifest = read_json(folder / MANIFEST)
     shards = [shard for split in ("train", "eval") for shard in manifest["shards"][split]]
     assert [shard["name"] for shard in shards] == [
@@ -98,7 +81,7 @@ def test_manifest_tells_what_is_in_the_folder(tree, run):
     assert counts["seen"] == sum(counts[k] for k in ("train", "eval", "duplicate", "rejected"))
     assert counts["other"] == 1
     assert manifest["image_size"] == 32
-    assert manifest["config"] == {**CONFIG.model_dump(), "max_reject_share": 0.1}
+    assert manifest["config"] == {**config.model_dump(), "max_reject_share": 0.1}
     assert manifest["rejected_by_reason"] == {}
     assert manifest["digest"] == digest_of(
         {"image_size": 32, "shards": [shard["sha256"] for shard in shards]}
@@ -184,7 +167,7 @@ def test_of_the_same_bytes_the_smallest_path_stays(tree, run):
 
 
 def test_max_images_takes_the_first_by_path(tree, run):
-    folder = run(tree, CONFIG.model_copy(update={"max_images": 15}))
+    folder = run(tree, max_images=15)
     ordered = sorted(
         str(path.relative_to(tree)) for path in tree.rglob("*") if path.suffix in (".jpg", ".PNG")
     )
@@ -194,30 +177,13 @@ def test_max_images_takes_the_first_by_path(tree, run):
 
 
 def test_a_shard_without_pictures_is_an_empty_file(tree, run):
-    folder = run(tree, CONFIG.model_copy(update={"shards": 100}))
+    folder = run(tree, shards=100)
     assert len(shard_paths(folder, "train")) == len(shard_paths(folder, "eval")) == 100
     manifest = read_json(folder / MANIFEST)
     empty = [shard for shard in manifest["shards"]["train"] if not shard["images"]]
     assert empty
     assert all((folder / shard["name"]).stat().st_size == 0 for shard in empty)
     assert len(records_of(folder, "train")) == manifest["counts"]["train"]
-
-
-@pytest.fixture
-def broken(tree, picture, encode):
-    """The tree with eight files that are no usable pictures."""
-    whole = encode(picture(77), "JPEG")
-    (tree / "empty.png").touch()
-    (tree / "half.jpg").write_bytes(whole[: len(whole) // 2])
-    (tree / "half-again.jpg").write_bytes(whole[: len(whole) // 2])
-    (tree / "page.JPG").write_text("<html>404</html>")
-    (tree / "sub/tiny.gif").write_bytes(encode(picture(78, 7, 60), "GIF"))
-    (tree / "sub/lost.webp").symlink_to("nowhere")
-    (tree / os.fsdecode(b"b\xe9\xe2\x80\xa8.bmp")).write_bytes(b"")
-    damaged = bytearray(encode(picture(79), "PNG"))
-    damaged[18] ^= 255
-    (tree / "damaged.png").write_bytes(damaged)
-    return tree
 
 
 REASONS = {
@@ -234,7 +200,7 @@ REASONS = {
 
 def test_broken_files_are_set_aside_with_their_reasons(broken, run, caplog):
     caplog.set_level("INFO", "dcgan")
-    folder = run(broken, CONFIG.model_copy(update={"max_reject_share": 0.2}))
+    folder = run(broken, max_reject_share=0.2)
     lines = read_json_lines(folder / REJECTED)
     assert [line["path"] for line in lines] == list(REASONS)
     assert {line["path"]: line["reason"] for line in lines} == {
@@ -273,87 +239,10 @@ def test_the_contact_sheet_shows_training_pictures(tree, run):
 def test_the_contact_sheet_has_at_most_64_pictures(tmp_path, run, picture):
     for seed in range(150):
         picture(seed, 32, 32).save(tmp_path / f"{seed}.png")
-    folder = run(tmp_path, CONFIG.model_copy(update={"shards": 3}))  # 64 is no multiple of it
+    folder = run(tmp_path, shards=3)  # 64 is no multiple of it
     assert read_json(folder / MANIFEST)["counts"]["train"] > 66
     with Image.open(folder / CONTACT_SHEET) as sheet:
         assert sheet.size == (8 * 34 + 2, 8 * 34 + 2)
-
-
-def refusal(run, tmp_path, source, kind=DataRefused, **changes) -> str:
-    with pytest.raises(kind) as caught:
-        run(source, CONFIG.model_copy(update=changes))
-    left = [path for path in tmp_path.iterdir() if "records" in path.name]
-    assert not left, "something was left behind"
-    assert caught.value.exit_code == {DataRefused: 3, UsageError: 2}[kind]
-    message = str(caught.value)
-    assert "while running" not in message
-    return message
-
-
-def test_a_missing_source_is_refused(run, tmp_path):
-    message = refusal(run, tmp_path, "no/such", UsageError)
-    assert message.startswith("There is nothing at 'no/such': pass a folder, a .zip or a .tar")
-
-
-def test_a_source_without_pictures_is_refused(run, tmp_path):
-    source = tmp_path / "texts"
-    source.mkdir()
-    (source / "1.txt").touch()
-    message = refusal(run, tmp_path, source)
-    assert str(source) in message
-    assert ".jpg, .jpeg, .jpe, .png, .gif, .bmp, .webp" in message
-
-
-def test_too_many_broken_files_are_refused(broken, run, tmp_path):
-    message = refusal(run, tmp_path, broken, max_reject_share=0.1)
-    assert message == (
-        f"8 of 48 pictures in '{broken}' are broken, 16.67%, and ingest.max_reject_share allows "
-        "10.00%: 2 empty, 2 truncated, 2 unreadable, 1 not a picture, 1 too small; among them "
-        "'b\\xe9\u2028.bmp', 'damaged.png', 'empty.png'. Mend or remove them, or raise "
-        "ingest.max_reject_share."
-    )
-
-
-def test_the_reject_limit_itself_is_allowed(broken, run):
-    run(broken, CONFIG.model_copy(update={"max_reject_share": 8 / 48}))
-
-
-@pytest.mark.parametrize(("empty", "change"), [("train", "lower"), ("eval", "raise")])
-def test_an_empty_split_is_refused(run, tmp_path, picture, empty, change):
-    source = tmp_path / "few"
-    source.mkdir()
-    kept = 0
-    for seed in range(60):
-        path = source / f"{seed}.png"
-        picture(seed).save(path)
-        name = beam_pipeline.shard_of(digest_of_file(path), CONFIG)
-        if name.startswith(empty):
-            path.unlink()
-        else:
-            kept += 1
-    message = refusal(run, tmp_path, source)
-    assert message.startswith(
-        f"None of the {kept} usable pictures in '{source}' fell to the {empty}"
-    )
-    assert message.endswith(f"add pictures, or {change} ingest.eval_share.")
-
-
-def test_a_damaged_archive_is_refused(tree, pack, run, tmp_path):
-    archive = pack(tree, "a.tar")
-    archive.write_bytes(archive.read_bytes()[:-30000])
-    assert f"'{archive}' is damaged" in refusal(run, tmp_path, archive)
-
-
-def test_a_full_disk_arrives_as_such(tree, run, tmp_path, monkeypatch):
-    def write_to_a_full_disk(path, records):
-        with Path("/dev/full").open("wb") as file:
-            file.write(b"".join(record.image for record in records))
-
-    monkeypatch.setattr(beam_pipeline, "write_shard", write_to_a_full_disk)
-    with pytest.raises(OSError, match="No space left") as caught:
-        run(tree)
-    assert caught.value.errno == errno.ENOSPC
-    assert not [path for path in tmp_path.iterdir() if "records" in path.name]
 
 
 def test_a_second_run_replaces_the_first(tree, run):

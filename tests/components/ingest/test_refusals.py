@@ -1,0 +1,85 @@
+import errno
+from pathlib import Path
+
+import pytest
+
+from components.ingest import beam_pipeline
+from components.shared.errors import DataRefused, UsageError
+from components.shared.files import digest_of_file
+
+
+def refusal(run, tmp_path, source, kind=DataRefused, **changes) -> str:
+    with pytest.raises(kind) as caught:
+        run(source, **changes)
+    left = [path for path in tmp_path.iterdir() if "records" in path.name]
+    assert not left, "something was left behind"
+    assert caught.value.exit_code == {DataRefused: 3, UsageError: 2}[kind]
+    message = str(caught.value)
+    assert "while running" not in message
+    return message
+
+
+def test_a_missing_source_is_refused(run, tmp_path):
+    message = refusal(run, tmp_path, "no/such", UsageError)
+    assert message.startswith("there is nothing at 'no/such': pass a folder, a .zip or a .tar")
+
+
+def test_a_source_without_pictures_is_refused(run, tmp_path):
+    source = tmp_path / "texts"
+    source.mkdir()
+    (source / "1.txt").touch()
+    message = refusal(run, tmp_path, source)
+    assert str(source) in message
+    assert ".jpg, .jpeg, .jpe, .png, .gif, .bmp, .webp" in message
+
+
+def test_too_many_broken_files_are_refused(broken, run, tmp_path):
+    message = refusal(run, tmp_path, broken, max_reject_share=0.1)
+    assert message == (
+        f"8 of 48 pictures in '{broken}' are broken, 16.67%, and ingest.max_reject_share allows "
+        "10.00%: 2 empty, 2 truncated, 2 unreadable, 1 not a picture, 1 too small; among them "
+        "'b\\xe9\u2028.bmp', 'damaged.png', 'empty.png'. Mend or remove them, or raise "
+        "ingest.max_reject_share"
+    )
+
+
+def test_the_reject_limit_itself_is_allowed(broken, run):
+    run(broken, max_reject_share=8 / 48)
+
+
+@pytest.mark.parametrize(("empty", "change"), [("train", "lower"), ("eval", "raise")])
+def test_an_empty_split_is_refused(run, config, tmp_path, picture, empty, change):
+    source = tmp_path / "few"
+    source.mkdir()
+    kept = 0
+    for seed in range(60):
+        path = source / f"{seed}.png"
+        picture(seed).save(path)
+        name = beam_pipeline.shard_of(digest_of_file(path), config)
+        if name.startswith(empty):
+            path.unlink()
+        else:
+            kept += 1
+    message = refusal(run, tmp_path, source)
+    assert message.startswith(
+        f"none of the {kept} usable pictures in '{source}' fell to the {empty}"
+    )
+    assert message.endswith(f"add pictures, or {change} ingest.eval_share")
+
+
+def test_a_damaged_archive_is_refused(tree, pack, run, tmp_path):
+    archive = pack(tree, "a.tar")
+    archive.write_bytes(archive.read_bytes()[:-30000])
+    assert f"'{archive}' is damaged" in refusal(run, tmp_path, archive)
+
+
+def test_a_full_disk_arrives_as_such(tree, run, tmp_path, monkeypatch):
+    def write_to_a_full_disk(path, records):
+        with Path("/dev/full").open("wb") as file:
+            file.write(b"".join(record.image for record in records))
+
+    monkeypatch.setattr(beam_pipeline, "write_shard", write_to_a_full_disk)
+    with pytest.raises(OSError, match="No space left") as caught:
+        run(tree)
+    assert caught.value.errno == errno.ENOSPC
+    assert not [path for path in tmp_path.iterdir() if "records" in path.name]
