@@ -175,7 +175,7 @@ def _judge(best: _Snapshot, config: EvaluateConfig) -> tuple[bool, str]:
         )
     if failures:
         return False, " and ".join(failures)
-    return True, (
-        f"KID {kid:.4g} is at most {config.max_kid:g} and coverage {coverage:.4g} at least "
-        f"{config.min_coverage:g}"
-    )
+    reason = f"KID {kid:.4g} is at most {config.max_kid:g}"
+    if config.min_coverage:
+        reason += f" and coverage {coverage:.4g} at least {config.min_coverage:g}"
+    return True, reason
