@@ -13,15 +13,16 @@ setup: $(VENV)/.ready ## Make .venv with everything in it, versions and hashes l
 
 # uv where it is present, pip otherwise.
 $(VENV)/.ready: requirements.lock pyproject.toml setup.py
+	@rm -rf $(VENV)
 	@if command -v uv >/dev/null; then \
 	  set -ex; \
-	  uv venv --quiet --clear --python $(PYTHON) $(VENV); \
+	  uv venv --quiet --python $(PYTHON) $(VENV); \
 	  uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes \
 	    -r requirements.lock; \
 	  uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .; \
 	else \
 	  set -ex; \
-	  $(PYTHON) -m venv --clear $(VENV); \
+	  $(PYTHON) -m venv $(VENV); \
 	  $(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock; \
 	  $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .; \
 	fi

@@ -63,9 +63,7 @@ def run(
 
     if runner is Runner.DOCKER:
         raise UsageError("--runner docker: there are no step images yet; use subprocess")
-    settings = load_config(profile, config, overrides or ())
-    if images is not None:
-        settings = settings.model_copy(update={"images": images})
+    settings = load_config(profile, config, overrides or (), images)
     runs_dir = runs_dir.expanduser().absolute()
     publish_root = (publish_root or runs_dir / "published").expanduser().absolute()
     summary = run_locally(
@@ -119,8 +117,6 @@ def main() -> None:
     """Run the command line; what a person can mend ends as one line, never a traceback."""
     try:
         app()
-    except KeyboardInterrupt:
-        _fail("stopped; the same command goes on from the last checkpoint", 130)
     except PipelineError as error:
         _fail(str(error), error.exit_code)
     except OSError as error:

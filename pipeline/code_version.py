@@ -13,7 +13,8 @@ def code_version(step: str) -> str:
     digest = hashlib.sha256()
     for room in ("shared", step):
         for path in sorted((_ROOT / room).rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts:
+            # Names with a dot in front are an editor's, not code.
+            if path.is_file() and "__pycache__" not in path.parts and path.name[0] != ".":
                 digest.update(f"{path.relative_to(_ROOT).as_posix()}\0".encode())
                 digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:16]

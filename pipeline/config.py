@@ -1,6 +1,7 @@
 """The configuration of a whole run: profile, then file, then single overrides."""
 
 import difflib
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
@@ -46,7 +47,7 @@ class PipelineConfig(BaseModel):
         """Absolute path of the pictures; UsageError where none are named."""
         if self.images is None:
             raise UsageError("no pictures named: pass --images with a folder, a zip or a tar")
-        return _DEMO_IMAGES if self.images == DEMO else Path(self.images).expanduser().absolute()
+        return _DEMO_IMAGES if self.images == DEMO else _absolute(self.images)
 
     def to_yaml(self) -> str:
         """This configuration as a file that `--config` takes."""
@@ -60,7 +61,10 @@ def profiles() -> list[str]:
 
 
 def load_config(
-    profile: str | None = None, file: Path | None = None, overrides: Sequence[str] = ()
+    profile: str | None = None,
+    file: Path | None = None,
+    overrides: Sequence[str] = (),
+    images: str | None = None,
 ) -> PipelineConfig:
     """Compose a configuration; what comes later wins.
 
@@ -68,6 +72,8 @@ def load_config(
         profile: Name of a profile of this package.
         file: YAML file with any of the keys.
         overrides: ``section.key=value``, the value as YAML.
+        images: Path of the pictures, kept as an absolute one, so that the saved
+            configuration repeats the run from any folder.
 
     Raises:
         UsageError: A name, key, type or value that does not fit; says which would.
@@ -79,10 +85,17 @@ def load_config(
         _merge(values, _read_yaml(file))
     for override in overrides:
         _merge(values, _parse_override(override))
+    if images is not None:
+        values["images"] = str(_absolute(images))
     try:
         return PipelineConfig.model_validate(values)
     except ValidationError as error:
         raise UsageError("; ".join(map(_explain, error.errors()))) from None
+
+
+def _absolute(path: str) -> Path:
+    # Unlike Path.expanduser, this leaves the ~ of an unknown user as it is.
+    return Path(os.path.expanduser(path)).absolute()  # noqa: PTH111
 
 
 def _profile_path(name: str) -> Path:
@@ -179,6 +192,8 @@ def _expected(field: FieldInfo) -> str | None:
         return "a section of keys and values"
     if get_origin(field.annotation) is Literal:
         return "one of " + ", ".join(map(str, get_args(field.annotation)))
+    if get_origin(field.annotation) is tuple:
+        return "a list, such as [] or [color, translation]"
     kinds = {int: "a whole number", float: "a number"}
     kind = kinds.get(field.annotation)  # type: ignore[arg-type]
     if kind is None:

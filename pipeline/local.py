@@ -3,21 +3,22 @@
 import contextlib
 import os
 import shutil
-import tempfile
 import time
+import traceback
 import warnings
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from components.shared.errors import PipelineError, UsageError
-from components.shared.process import PARENT_VARIABLE, LogLine, storage_error
+from components.shared.errors import Interrupted, PipelineError, UsageError
+from components.shared.process import PARENT_LOCK_VARIABLE, LogLine, storage_error
 from pipeline.config import PipelineConfig
+from pipeline.preflight import check
 from pipeline.results import RunSummary, save_results
+from pipeline.step_folders import lock_of, step_folders
 from pipeline.step_log import StepLog
 
-_MIN_FREE_BYTES = 256 * 2**20  # checkpoints, snapshots and models of a small training
 _STEPS = ".steps"  # kfp's own folders, one per run; the cache refers to them
 _CACHE = ".cache"
 _CHECKPOINTS = "checkpoints"
@@ -46,68 +47,38 @@ def run_locally(
         PipelineError: A step failed; carries the step's own message and exit code.
     """
     started = time.monotonic()
-    _check(config, runs_dir, publish_root)
+    check(config, runs_dir, publish_root)
     name = datetime.now().strftime("%Y-%m-%d-%H%M%S-%f")[:-3]  # to the millisecond
     log_path = runs_dir / _LOGS / f"{name}.log"
     log_path.parent.mkdir(parents=True, exist_ok=True)
-    steps_before = _step_folders(runs_dir)
-    with log_path.open("w") as file:
+    with log_path.open("w") as file, step_folders(runs_dir / _STEPS, name) as steps:
         log = StepLog(file, show)
         try:
-            outputs = _run_dag(config, runs_dir, publish_root, log)
+            outputs = _run_dag(config, runs_dir, steps, publish_root, log)
+        except KeyboardInterrupt:
+            raise Interrupted("stopped; the same command goes on from there") from None
         except Exception as error:
-            _remove_unfinished(_step_folders(runs_dir) - steps_before)
+            traceback.print_exc(file=file)
             raise _explain(error, log, log_path, runs_dir) from error
     return save_results(
         runs_dir / name, config, publish_root, outputs, log.seconds, time.monotonic() - started
     )
 
 
-def _check(config: PipelineConfig, runs_dir: Path, publish_root: Path) -> None:
-    """Refuse what cannot work before anything is started."""
-    images = config.images_path
-    if not images.exists():
-        raise UsageError(f"no such folder or file: {images}; pass --images a folder, zip or tar")
-    if "python3" in str(runs_dir):
-        raise UsageError(
-            f"--runs-dir {runs_dir}: kfp's local runner replaces the word python3 in paths; "
-            "choose a folder without it"
-        )
-    _make_writable(runs_dir, "--runs-dir")
-    _make_writable(publish_root, "--publish-root")
-    free = shutil.disk_usage(runs_dir).free
-    if free < _MIN_FREE_BYTES:
-        raise UsageError(
-            f"--runs-dir {runs_dir}: {free / 2**20:.0f} MB free, a run needs at least "
-            f"{_MIN_FREE_BYTES / 2**20:.0f}; make room or choose another folder"
-        )
-
-
-def _make_writable(folder: Path, option: str) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise UsageError(
-            f"{option} {folder}: cannot write there ({error.strerror}); choose another folder"
-        ) from None
-
-
 def _run_dag(
-    config: PipelineConfig, runs_dir: Path, publish_root: Path, log: StepLog
+    config: PipelineConfig, runs_dir: Path, steps: Path, publish_root: Path, log: StepLog
 ) -> dict[str, Any]:
     from kfp import local
 
     from pipeline.dag import dcgan
 
-    os.environ.update({PARENT_VARIABLE: str(os.getpid()), "PYTHONUNBUFFERED": "1"})
+    os.environ.update({PARENT_LOCK_VARIABLE: str(lock_of(steps)), "PYTHONUNBUFFERED": "1"})
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     # The runner takes the word "python" in an image's name for a sign that it fits.
     warnings.filterwarnings("ignore", message=".*non-Python base image", category=RuntimeWarning)
     local.init(
         local.SubprocessRunner(use_venv=False),
-        pipeline_root=str(runs_dir / _STEPS),
+        pipeline_root=str(steps),
         enable_caching=True,
         cache_root=str(runs_dir / _CACHE),
     )
@@ -136,20 +107,11 @@ def _explain(error: Exception, log: StepLog, log_path: Path, runs_dir: Path) -> 
         return known_storage
     if shutil.disk_usage(runs_dir).free < 2**20:
         return UsageError(f"no space left in {runs_dir}: make room or choose another --runs-dir")
+    if not str(error).startswith("Pipeline "):  # kfp's own word for a step that failed
+        return PipelineError(
+            f"{type(error).__name__}: {' '.join(str(error).split())}; see {log_path}"
+        )
     return PipelineError(
         f"{log.last_step or 'the first step'} ended without a word, as when it is killed or "
         f"memory runs out; the same command goes on from there; see {log_path}"
     )
-
-
-def _step_folders(runs_dir: Path) -> set[Path]:
-    return set((runs_dir / _STEPS).glob("*/*"))
-
-
-def _remove_unfinished(folders: set[Path]) -> None:
-    """Remove what a step left that did not end well; the others feed the cache."""
-    for folder in folders:
-        if not (folder / "executor_output.json").exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            with contextlib.suppress(OSError):
-                folder.parent.rmdir()  # where it was the only one

@@ -85,9 +85,12 @@ def save_results(
 def read_run(path: Path) -> RunSummary:
     """Read what a finished run said; UsageError where `path` is no run."""
     try:
-        return RunSummary(path, read_json(path / RUN))
+        values = read_json(path / RUN)
     except (FileNotFoundError, NotADirectoryError):
         raise UsageError(f"{path} is no run: it holds no {RUN}; pass e.g. runs/latest") from None
+    except ValueError as error:
+        raise UsageError(f"{path / RUN} is damaged ({error}); run it again") from None
+    return RunSummary(path, values)
 
 
 def _point_latest_at(folder: Path) -> None:

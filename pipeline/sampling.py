@@ -13,13 +13,15 @@ from components.shared.contracts import SAVED_MODEL
 from components.shared.errors import UsageError
 from components.shared.pictures import grid, save_png
 
+_BATCH = 256  # pictures; at full width a larger batch would take gigabytes
+
 
 def save_samples(model: Path, count: int, seed: int, out: Path) -> None:
     """Draw `count` pictures and save them as one PNG grid.
 
     Args:
-        model: A run's folder, or a SavedModel with a signature of latents, float32
-            [B, L], to images, uint8 [B, H, W, 3].
+        model: A run's folder, a published model's, or a SavedModel with a signature of
+            latents, float32 [B, L], to images, uint8 [B, H, W, 3].
         count: Pictures to draw.
         seed: Of the latents, which are standard normal.
         out: PNG file to write.
@@ -27,19 +29,39 @@ def save_samples(model: Path, count: int, seed: int, out: Path) -> None:
     Raises:
         UsageError: No model there, or `out` cannot be written.
     """
-    saved_model = model / SAVED_MODEL if (model / SAVED_MODEL).is_dir() else model
-    if not (saved_model / "saved_model.pb").is_file():
-        raise UsageError(f"no model in {model}: pass a run's folder, e.g. --model runs/latest")
-    if not out.absolute().parent.is_dir():
-        raise UsageError(f"no such folder for --out {out}: make {out.absolute().parent} first")
-    with _silent_stderr():
-        import tensorflow as tf
+    saved_model = _find(model)
+    try:
+        with _silent_stderr():
+            images = _draw(saved_model, count, seed)
+    except (OSError, ValueError, KeyError) as error:
+        problem = " ".join(str(error).split())
+        raise UsageError(f"cannot use the model in {saved_model}: {problem}") from None
+    try:
+        save_png(out, grid(images, columns=math.ceil(math.sqrt(count))))
+    except OSError as error:
+        raise UsageError(f"cannot write --out {out}: {error.strerror}") from None
 
-        signature = tf.saved_model.load(str(saved_model)).signatures["serving_default"]
-        latent_size = signature.structured_input_signature[1]["latents"].shape[1]
-        latents = np.random.default_rng(seed).standard_normal((count, latent_size), np.float32)
-        images = signature(latents=tf.constant(latents))["images"].numpy()
-    save_png(out, grid(images, columns=math.ceil(math.sqrt(count))))
+
+def _find(model: Path) -> Path:
+    versions = [path for path in model.glob("*") if path.name.isdecimal()]
+    newest = max(versions, key=lambda path: int(path.name), default=model)
+    for folder in (model / SAVED_MODEL, model, newest):
+        if (folder / "saved_model.pb").is_file():
+            return folder
+    raise UsageError(f"no model in {model}: pass a run's folder, e.g. --model runs/latest")
+
+
+def _draw(saved_model: Path, count: int, seed: int) -> np.ndarray:
+    import tensorflow as tf
+
+    # The loaded object must outlive its signature.
+    loaded = tf.saved_model.load(str(saved_model))
+    signature = loaded.signatures["serving_default"]
+    latent_size = signature.structured_input_signature[1]["latents"].shape[1]
+    latents = np.random.default_rng(seed).standard_normal((count, latent_size), np.float32)
+    batches = [latents[start : start + _BATCH] for start in range(0, count, _BATCH)]
+    drawn = [signature(latents=tf.constant(batch))["images"].numpy() for batch in batches]
+    return np.concatenate(drawn)
 
 
 @contextlib.contextmanager

@@ -24,7 +24,7 @@ class DataRefused(PipelineError):
 
 
 class TrainingStopped(PipelineError):
-    """Training collapsed or produced NaN."""
+    """A loss is no longer finite."""
 
     exit_code = 4
 
@@ -33,3 +33,9 @@ class NotBlessed(PipelineError):
     """The model did not pass its thresholds and a blessed one was required."""
 
     exit_code = 5
+
+
+class Interrupted(PipelineError):
+    """The person stopped it, by Ctrl-C."""
+
+    exit_code = 130

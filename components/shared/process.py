@@ -10,6 +10,7 @@ a subprocess, a container or a pod:
 
 import contextlib
 import errno
+import fcntl
 import logging
 import os
 import re
@@ -17,11 +18,12 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 from components.shared.errors import PipelineError, UsageError
 
-PARENT_VARIABLE = "DCGAN_PARENT_PID"  # set by a local run: the step ends with its parent
+PARENT_LOCK_VARIABLE = "DCGAN_PARENT_LOCK"  # path of a file that a local run keeps locked
 
 _LINE = re.compile(r"\[(?P<step>[a-z]+)\] (?P<message>.*)")
 _DONE = re.compile(r"done in (?P<work>[\d.]+) s, imports (?P<imports>[\d.]+) s")
@@ -30,8 +32,6 @@ _STORAGE_ERRORS = {
     errno.ENOSPC: "no space left on the disk",
     errno.EDQUOT: "disk quota used up",
     errno.EROFS: "read-only file system",
-    errno.EACCES: "no permission to write",
-    errno.EPERM: "no permission to write",
 }
 
 
@@ -97,23 +97,24 @@ def step_process(step: str) -> Iterator[StepProcess]:
 
 
 def storage_error(error: BaseException) -> UsageError | None:
-    """Find in a chain of exceptions the storage that ran out or refuses to be written."""
+    """Find in a chain of exceptions the storage that ran out or may not be used."""
     seen: BaseException | None = error
     while seen is not None:
-        if isinstance(seen, OSError) and (code := _storage_errno(seen)):
-            where = f" ({seen.filename})" if seen.filename else ""
+        where = f" ({seen.filename})" if isinstance(seen, OSError) and seen.filename else ""
+        if code := _storage_errno(seen):
             return UsageError(
-                f"{_STORAGE_ERRORS[code]}{where}: make room, or choose another folder "
-                "with --runs-dir"
+                f"{_STORAGE_ERRORS[code]}{where}: make room, or choose another folder"
             )
-        seen = seen.__cause__ or seen.__context__
+        if isinstance(seen, PermissionError):
+            return UsageError(f"permission denied{where}: allow it, or choose another path")
+        seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
     return None
 
 
-def _storage_errno(error: OSError) -> int | None:
-    if error.errno is not None:
+def _storage_errno(error: BaseException) -> int | None:
+    if isinstance(error, OSError) and error.errno is not None:
         return error.errno if error.errno in _STORAGE_ERRORS else None
-    # shutil.copytree gathers what went wrong as text.
+    # shutil.copytree and TensorFlow (ResourceExhaustedError) tell it as text.
     texts = {code: os.strerror(code) for code in _STORAGE_ERRORS}
     return next((code for code, text in texts.items() if text in str(error)), None)
 
@@ -137,20 +138,18 @@ def _start_log(step: str) -> logging.Logger:
 
 
 def _end_with_parent() -> None:
-    """End this process when the one named by `PARENT_VARIABLE` is gone.
+    """End this process when the run that started it is gone.
 
     A local run that is killed would otherwise leave its step training on, out of sight.
+    The run holds a lock for as long as it lives, and no longer.
     """
-    parent = os.environ.get(PARENT_VARIABLE)
-    if parent is None:
+    path = os.environ.get(PARENT_LOCK_VARIABLE)
+    if path is None:
         return
 
     def watch() -> None:
-        while True:
-            time.sleep(0.5)
-            try:
-                os.kill(int(parent), 0)
-            except ProcessLookupError:
-                os._exit(1)
+        with Path(path).open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH)
+            os._exit(1)
 
     threading.Thread(target=watch, daemon=True, name="end-with-parent").start()

@@ -35,7 +35,7 @@ class TrainConfig(StepConfig):
     discriminator_learning_rate: float = Field(1e-4, gt=0, le=1, description="Adam step size.")
     beta_1: float = Field(0.9, ge=0, lt=1, description="Adam's decay of the first moment.")
     r1_weight: float = Field(
-        0.0, ge=0, description="γ of the R1 gradient penalty on real pictures; 0 is off."
+        0.0, ge=0, description="γ of the R1 gradient penalty on real pictures as shown; 0 is off."
     )
     r1_interval: int = Field(
         8, ge=1, description="Steps between two R1 penalties, each weighted by the interval."

@@ -4,6 +4,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -31,8 +32,10 @@ class TrainingLoop:
         self._total = steps_per_epoch * config.epochs
         self._resumed = folder.restore(trainer.state())
         self.first_step = int(trainer.step.numpy())
-        folder.forget_after(self.first_step)
+        kept = folder.forget_after(self.first_step)
         self._summaries = tf.summary.create_file_writer(str(folder.path / TENSORBOARD))
+        for row in kept:
+            self._summarize(row)
         self._progress = _Progress(config, self._total, self.first_step)
         self._saved_at = time.monotonic()
 
@@ -55,6 +58,7 @@ class TrainingLoop:
             penalize = config.r1_weight > 0 and step % config.r1_interval == 0
             self._trainer.train_step(real, penalize)
             self._after(step + 1)
+        self._summaries.close()
 
     def _announce(self) -> None:
         if self.first_step == self._total:
@@ -65,32 +69,33 @@ class TrainingLoop:
 
     def _after(self, done: int) -> None:
         """Do what is due after `done` steps."""
-        ends_epoch = done % self._steps_per_epoch == 0
+        steps = done % self._steps_per_epoch or self._steps_per_epoch  # of the epoch under way
         if self._progress.is_due():
-            steps = done % self._steps_per_epoch or self._steps_per_epoch
-            self._progress.show(done, self._steps_per_epoch, self._mean_losses(steps))
+            self._progress.show(done, self._steps_per_epoch, self._mean_losses(done, steps))
+        ends_epoch = steps == self._steps_per_epoch
         saved = self._end_epoch(done) if ends_epoch else False
         if saved or time.monotonic() - self._saved_at >= self._config.checkpoint_seconds:
+            if not ends_epoch:
+                self._mean_losses(done, steps)  # a state that is lost is not worth keeping
             self._save()
 
     def _end_epoch(self, done: int) -> bool:
         """Record an epoch; True when a snapshot was taken, which a checkpoint follows."""
         epoch = done // self._steps_per_epoch
-        losses = self._mean_losses(self._steps_per_epoch)
-        if not all(map(math.isfinite, losses)):
-            raise TrainingStopped(
-                f"loss is no longer finite in epoch {epoch} (discriminator {losses[0]}, "
-                f"generator {losses[1]}): lower train.generator_learning_rate and "
-                "train.discriminator_learning_rate"
-            )
-        values = dict(zip(("discriminator_loss", "generator_loss"), losses, strict=True))
-        rate = self._progress.rate_since_epoch(done)
-        self._folder.add_metrics(
-            {"epoch": epoch, "step": done, **values, "images_per_second": round(rate, 1)}
-        )
-        with self._summaries.as_default(step=done):
-            for name, value in values.items():
-                tf.summary.scalar(name, value)
+        discriminator_loss, generator_loss = self._mean_losses(done, self._steps_per_epoch)
+        seconds, rate = self._progress.end_epoch(done)
+        if seconds >= _SECONDS_BETWEEN_LINES:
+            LOG.info("epoch %d took %s", epoch, _clock(seconds))
+        row = {
+            "epoch": epoch,
+            "step": done,
+            "discriminator_loss": discriminator_loss,
+            "generator_loss": generator_loss,
+            "seconds": round(seconds, 3),
+            "images_per_second": round(rate, 1),
+        }
+        self._folder.add_metrics(row)
+        self._summarize(row)
         sheet = self._save_sheet(epoch)
         self._trainer.loss_sums.assign([0.0, 0.0])
         if epoch % self._config.snapshot_epochs and epoch < self._config.epochs:
@@ -99,6 +104,11 @@ class TrainingLoop:
             tf.summary.image("samples", sheet[tf.newaxis])
         self._folder.save_snapshot(epoch, self._trainer.sampler, self._config.snapshots_kept)
         return True
+
+    def _summarize(self, row: dict[str, Any]) -> None:
+        with self._summaries.as_default(step=row["step"]):
+            for name in ("discriminator_loss", "generator_loss", "images_per_second"):
+                tf.summary.scalar(name, row[name])
 
     def _save_sheet(self, epoch: int) -> np.ndarray:
         sheet = self._trainer.sample_sheet()
@@ -111,8 +121,15 @@ class TrainingLoop:
         self._folder.save()
         self._saved_at = now
 
-    def _mean_losses(self, steps: int) -> tuple[float, float]:
+    def _mean_losses(self, done: int, steps: int) -> tuple[float, float]:
+        """Of discriminator and generator, over the epoch's `steps` so far."""
         discriminator, generator = (self._trainer.loss_sums.numpy() / steps).tolist()
+        if not (math.isfinite(discriminator) and math.isfinite(generator)):
+            raise TrainingStopped(
+                f"loss is no longer finite after step {done} (discriminator {discriminator}, "
+                f"generator {generator}): lower train.generator_learning_rate and "
+                "train.discriminator_learning_rate"
+            )
         return discriminator, generator
 
 
@@ -135,9 +152,11 @@ class _Progress:
             _clock(left),
         )  # fmt: skip
 
-    def rate_since_epoch(self, done: int) -> float:
+    def end_epoch(self, done: int) -> tuple[float, float]:
+        """Seconds that the epoch took, and its pictures per second."""
+        started = self._epoch[0]
         rate, self._epoch = self._rate(self._epoch, done)
-        return rate
+        return self._epoch[0] - started, rate
 
     def _rate(self, since: tuple[float, int], done: int) -> tuple[float, tuple[float, int]]:
         now = (time.monotonic(), done)

@@ -42,10 +42,11 @@ def train(
 
     Returns:
         What `training.json` holds: configuration, epochs, steps, pictures seen, seconds
-        of training over all processes, and the data.
+        of the training that led here, over all processes, and the data.
 
     Raises:
         DataRefused: Fewer training pictures than a batch.
+        PipelineError: Another process works on the same training.
         TrainingStopped: A loss is no longer finite.
     """
     manifest = read_json(records / MANIFEST)
@@ -57,27 +58,27 @@ def train(
             f"(={config.batch_size}): add pictures, or lower it"
         )
     data = {key: manifest[key] for key in ("digest", "image_size", "counts")}
-    folder = TrainingFolder(checkpoint_root, _identity(data["digest"], code_version, config))
+    identity = _identity(data["digest"], code_version, config)
     LOG.info("%d pictures, %d steps an epoch, on %s", images.shape[0], steps_per_epoch, _device())
 
     graph = load_transform_graph(transform_graph)
     trainer = Trainer(config, manifest["image_size"])
-    loop = TrainingLoop(trainer, folder, config, steps_per_epoch)
-    loop.run(images, lambda batch: graph(batch)[IMAGE])
-
-    steps = steps_per_epoch * config.epochs
-    summary = {
-        "config": config.model_dump(mode="json"),
-        "data": data,
-        "epochs": config.epochs,
-        "steps": steps,
-        "images_seen": steps * config.batch_size,
-        "seconds": round(float(trainer.seconds.numpy()), 1),
-        "resumed_from_step": loop.first_step,
-    }
-    with complete_or_absent(training) as target:
-        folder.copy_results(target)
-        write_json(target / TRAINING, summary)
+    with TrainingFolder(checkpoint_root, identity) as folder:
+        loop = TrainingLoop(trainer, folder, config, steps_per_epoch)
+        loop.run(images, lambda batch: graph(batch)[IMAGE])
+        steps = steps_per_epoch * config.epochs
+        summary = {
+            "config": config.model_dump(mode="json"),
+            "data": data,
+            "epochs": config.epochs,
+            "steps": steps,
+            "images_seen": steps * config.batch_size,
+            "seconds": round(float(trainer.seconds.numpy()), 1),
+            "resumed_from_step": loop.first_step,
+        }
+        with complete_or_absent(training) as target:
+            folder.copy_results(target)
+            write_json(target / TRAINING, summary)
     return summary
 
 

@@ -52,7 +52,7 @@ class Trainer:
         # the mean over all its steps.
         self.loss_sums = tf.Variable([0.0, 0.0], dtype=tf.float64, trainable=False)
         self.seconds = tf.Variable(0.0, dtype=tf.float64, trainable=False)
-        self._sheet_latents = self._normal(SHEET_SIDE**2, Purpose.SHEET, tf.constant(0, tf.int64))
+        self.sheet_latents = self._normal(SHEET_SIDE**2, Purpose.SHEET, tf.constant(0, tf.int64))
 
     @property
     def sampler(self) -> keras.Model:
@@ -132,7 +132,7 @@ class Trainer:
 
     def sample_sheet(self) -> np.ndarray:
         """Draw the same 16 latents each time: uint8 [4·(S + 2) + 2, 4·(S + 2) + 2, 3]."""
-        pixels = self._draw(self._sheet_latents).numpy()
+        pixels = self._draw(self.sheet_latents).numpy()
         return grid(pixels, SHEET_SIDE)
 
     @tf.function

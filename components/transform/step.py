@@ -50,8 +50,8 @@ def transform(records: Path, transform_graph: Path, config: TransformConfig) -> 
     count = manifest["counts"][TRAIN_SPLIT]
     if count < config.min_images:
         raise DataRefused(
-            f"{count} training pictures are fewer than two batches ({config.min_images}): add "
-            "pictures, or lower train.batch_size"
+            f"{count} training pictures, but transform.min_images asks for {config.min_images} "
+            "(two batches, unless it is set): add pictures, or lower it with train.batch_size"
         )
     with complete_or_absent(transform_graph) as folder:
         _analyze(records, folder, manifest["image_size"])

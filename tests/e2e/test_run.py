@@ -165,18 +165,19 @@ def wait_for_training(workspace, at_least):
             metrics = identity.with_name("metrics.jsonl")
             done = len(metrics.read_text().splitlines()) if metrics.exists() else 0
             if epochs == 30 and done >= at_least:
-                return step_process("train")
+                return step_process("train", workspace)
         time.sleep(0.05)
     raise AssertionError("the training did not start")
 
 
-def step_process(name):
-    """Process that runs a step: the one whose arguments name its function."""
+def step_process(name, workspace):
+    """Process that runs a step of this workspace: its arguments name both."""
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             arguments = (folder / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        if b"kfp.dsl.executor_main" in arguments and name.encode() in arguments:
+        here = any(str(workspace).encode() in argument for argument in arguments)
+        if here and b"kfp.dsl.executor_main" in arguments and name.encode() in arguments:
             return int(folder.name)
     raise AssertionError(f"no process runs {name}")

@@ -64,6 +64,7 @@ def test_whole_floats_pass_as_kfp_sends_them():
         ("train.beta_1=x", "train.beta_1 (='x'): must be a number, ≥ 0, < 1"),
         ("train.beta_1=.nan", "train.beta_1 (=nan): must be a number, ≥ 0, < 1"),
         ("ingest.image_size=65", "ingest.image_size (=65): must be one of 32, 64, 128, 256"),
+        ("train.augment=color", "must be a list, such as [] or [color, translation]"),
         ("train=5", "train (=5): must be a section of keys and values"),
         ("train.epochs", "--set train.epochs: write section.key=value"),
         ("train.epochs=[", "--set train.epochs=[: '[' is no YAML value"),
@@ -93,6 +94,12 @@ def test_unreadable_file_is_named(tmp_path, content):
 def test_unknown_profile_lists_the_known():
     with pytest.raises(UsageError, match="no profile 'big': choose one of demo, full, seed"):
         load_config("big")
+
+
+def test_pictures_are_kept_as_an_absolute_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert load_config("demo", images="demo").images == str(tmp_path / "demo")
+    assert load_config("demo").images_path.name == "faces_cc0_1000.zip"
 
 
 def test_no_pictures_named():

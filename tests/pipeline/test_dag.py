@@ -81,6 +81,7 @@ def test_code_version_follows_the_steps_own_code_and_the_shared(tmp_path, monkey
     monkeypatch.setattr(code_version_module, "_ROOT", tmp_path)
     before = code_version("train")
     (tmp_path / "export" / "step.py").write_text("x = 2\n")
+    (tmp_path / "train" / ".step.py.swp").write_text("an editor's\n")
     assert code_version("train") == before
     (tmp_path / "train" / "step.py").write_text("x = 2\n")
     changed = code_version("train")

@@ -25,7 +25,8 @@ def imported(path):
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_kfp_is_imported_by_the_adapters_and_the_pipeline_alone(path):
     uses_kfp = any(name.split(".")[0] == "kfp" for name in imported(path))
-    assert not uses_kfp or path.name == "component.py" or "pipeline" in path.parts
+    room = path.relative_to(ROOT).parts[0]
+    assert not uses_kfp or path.name == "component.py" or room == "pipeline"
 
 
 def test_adapters_keep_their_annotations():
@@ -37,7 +38,7 @@ def test_adapters_keep_their_annotations():
 
 def test_configurations_import_nothing_heavy():
     for path in SOURCES:
-        if path.name == "config.py" and "components" in path.parts:
+        if path.name == "config.py" and path.relative_to(ROOT).parts[0] == "components":
             roots = {name.split(".")[0] for name in imported(path)}
             assert roots <= {"typing", "pydantic", "components"}, path
 
@@ -82,9 +83,11 @@ def test_lock_pins_what_the_project_asks_for():
 
 
 def test_top_level_is_as_agreed():
-    tracked = subprocess.run(
-        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout.splitlines()
+    try:
+        listing = subprocess.check_output(["git", "ls-files"], cwd=ROOT, text=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("git does not know this folder")
+    tracked = listing.splitlines()
     folders = {name.split("/")[0] for name in tracked if "/" in name}
     assert {name for name in folders if not name.startswith(".")} <= {
         "pipeline", "components", "tests", "infra"

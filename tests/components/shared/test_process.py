@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+import tensorflow as tf
 
 from components.shared.errors import DataRefused
 from components.shared.process import LogLine, parse_log_line, step_process, storage_error
@@ -57,23 +58,47 @@ def test_full_disk_is_found_in_what_copytree_gathers():
     assert "no space left" in str(storage_error(gathered))
 
 
+def test_full_disk_is_found_in_what_tensorflow_raises():
+    error = tf.errors.ResourceExhaustedError(None, None, f"ckpt; {os.strerror(errno.ENOSPC)}")
+    found = storage_error(error)
+    assert found is not None
+    assert found.exit_code == 2
+
+
+def test_permission_denied_is_no_matter_of_room():
+    found = storage_error(PermissionError(errno.EACCES, "Permission denied", "/faces"))
+    assert str(found) == "permission denied (/faces): allow it, or choose another path"
+
+
+def test_storage_that_was_handled_is_not_blamed():
+    try:
+        try:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        except OSError:
+            raise ValueError("something else") from None
+    except ValueError as error:
+        assert storage_error(error) is None
+
+
 @pytest.mark.parametrize("line", ["", "    {", "[KFP Executor 2026 INFO]: x", "train: hello"])
 def test_lines_of_others_are_passed_over(line):
     assert parse_log_line(line) is None
 
 
-def test_step_ends_when_its_parent_is_gone():
+def test_step_ends_when_its_parent_is_gone(tmp_path):
     child = (
         "import time; from components.shared.process import step_process\n"
         "with step_process('train'): print('ready', flush=True); time.sleep(60)"
     )
     parent = (
-        "import os, subprocess, sys\n"
-        "os.environ['DCGAN_PARENT_PID'] = str(os.getpid())\n"
+        "import fcntl, os, subprocess, sys\n"
+        "lock = open(sys.argv[1], 'w'); fcntl.flock(lock, fcntl.LOCK_EX)\n"
+        "os.environ['DCGAN_PARENT_LOCK'] = sys.argv[1]\n"
         f"child = subprocess.Popen([sys.executable, '-c', {child!r}])\n"
         "print(child.pid, flush=True); child.wait()"
     )
-    with subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE) as process:
+    command = [sys.executable, "-c", parent, str(tmp_path / "lock")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         child_pid = int(process.stdout.readline())
         assert process.stdout.readline() == b"ready\n"
         process.send_signal(signal.SIGKILL)

@@ -1,24 +1,28 @@
 """Trainings of a tiny network, stopped and resumed in real processes."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
-import time
 
 import keras
 import numpy as np
 import pytest
 from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from components.shared.errors import DataRefused, TrainingStopped
+from components.shared.errors import DataRefused, PipelineError, TrainingStopped
 from components.shared.files import read_json, read_json_lines
+from components.shared.pictures import grid
+from components.train.checkpoints import TrainingFolder
 from components.train.config import TrainConfig
+from components.train.networks import build_generator
 from components.train.step import train
+from components.train.trainer import Trainer
 from components.transform.config import TransformConfig
 from components.transform.step import transform
 
+TIMED = {"seconds", "images_per_second"}
 CONFIG = TrainConfig(
     epochs=3, batch_size=8, base_width=16, latent_size=8, snapshots_kept=2,
     ema_half_life=50, r1_weight=1.0, r1_interval=2, augment=("color", "translation"),
@@ -60,9 +64,10 @@ def test_training_leaves_sheets_snapshots_curves_and_events(inputs, tmp_path):
 def test_snapshot_is_the_generator_that_drew_the_last_sheet(inputs, tmp_path):
     run(inputs, tmp_path)
     generator = keras.models.load_model(tmp_path / "training/snapshots/epoch-0003.keras")
-    latents = np.random.default_rng(0).standard_normal((4, 8), np.float32)
-    assert generator(latents).shape == (4, 32, 32, 3)
-    assert np.abs(generator(latents)).max() <= 1
+    values = generator(Trainer(CONFIG, 32).sheet_latents, training=False)
+    pixels = np.rint(np.asarray(values) * 127.5 + 127.5).clip(0, 255).astype(np.uint8)
+    with Image.open(tmp_path / "training/sheets/epoch-0003.png") as sheet:
+        np.testing.assert_array_equal(np.asarray(sheet), grid(pixels, 4))
 
 
 def test_finished_training_is_not_done_again(inputs, tmp_path, caplog):
@@ -85,15 +90,38 @@ def test_another_configuration_is_another_training(inputs, tmp_path, change):
 @pytest.mark.parametrize("recipe", ["averaged", "write-up"])
 def test_killed_training_goes_on_to_the_same_weights(inputs, tmp_path, recipe):
     """Compared bit by bit with a training that was never stopped."""
-    changes = {"epochs": 15, "checkpoint_seconds": 0, "snapshot_epochs": 15}
+    changes = {"epochs": 6, "checkpoint_seconds": 1e6, "snapshot_epochs": 2}
     if recipe == "write-up":
         changes |= {"ema_half_life": 0, "r1_weight": 0.0, "augment": ()}
     config = CONFIG.model_copy(update=changes)
     run(inputs, tmp_path, "straight", config)
-    kill_half_way(inputs, tmp_path, config)
+    kill_after(11, inputs, tmp_path, config)  # in epoch 4; the last checkpoint is of epoch 2
+    folder = next((tmp_path / "killed").iterdir())
+    assert len(read_json_lines(folder / "metrics.jsonl")) == 3
+    (folder / "snapshots" / ".partial-epoch-0004.keras").write_bytes(b"half")
     summary = run(inputs, tmp_path, "resumed", config, checkpoints="killed")
-    assert 0 < summary["resumed_from_step"] < 45
+    assert summary["resumed_from_step"] == 6
     assert_same_results(tmp_path / "straight", tmp_path / "resumed")
+    assert [event.step for event in scalars(tmp_path / "resumed")] == [3, 6, 9, 12, 15, 18]
+
+
+def test_two_processes_do_not_work_on_one_training(tmp_path):
+    with TrainingFolder(tmp_path, {"data": 1}):
+        with pytest.raises(PipelineError, match="another process works on the training"):
+            TrainingFolder(tmp_path, {"data": 1})
+        with TrainingFolder(tmp_path, {"data": 2}):
+            pass
+    with TrainingFolder(tmp_path, {"data": 1}):
+        pass
+
+
+def test_the_last_snapshots_are_kept_whatever_their_names_length(tmp_path):
+    generator = build_generator(CONFIG, 32)
+    with TrainingFolder(tmp_path, {}) as folder:
+        for epoch in (9998, 9999, 10000, 10001):
+            folder.save_snapshot(epoch, generator, kept=2)
+        names = {path.name for path in (folder.path / "snapshots").iterdir()}
+    assert names == {"epoch-10000.keras", "epoch-10001.keras"}
 
 
 def test_too_few_pictures_for_a_batch_are_refused(inputs, tmp_path):
@@ -104,35 +132,37 @@ def test_too_few_pictures_for_a_batch_are_refused(inputs, tmp_path):
 
 def test_loss_that_is_not_finite_stops_the_training(inputs, tmp_path):
     config = CONFIG.model_copy(update={"discriminator_learning_rate": 1e30})
-    with pytest.raises(TrainingStopped, match="no longer finite in epoch"):
+    with pytest.raises(TrainingStopped, match="no longer finite after step"):
         run(inputs, tmp_path, config=config)
     assert not (tmp_path / "training").exists()
 
 
-def kill_half_way(inputs, tmp_path, config):
-    """Run the same training in a process of its own and kill it mid-epoch."""
+def kill_after(step, inputs, tmp_path, config):
+    """Run the same training in a process of its own that is killed after a step."""
     code = (
-        "import json, sys; from pathlib import Path\n"
+        "import json, os, signal, sys; from pathlib import Path\n"
         "from components.train.config import TrainConfig\n"
+        "from components.train.loop import TrainingLoop\n"
         "from components.train.step import train\n"
+        "after = TrainingLoop._after\n"
+        "def kill(loop, done):\n"
+        "    after(loop, done)\n"
+        "    if done == int(sys.argv[6]): os.kill(os.getpid(), signal.SIGKILL)\n"
+        "TrainingLoop._after = kill\n"
         "paths = [Path(path) for path in sys.argv[1:5]]\n"
         "train(*paths, 'code', TrainConfig(**json.loads(sys.argv[5])))\n"
     )
-    paths = [*inputs, tmp_path / "never", tmp_path / "killed"]
-    arguments = [*map(str, paths), config.model_dump_json()]
-    with subprocess.Popen([sys.executable, "-c", code, *arguments], env=os.environ) as process:
-        while not done_epochs(tmp_path / "killed", at_least=3):
-            assert process.poll() is None, "ended before it could be killed"
-            time.sleep(0.02)
-        process.send_signal(signal.SIGKILL)
-    assert process.returncode == -signal.SIGKILL
+    paths = map(str, [*inputs, tmp_path / "never", tmp_path / "killed"])
+    arguments = [*paths, config.model_dump_json(), str(step)]
+    done = subprocess.run([sys.executable, "-c", code, *arguments], check=False)
+    assert done.returncode == -signal.SIGKILL
     assert not (tmp_path / "never").exists()
 
 
-def done_epochs(checkpoint_root, at_least):
-    for path in checkpoint_root.glob("*/metrics.jsonl"):
-        return len(path.read_text().splitlines()) >= at_least
-    return False
+def scalars(training):
+    """TensorBoard's points of one curve."""
+    events = EventAccumulator(str(training / "tensorboard")).Reload()
+    return events.Tensors("generator_loss")
 
 
 def assert_same_results(one, other):
@@ -151,4 +181,4 @@ def assert_same_results(one, other):
 def curve(training):
     lines = (training / "metrics.jsonl").read_text().splitlines()
     rows = [json.loads(line) for line in lines]
-    return [{k: v for k, v in row.items() if k != "images_per_second"} for row in rows]
+    return [{k: v for k, v in row.items() if k not in TIMED} for row in rows]

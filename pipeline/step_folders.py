@@ -1,0 +1,49 @@
+"""kfp's folders of the steps' outputs, one tree per run, which the cache refers to."""
+
+import contextlib
+import fcntl
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+_LOCK = ".lock"  # held while the run is alive; the system frees it however that ends
+
+
+@contextlib.contextmanager
+def step_folders(root: Path, run: str) -> Iterator[Path]:
+    """Yield the run's folder; what steps leave there that did not end well is removed.
+
+    So is what dead runs left. The folder holds a `.lock` for as long as the run lives,
+    by which its steps notice its end.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    for other in root.iterdir():
+        _remove_if_dead(other)
+    folder = root / run
+    folder.mkdir()
+    with lock_of(folder).open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            yield folder
+        finally:
+            _remove_unfinished(folder)
+
+
+def lock_of(folder: Path) -> Path:
+    """The file that is locked while the run of this folder lives."""
+    return folder / _LOCK
+
+
+def _remove_if_dead(folder: Path) -> None:
+    with contextlib.suppress(OSError), lock_of(folder).open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _remove_unfinished(folder)
+
+
+def _remove_unfinished(folder: Path) -> None:
+    steps = [step for step in folder.glob("*/*") if step.is_dir()]
+    unfinished = [step for step in steps if not (step / "executor_output.json").exists()]
+    for step in unfinished:
+        shutil.rmtree(step, ignore_errors=True)
+    if unfinished == steps != []:  # an empty one may be a run that starts just now
+        shutil.rmtree(folder, ignore_errors=True)
