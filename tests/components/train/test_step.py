@@ -87,20 +87,25 @@ def test_another_configuration_is_another_training(inputs, tmp_path, change):
     assert other["resumed_from_step"] == 0
 
 
-@pytest.mark.parametrize("recipe", ["averaged", "write-up"])
-def test_killed_training_goes_on_to_the_same_weights(inputs, tmp_path, recipe):
+WRITE_UP = {"ema_half_life": 0, "r1_weight": 0.0, "augment": ()}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "checkpoint"),
+    [({}, 6), (WRITE_UP, 10)],
+    ids=["averaged, from a finished epoch", "write-up, from within an epoch"],
+)
+def test_killed_training_goes_on_to_the_same_weights(inputs, tmp_path, recipe, checkpoint):
     """Compared bit by bit with a training that was never stopped."""
     changes = {"epochs": 6, "checkpoint_seconds": 1e6, "snapshot_epochs": 2}
-    if recipe == "write-up":
-        changes |= {"ema_half_life": 0, "r1_weight": 0.0, "augment": ()}
-    config = CONFIG.model_copy(update=changes)
+    config = CONFIG.model_copy(update=changes | recipe)
     run(inputs, tmp_path, "straight", config)
-    kill_after(11, inputs, tmp_path, config)  # in epoch 4; the last checkpoint is of epoch 2
+    kill_after(11, inputs, tmp_path, config, checkpoint)
     folder = next((tmp_path / "killed").iterdir())
     assert len(read_json_lines(folder / "metrics.jsonl")) == 3
     (folder / "snapshots" / ".partial-epoch-0004.keras").write_bytes(b"half")
     summary = run(inputs, tmp_path, "resumed", config, checkpoints="killed")
-    assert summary["resumed_from_step"] == 6
+    assert summary["resumed_from_step"] == checkpoint
     assert_same_results(tmp_path / "straight", tmp_path / "resumed")
     assert [event.step for event in scalars(tmp_path / "resumed")] == [3, 6, 9, 12, 15, 18]
 
@@ -137,8 +142,11 @@ def test_loss_that_is_not_finite_stops_the_training(inputs, tmp_path):
     assert not (tmp_path / "training").exists()
 
 
-def kill_after(step, inputs, tmp_path, config):
-    """Run the same training in a process of its own that is killed after a step."""
+def kill_after(step, inputs, tmp_path, config, checkpoint):
+    """Run the same training in a process of its own that is killed after a step.
+
+    Snapshots bring a checkpoint with them; one at another step is asked for here.
+    """
     code = (
         "import json, os, signal, sys; from pathlib import Path\n"
         "from components.train.config import TrainConfig\n"
@@ -148,12 +156,13 @@ def kill_after(step, inputs, tmp_path, config):
         "def kill(loop, done):\n"
         "    after(loop, done)\n"
         "    if done == int(sys.argv[6]): os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    if done == int(sys.argv[7]): loop._save()\n"
         "TrainingLoop._after = kill\n"
         "paths = [Path(path) for path in sys.argv[1:5]]\n"
         "train(*paths, 'code', TrainConfig(**json.loads(sys.argv[5])))\n"
     )
     paths = map(str, [*inputs, tmp_path / "never", tmp_path / "killed"])
-    arguments = [*paths, config.model_dump_json(), str(step)]
+    arguments = [*paths, config.model_dump_json(), str(step), str(checkpoint)]
     done = subprocess.run([sys.executable, "-c", code, *arguments], check=False)
     assert done.returncode == -signal.SIGKILL
     assert not (tmp_path / "never").exists()
