@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import jinja2
 import matplotlib
-import numpy as np
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -26,6 +25,7 @@ from components.shared.contracts import (
     epoch_of,
 )
 from components.shared.files import read_json, read_json_lines, write_atomically
+from components.shared.pictures import thin
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _SHEETS_SHOWN = 12
@@ -116,9 +116,10 @@ def _count_reasons(rejected: list[dict[str, Any]]) -> list[tuple[str, int]]:
 def _sheets(folder: Path) -> list[tuple[int, _Picture]]:
     """Epochs and their sheets, thinned evenly; the first and the last stay."""
     paths = sorted(folder.glob("epoch-*.png"), key=epoch_of)
-    kept = np.linspace(0, len(paths) - 1, min(len(paths), _SHEETS_SHOWN)).round().astype(int)
-    chosen = [paths[index] for index in kept]
-    return [(epoch_of(path), _embed(path.read_bytes(), _SHEET_WIDTH, 0)) for path in chosen]
+    return [
+        (epoch_of(path), _embed(path.read_bytes(), _SHEET_WIDTH, 0))
+        for path in thin(paths, _SHEETS_SHOWN)
+    ]
 
 
 def _embed_file(path: Path) -> _Picture | None:

@@ -2,20 +2,18 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import imageio.v3 as iio
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from components.shared.contracts import epoch_of
+from components.shared.pictures import thin
 
 _WIDEST = 400  # pixels; wider sheets (of 128 and 256 pixel pictures) are shrunk to stay small
 _COLOURS = 256
 _PALETTE_FRAMES = 8  # spread over the training; more of them change nothing one can see
 _SMALLEST_TEXT = 11  # pixels
-
-T = TypeVar("T")
 
 
 def write_gif(
@@ -49,13 +47,6 @@ def write_gif(
     duration = durations if len(pixels) > 1 else hold_ms  # Pillow takes no list for one frame
     iio.imwrite(target, pixels, plugin="pillow", extension=".gif", duration=duration, loop=0)
     return len(pixels)
-
-
-def thin(items: Sequence[T], most: int) -> list[T]:
-    """Choose at most `most` (≥ 2) items, evenly spread, the first and last among them."""
-    if len(items) <= most:
-        return list(items)
-    return [items[index * (len(items) - 1) // (most - 1)] for index in range(most)]
 
 
 def _draw_frame(path: Path) -> Image.Image:

@@ -1,12 +1,16 @@
-"""Grids of pictures, as every sheet of samples and every contact sheet shows them."""
+"""Pictures as a person sees them: laid out in grids, thinned to a few of many."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image
 
 _GAP = 2  # pixels between two pictures
 _BACKGROUND = 255
+
+T = TypeVar("T")
 
 
 def grid(pictures: np.ndarray, columns: int) -> np.ndarray:
@@ -36,3 +40,10 @@ def grid(pictures: np.ndarray, columns: int) -> np.ndarray:
 def save_png(path: Path, picture: np.ndarray) -> None:
     """Save a uint8 [H, W, 3] array as PNG."""
     Image.fromarray(picture).save(path, format="PNG", optimize=True)
+
+
+def thin(items: Sequence[T], most: int) -> list[T]:
+    """Choose at most `most` (≥ 2) items, evenly spread, the first and last among them."""
+    if len(items) <= most:
+        return list(items)
+    return [items[index * (len(items) - 1) // (most - 1)] for index in range(most)]

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from components.export.gif import thin, write_gif
+from components.export.gif import write_gif
 from components.shared.contracts import epoch_file
 from components.shared.pictures import grid, save_png
 
@@ -88,13 +88,3 @@ def test_the_same_sheets_give_the_same_bytes(make_sheets, tmp_path):
     for name in ("x.gif", "y.gif"):
         write_gif(tmp_path / name, sheets, frames=60, frame_ms=50, hold_ms=500)
     assert (tmp_path / "x.gif").read_bytes() == (tmp_path / "y.gif").read_bytes()
-
-
-@pytest.mark.parametrize("count", [1, 2, 3, 59, 60, 61, 119, 1000])
-@pytest.mark.parametrize("most", [2, 3, 60])
-def test_thin_is_even_and_keeps_both_ends(count, most):
-    chosen = thin(range(count), most)
-    assert len(chosen) == min(count, most)
-    assert chosen[0] == 0 and chosen[-1] == count - 1
-    steps = np.diff(chosen)
-    assert not steps.size or (steps.min() >= 1 and steps.max() - steps.min() <= 1)
