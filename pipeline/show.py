@@ -85,7 +85,7 @@ def _number(value: float | None) -> str:
 def _what_ran(steps: dict[str, object]) -> str:
     if "train" in steps:
         return ""
-    return "nothing new to train on: the model is the one of an earlier run"
+    return "nothing new to train on: an earlier run's model"
 
 
 def _shortest(path: Path) -> str:
