@@ -129,7 +129,7 @@ def _refuse_if_unusable(
         raise DataRefused(
             f"{counts['rejected']:,} of {counts['seen']:,} pictures in '{source}' are broken, "
             f"{share:.2%}, and ingest.max_reject_share allows {config.max_reject_share:.2%}: "
-            f"{_by_reason(manifest)}; among them {examples}. Mend or remove them, or raise "
+            f"{_by_reason(manifest)}; among them {examples}; mend or remove them, or raise "
             "ingest.max_reject_share"
         )
     for split, change in ((TRAIN_SPLIT, "lower"), (EVAL_SPLIT, "raise")):

@@ -38,7 +38,7 @@ def test_too_many_broken_files_are_refused(broken, run, tmp_path):
     assert message == (
         f"8 of 48 pictures in '{broken}' are broken, 16.67%, and ingest.max_reject_share allows "
         "10.00%: 2 empty, 2 truncated, 2 unreadable, 1 not a picture, 1 too small; among them "
-        "'b\\xe9\u2028.bmp', 'damaged.png', 'empty.png'. Mend or remove them, or raise "
+        "'b\\xe9\u2028.bmp', 'damaged.png', 'empty.png'; mend or remove them, or raise "
         "ingest.max_reject_share"
     )
 
