@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import signal
 import time
 import traceback
 import warnings
@@ -53,6 +54,7 @@ def run_locally(
     log_path.parent.mkdir(parents=True, exist_ok=True)
     with log_path.open("w") as file, step_folders(runs_dir / _STEPS, name) as steps:
         log = StepLog(file, show)
+        signal.signal(signal.SIGINT, lambda *_: log.stop())
         try:
             outputs = _run_dag(config, runs_dir, steps, publish_root, log)
         except KeyboardInterrupt:
@@ -60,6 +62,8 @@ def run_locally(
         except Exception as error:
             traceback.print_exc(file=file)
             raise _explain(error, log, log_path, runs_dir) from error
+        finally:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
     return save_results(
         runs_dir / name, config, publish_root, outputs, log.seconds, time.monotonic() - started
     )

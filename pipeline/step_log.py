@@ -21,6 +21,15 @@ class StepLog(io.TextIOBase):
         self.seconds: dict[str, tuple[float, float]] = {}  # step → own work, imports
         self.error: LogLine | None = None
         self.last_step: str | None = None
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Have the next write raise KeyboardInterrupt.
+
+        Raised by a signal's handler instead, it could fall into a callback that Python
+        lets nothing out of, and be lost.
+        """
+        self._stopped = True
 
     def writable(self) -> bool:
         """Tell `io` that this stream takes text."""
@@ -28,6 +37,8 @@ class StepLog(io.TextIOBase):
 
     def write(self, text: str) -> int:
         """Take any part of any number of lines."""
+        if self._stopped:
+            raise KeyboardInterrupt
         self._file.write(text)
         self._file.flush()
         *lines, self._unfinished = (self._unfinished + text).split("\n")

@@ -148,8 +148,8 @@ def _end_with_parent() -> None:
         return
 
     def watch() -> None:
-        with Path(path).open() as file:
+        with contextlib.suppress(FileNotFoundError), Path(path).open() as file:
             fcntl.flock(file, fcntl.LOCK_SH)
-            os._exit(1)
+        os._exit(1)
 
     threading.Thread(target=watch, daemon=True, name="end-with-parent").start()

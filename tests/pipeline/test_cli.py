@@ -158,8 +158,9 @@ def test_commands_on_something_that_is_no_run(tmp_path):
     assert "cannot use the model" in dcgan("sample", "--model", ".", cwd=tmp_path, code=2)
 
 
-def test_ctrl_c_is_one_line_and_leaves_no_half_made_step(tmp_path):
+def test_ctrl_c_is_one_line_and_its_step_is_swept_away(tmp_path):
     save_pictures(tmp_path / "faces", 40)
+    (tmp_path / "empty").mkdir()
     with subprocess.Popen(
         [sys.executable, "-m", "pipeline", "run", "--images", "faces"],
         cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -172,6 +173,7 @@ def test_ctrl_c_is_one_line_and_leaves_no_half_made_step(tmp_path):
         _, error = process.communicate()
     assert process.returncode == 130
     assert error == "error: stopped; the same command goes on from there\n"
+    dcgan("run", "--images", "empty", cwd=tmp_path, code=3)  # any next run
     assert not steps[0].exists()
     assert_no_outputs(tmp_path / "runs")
 

@@ -1,5 +1,7 @@
 import io
 
+import pytest
+
 from components.shared.process import LogLine
 from pipeline.step_log import StepLog
 
@@ -14,3 +16,11 @@ def test_everything_goes_to_the_file_and_our_lines_to_the_person():
     assert log.seconds == {"train": (3.0, 1.5)}
     assert log.error == LogLine("ingest", "no pictures in /x", exit_code=3)
     assert "Executing task" in file.getvalue()
+
+
+def test_stopped_log_interrupts_whoever_writes_next():
+    log = StepLog(io.StringIO(), lambda line: None)
+    log.write("[train] epoch 1/3\n")
+    log.stop()
+    with pytest.raises(KeyboardInterrupt):
+        log.write("[train] epoch 2/3\n")
