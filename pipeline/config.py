@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 from components.evaluate.config import EvaluateConfig
 from components.export.config import ExportConfig
 from components.ingest.config import IngestConfig
-from components.shared.errors import UsageError
+from components.shared.errors import UsageError, one_line
 from components.train.config import TrainConfig
 from components.transform.config import TransformConfig
 
@@ -108,7 +108,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         values = yaml.safe_load(path.read_text())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        problem = " ".join(str(getattr(error, "strerror", None) or error).split())
+        problem = one_line(getattr(error, "strerror", None) or error)
         raise UsageError(f"cannot read configuration {path}: {problem}") from None
     if not isinstance(values or {}, dict):
         raise UsageError(f"configuration {path} holds no sections: write `train:` and so on")

@@ -12,7 +12,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from components.shared.errors import Interrupted, PipelineError, UsageError
+from components.shared.contracts import STEPS
+from components.shared.errors import Interrupted, PipelineError, UsageError, one_line
 from components.shared.process import PARENT_LOCK_VARIABLE, LogLine, storage_error
 from pipeline.config import PipelineConfig
 from pipeline.preflight import check
@@ -86,14 +87,13 @@ def _run_dag(
         enable_caching=True,
         cache_root=str(runs_dir / _CACHE),
     )
-    sections = ("ingest", "transform", "train", "evaluate", "export")
     values = config.model_dump(mode="json")
     with contextlib.redirect_stdout(log):
         task = dcgan(
             images=str(config.images_path),
             publish_root=str(publish_root),
             checkpoint_root=str(runs_dir / _CHECKPOINTS),
-            **{f"{section}_config": values[section] for section in sections},
+            **{f"{section}_config": values[section] for section in STEPS},
         )
     return dict(task.outputs)
 
@@ -112,9 +112,7 @@ def _explain(error: Exception, log: StepLog, log_path: Path, runs_dir: Path) -> 
     if shutil.disk_usage(runs_dir).free < 2**20:
         return UsageError(f"no space left in {runs_dir}: make room or choose another --runs-dir")
     if not str(error).startswith("Pipeline "):  # kfp's own word for a step that failed
-        return PipelineError(
-            f"{type(error).__name__}: {' '.join(str(error).split())}; see {log_path}"
-        )
+        return PipelineError(f"{type(error).__name__}: {one_line(error)}; see {log_path}")
     return PipelineError(
         f"{log.last_step or 'the first step'} ended without a word, as when it is killed or "
         f"memory runs out; the same command goes on from there; see {log_path}"

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from components.shared.contracts import SAVED_MODEL
-from components.shared.errors import UsageError
+from components.shared.errors import UsageError, one_line
 from components.shared.pictures import grid, save_png
 
 _BATCH = 256  # pictures; at full width a larger batch would take gigabytes
@@ -34,8 +34,7 @@ def save_samples(model: Path, count: int, seed: int, out: Path) -> None:
         with _silent_stderr():
             images = _draw(saved_model, count, seed)
     except (OSError, ValueError, KeyError) as error:
-        problem = " ".join(str(error).split())
-        raise UsageError(f"cannot use the model in {saved_model}: {problem}") from None
+        raise UsageError(f"cannot use the model in {saved_model}: {one_line(error)}") from None
     try:
         save_png(out, grid(images, columns=math.ceil(math.sqrt(count))))
     except OSError as error:

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from components.shared.pixels import denormalize
+from components.shared.normalization import to_pixels
 
 _SIGNATURE = "serving_default"
 _INPUT = "latents"
@@ -27,8 +27,7 @@ def write_saved_model(target: Path, generator: keras.Model) -> None:
     """
 
     def generate(latents: tf.Tensor) -> dict[str, tf.Tensor]:
-        pixels = tf.round(denormalize(generator(latents, training=False)))
-        return {_OUTPUT: tf.cast(tf.clip_by_value(pixels, 0, 255), tf.uint8)}
+        return {_OUTPUT: to_pixels(generator(latents, training=False))}
 
     latents = tf.TensorSpec([None, generator.input_shape[-1]], tf.float32, name=_INPUT)
     # Not keras.export.ExportArchive: Keras 3.15 writes every variable twice with it.

@@ -5,6 +5,11 @@ shown as one line, without a traceback.
 """
 
 
+def one_line(error: object) -> str:
+    """An error's text with every run of white space as one space."""
+    return " ".join(str(error).split())
+
+
 class PipelineError(Exception):
     """Something failed in a way that we foresaw."""
 

@@ -1,4 +1,4 @@
-"""The transform graph as its readers use it, with TensorFlow alone."""
+"""From pixels to the networks and back, with TensorFlow alone."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from components.shared.contracts import IMAGE, TRANSFORM_FN
+from components.shared.pixels import denormalize
 
 
 def load_transform_graph(folder: Path) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
@@ -22,3 +23,8 @@ def load_transform_graph(folder: Path) -> Callable[[tf.Tensor], dict[str, tf.Ten
         return outputs
 
     return apply
+
+
+def to_pixels(values: tf.Tensor) -> tf.Tensor:
+    """Turn what a generator gives, float32 [B, H, W, 3] in [-1, 1], into uint8 pixels."""
+    return tf.cast(tf.clip_by_value(tf.round(denormalize(values)), 0, 255), tf.uint8)

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from components.shared.errors import PipelineError, UsageError
+from components.shared.errors import PipelineError, UsageError, one_line
 
 PARENT_LOCK_VARIABLE = "DCGAN_PARENT_LOCK"  # path of a file that a local run keeps locked
 
@@ -89,9 +89,9 @@ def step_process(step: str) -> Iterator[StepProcess]:
     except Exception as error:
         known = _as_pipeline_error(error)
         if known is None:
-            log.info("error 1: %s: %s", type(error).__name__, _one_line(error))
+            log.info("error 1: %s: %s", type(error).__name__, one_line(error))
             raise
-        log.info("error %d: %s", known.exit_code, _one_line(known))
+        log.info("error %d: %s", known.exit_code, one_line(known))
         sys.exit(known.exit_code)
     log.info(process.summary())
 
@@ -121,10 +121,6 @@ def _storage_errno(error: BaseException) -> int | None:
 
 def _as_pipeline_error(error: Exception) -> PipelineError | None:
     return error if isinstance(error, PipelineError) else storage_error(error)
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())
 
 
 def _start_log(step: str) -> logging.Logger:

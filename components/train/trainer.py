@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from components.shared.normalization import to_pixels
 from components.shared.pictures import grid
-from components.shared.pixels import denormalize
 from components.train.augment import augment
 from components.train.config import TrainConfig
 from components.train.losses import (
@@ -137,8 +137,7 @@ class Trainer:
 
     @tf.function
     def _draw(self, latents: tf.Tensor) -> tf.Tensor:
-        images = tf.round(denormalize(self.sampler(latents, training=False)))
-        return tf.cast(tf.clip_by_value(images, 0, 255), tf.uint8)
+        return to_pixels(self.sampler(latents, training=False))
 
     def _seed(self, purpose: Purpose) -> tf.Tensor:
         return _seed(self._config.seed, purpose, self.step)
