@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo test lint bench lock
+.PHONY: help setup demo images test lint bench lock
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -31,6 +31,12 @@ $(VENV)/.ready: requirements.lock pyproject.toml setup.py
 demo: setup ## Train on the demo faces, about six minutes on two cores
 	$(BIN)/dcgan run --profile demo
 
+images: ## Build the step images (REGISTRY= TAG= ACCELERATOR=gpu PUSH=1; see README)
+	@$(PYTHON) infra/images/build.py --registry="$(REGISTRY)" --tag="$(TAG)" \
+	  --accelerator=$(or $(ACCELERATOR),cpu) --python-image="$(PYTHON_IMAGE)" \
+	  --beam-sdk-image="$(BEAM_SDK_IMAGE)" --pip-conf="$(PIP_CONF)" --ca="$(CA)" \
+	  $(if $(PUSH),--push)
+
 test: setup ## Run all tests
 	$(BIN)/pytest
 
@@ -43,6 +49,18 @@ lint: setup ## Check style, types and the rules of the house
 bench: setup ## Measure speed, as ratios side by side (JSON=FILE keeps them)
 	$(BIN)/python tests/benchmarks/train_step.py $(if $(JSON),--json $(JSON))
 
+# tensorflow-cpu stands in for tensorflow in the images; the rest is as in requirements.lock.
+LOCKS := infra/images/locks
+COMPILE := uv pip compile --quiet --generate-hashes --python-version 3.11 --no-header \
+  --no-emit-index-url --no-emit-find-links --upgrade
+COMPILE_IMAGE := $(COMPILE) --python-platform x86_64-manylinux_2_28 -c requirements.lock
+
 lock: ## Resolve the dependencies anew (needs uv)
-	uv pip compile pyproject.toml --extra dev --generate-hashes --python-version 3.11 \
-	  --no-header --no-emit-index-url --no-emit-find-links --upgrade -o requirements.lock
+	$(COMPILE) pyproject.toml --extra dev -o requirements.lock
+	for lock in ingest tensorflow-cpu transform train evaluate export; do \
+	  $(COMPILE_IMAGE) --override $(LOCKS)/override.in $(LOCKS)/$$lock.in \
+	    -o $(LOCKS)/$$lock.txt || exit; \
+	done
+	$(COMPILE_IMAGE) $(LOCKS)/train-gpu.in -o $(LOCKS)/train-gpu.txt
+	$(COMPILE_IMAGE) --no-deps $(LOCKS)/kfp.in -o $(LOCKS)/kfp.txt
+	$(COMPILE_IMAGE) $(LOCKS)/sbom.in -o $(LOCKS)/sbom.txt

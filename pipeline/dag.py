@@ -1,5 +1,6 @@
 """The DAG, nothing else."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from kfp import dsl
@@ -10,6 +11,7 @@ from components.export.component import export, publish
 from components.export.config import ExportConfig
 from components.ingest.component import fingerprint, ingest
 from components.ingest.config import IngestConfig
+from components.shared.images import image
 from components.shared.step_config import StepConfig
 from components.train.component import train
 from components.train.config import TrainConfig
@@ -31,61 +33,80 @@ class Outputs(NamedTuple):
     model: dsl.Model
 
 
-@dsl.pipeline(name="dcgan", description="Pictures → DCGAN → evidence → a model to serve.")
-def dcgan(
-    images: str,
-    publish_root: str,
-    checkpoint_root: str,
-    ingest_config: dict = _defaults(IngestConfig),  # noqa: B008
-    transform_config: dict = _defaults(TransformConfig),  # noqa: B008
-    train_config: dict = _defaults(TrainConfig),  # noqa: B008
-    evaluate_config: dict = _defaults(EvaluateConfig),  # noqa: B008
-    export_config: dict = _defaults(ExportConfig),  # noqa: B008
-) -> Outputs:
-    """Train a generator on a folder of pictures and publish it if it is good enough."""
-    seen = fingerprint(images=images, code_version=code_version("ingest"))
-    # It answers what the outside world looks like now, so it always runs.
-    seen.set_caching_options(False)
-    ingested = ingest(
-        images=images,
-        source_digest=seen.output,
-        code_version=code_version("ingest"),
-        config=ingest_config,
-    )
-    transformed = transform(
-        records=ingested.outputs["records"],
-        code_version=code_version("transform"),
-        config=transform_config,
-    )
-    trained = train(
-        records=ingested.outputs["records"],
-        transform_graph=transformed.outputs["transform_graph"],
-        checkpoint_root=checkpoint_root,
-        code_version=code_version("train"),
-        config=train_config,
-    )
-    evaluated = evaluate(
-        records=ingested.outputs["records"],
-        training=trained.outputs["training"],
-        code_version=code_version("evaluate"),
-        config=evaluate_config,
-    )
-    exported = export(
-        training=trained.outputs["training"],
-        evaluation=evaluated.outputs["evaluation"],
-        code_version=code_version("export"),
-        config=export_config,
-    )
-    with dsl.If(evaluated.outputs["Output"] == True, name="blessed"):  # noqa: E712
-        published = publish(
-            model=exported.outputs["model"],
-            publish_root=publish_root,
-            code_version=code_version("export"),
+def make_dag(image: Callable[[str], str] = image) -> Callable[..., Any]:
+    """The pipeline `dcgan`.
+
+    Args:
+        image: Gives the image that a step runs in; a local subprocess needs none.
+    """
+
+    @dsl.pipeline(name="dcgan", description="Pictures → DCGAN → evidence → a model to serve.")
+    def dcgan(
+        images: str,
+        publish_root: str,
+        checkpoint_root: str,
+        ingest_config: dict = _defaults(IngestConfig),  # noqa: B008
+        transform_config: dict = _defaults(TransformConfig),  # noqa: B008
+        train_config: dict = _defaults(TrainConfig),  # noqa: B008
+        evaluate_config: dict = _defaults(EvaluateConfig),  # noqa: B008
+        export_config: dict = _defaults(ExportConfig),  # noqa: B008
+    ) -> Outputs:
+        """Train a generator on a folder of pictures and publish it if it is good enough."""
+        seen = fingerprint(images=images, code_version=code_version("ingest"))
+        # It answers what the outside world looks like now, so it always runs.
+        seen.set_caching_options(False)
+        ingested = ingest(
+            images=images,
+            source_digest=seen.output,
+            code_version=code_version("ingest"),
+            config=ingest_config,
         )
-        published.set_caching_options(False)  # does nothing when the model is there
-    return Outputs(
-        records=ingested.outputs["records"],
-        training=trained.outputs["training"],
-        evaluation=evaluated.outputs["evaluation"],
-        model=exported.outputs["model"],
-    )
+        transformed = transform(
+            records=ingested.outputs["records"],
+            code_version=code_version("transform"),
+            config=transform_config,
+        )
+        trained = train(
+            records=ingested.outputs["records"],
+            transform_graph=transformed.outputs["transform_graph"],
+            checkpoint_root=checkpoint_root,
+            code_version=code_version("train"),
+            config=train_config,
+        )
+        evaluated = evaluate(
+            records=ingested.outputs["records"],
+            training=trained.outputs["training"],
+            code_version=code_version("evaluate"),
+            config=evaluate_config,
+        )
+        exported = export(
+            training=trained.outputs["training"],
+            evaluation=evaluated.outputs["evaluation"],
+            code_version=code_version("export"),
+            config=export_config,
+        )
+        with dsl.If(evaluated.outputs["Output"] == True, name="blessed"):  # noqa: E712
+            published = publish(
+                model=exported.outputs["model"],
+                publish_root=publish_root,
+                code_version=code_version("export"),
+            )
+            published.set_caching_options(False)  # does nothing when the model is there
+        for task, step in (
+            (seen, "ingest"),
+            (ingested, "ingest"),
+            (transformed, "transform"),
+            (trained, "train"),
+            (evaluated, "evaluate"),
+            (exported, "export"),
+            (published, "export"),
+        ):
+            task.set_container_image(image(step))
+        return Outputs(
+            records=ingested.outputs["records"],
+            training=trained.outputs["training"],
+            evaluation=evaluated.outputs["evaluation"],
+            model=exported.outputs["model"],
+        )
+
+    return dcgan

@@ -15,8 +15,8 @@ from pipeline.code_version import code_version
 def spec(tmp_path_factory):
     path = tmp_path_factory.mktemp("dag") / "dcgan.yaml"
     code = (
-        "import sys; from kfp import compiler; from pipeline.dag import dcgan\n"
-        f"compiler.Compiler().compile(dcgan, {str(path)!r})\n"
+        "import sys; from kfp import compiler; from pipeline.dag import make_dag\n"
+        f"compiler.Compiler().compile(make_dag(), {str(path)!r})\n"
         "import json; print(json.dumps(sorted(sys.modules)))"
     )
     output = subprocess.run(

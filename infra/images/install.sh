@@ -1,0 +1,15 @@
+#!/bin/sh
+# Install locks into /opt/venv, less the tests and C++ headers that packages bring along,
+# and list what the image now holds.
+set -eu
+site=/opt/venv/lib/python3.11/site-packages
+export PIP_CONFIG_FILE=/run/secrets/pip.conf
+
+cd /mnt/locks
+# shellcheck disable=SC2046  # one word per option and lock
+/mnt/tools/bin/pip --python /opt/venv/bin/python install --no-deps --require-hashes \
+  $(printf -- '-r %s ' "$@")
+find "$site" -type d -name tests -prune -exec rm -r {} +
+find "$site" \( -name '*_test.py' -o -name '*_test.cpython-*.pyc' \) -delete
+rm -rf "$site/tensorflow/include"
+/mnt/tools/bin/python /mnt/tools/bin/sbom.py "$site" /opt/sbom.cdx.json

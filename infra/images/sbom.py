@@ -1,0 +1,61 @@
+"""Write the software bill of materials of the image that this runs in: CycloneDX 1.6, JSON.
+
+Holds the Debian packages of the base and the Python packages of the virtual environment.
+"""
+
+import sys
+from collections.abc import Iterator
+from importlib.metadata import distributions
+from pathlib import Path
+
+from cyclonedx.factory.license import LicenseFactory
+from cyclonedx.model.bom import Bom
+from cyclonedx.model.component import Component, ComponentType
+from cyclonedx.output import OutputFormat, make_outputter
+from cyclonedx.schema import SchemaVersion
+from packageurl import PackageURL
+
+_DPKG_STATUS = Path("/var/lib/dpkg/status")
+
+
+def main(site_packages: str, out: str) -> None:
+    """Describe `site_packages` and the base of this image in the file `out`."""
+    bom = Bom(components=[*_debian_packages(), *_python_packages(site_packages)])
+    outputter = make_outputter(bom, OutputFormat.JSON, SchemaVersion.V1_6)
+    outputter.output_to_file(out, allow_overwrite=True, indent=1)
+
+
+def _python_packages(site_packages: str) -> Iterator[Component]:
+    licenses = LicenseFactory()
+    for distribution in distributions(path=[site_packages]):
+        metadata = distribution.metadata
+        name = metadata["Name"].lower().replace("_", "-")
+        expression = metadata.get("License-Expression")
+        yield Component(
+            name=name,
+            version=distribution.version,
+            type=ComponentType.LIBRARY,
+            licenses=[licenses.make_with_expression(expression)] if expression else (),
+            purl=PackageURL("pypi", name=name, version=distribution.version),
+        )
+
+
+def _debian_packages() -> Iterator[Component]:
+    """Yield what dpkg has installed; its database is paragraphs of `Key: value` lines."""
+    for paragraph in _DPKG_STATUS.read_text().strip().split("\n\n"):
+        lines = (line.partition(": ") for line in paragraph.split("\n") if line[:1] != " ")
+        fields = {key: value for key, _, value in lines}
+        if fields["Status"].endswith(" installed"):
+            yield Component(
+                name=fields["Package"],
+                version=fields["Version"],
+                type=ComponentType.LIBRARY,
+                purl=PackageURL(
+                    "deb", "debian", fields["Package"], fields["Version"],
+                    {"arch": fields["Architecture"]},
+                ),  # fmt: skip
+            )
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

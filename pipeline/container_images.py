@@ -1,0 +1,44 @@
+"""Which container image a step runs in. Imports nothing that has to be installed."""
+
+import hashlib
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from components.shared.images import image
+from pipeline.code_version import code_version
+
+Accelerator = Literal["cpu", "gpu"]
+
+_BUILT_FROM = Path(__file__).parents[1] / "infra" / "images"
+
+
+class ContainerImages(NamedTuple):
+    """Where the images of all steps come from, as given to ``make images``.
+
+    Attributes:
+        registry: Registry and path, e.g. ``ghcr.io/someone``; empty for local images.
+        tag: Tag of all images; empty for each step's content digest. Caches take an image
+            for the same as long as its name is, so a tag must never move.
+        accelerator: What the train image computes on.
+    """
+
+    registry: str = ""
+    tag: str = ""
+    accelerator: Accelerator = "cpu"
+
+    def reference(self, step: str) -> str:
+        """Full name of a step's image, e.g. ``dcgan-pipeline/train:8c1f0a6be2d4``."""
+        prefix = f"{self.registry.rstrip('/')}/" if self.registry else ""
+        return f"{prefix}{image(step)}:{self.tag or self.content_digest(step)}"
+
+    def content_digest(self, step: str) -> str:
+        """Digest of all that goes into a step's image: code, locks, and how it is built."""
+        lock = "train-gpu.txt" if (step, self.accelerator) == ("train", "gpu") else f"{step}.txt"
+        files = [
+            *(path for path in _BUILT_FROM.glob("*") if path.is_file()),
+            *(_BUILT_FROM / "locks" / name for name in ("kfp.txt", "sbom.txt", lock)),
+        ]
+        digest = hashlib.sha256(code_version(step).encode())
+        for path in sorted(files):
+            digest.update(f"{path.name}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
+        return digest.hexdigest()[:12]
