@@ -44,6 +44,7 @@ lint: setup ## Check style, types and the rules of the house
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy infra/images/build.py
 	$(BIN)/lint-imports
 
 bench: setup ## Measure speed, as ratios side by side (JSON=FILE keeps them)

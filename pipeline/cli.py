@@ -12,6 +12,7 @@ from components.shared.errors import NotBlessed, PipelineError, UsageError
 from components.shared.process import storage_error
 from pipeline import show
 from pipeline.config import load_config
+from pipeline.container_images import ContainerImages
 from pipeline.results import read_run
 
 app = typer.Typer(
@@ -53,7 +54,15 @@ def run(
         Path | None,
         typer.Option(help="Where blessed models go.", metavar="DIR", show_default="DIR/published"),
     ] = None,
-    runner: Annotated[Runner, typer.Option(help="Where the steps run.")] = Runner.SUBPROCESS,
+    runner: Annotated[
+        Runner, typer.Option(help="Steps as processes, or in containers.")
+    ] = Runner.SUBPROCESS,
+    registry: Annotated[
+        str, typer.Option(help="Of the images, as given to `make images`.", metavar="NAME")
+    ] = "",
+    tag: Annotated[
+        str, typer.Option(help="Of the images.", metavar="TAG", show_default="made from this code")
+    ] = "",
     require_blessed: Annotated[
         bool, typer.Option("--require-blessed", help="End with 5 unless the model is blessed.")
     ] = False,
@@ -61,13 +70,18 @@ def run(
     """Run the whole pipeline on this machine; what did not change is not run again."""
     from pipeline.local import run_locally
 
-    if runner is Runner.DOCKER:
-        raise UsageError("--runner docker: there are no step images yet; use subprocess")
+    if (registry or tag) and runner is not Runner.DOCKER:
+        raise UsageError("--registry and --tag name images: add --runner docker")
     settings = load_config(profile, config, overrides or (), images)
     runs_dir = runs_dir.expanduser().absolute()
     publish_root = (publish_root or runs_dir / "published").expanduser().absolute()
+    containers = ContainerImages(registry, tag) if runner is Runner.DOCKER else None
     summary = run_locally(
-        settings, runs_dir, publish_root, lambda line: _console.print(show.step_line(line))
+        settings,
+        runs_dir,
+        publish_root,
+        lambda line: _console.print(show.step_line(line)),
+        containers,
     )
     _console.print(show.run_table(summary))
     if require_blessed and not summary.values["blessed"]:

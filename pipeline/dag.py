@@ -33,7 +33,7 @@ class Outputs(NamedTuple):
     model: dsl.Model
 
 
-def make_dag(image: Callable[[str], str] = image) -> Callable[..., Any]:
+def make_dag(image: Callable[[str], str] = image) -> Any:
     """The pipeline `dcgan`.
 
     Args:

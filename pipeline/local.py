@@ -10,16 +10,20 @@ import warnings
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from components.shared.contracts import STEPS
 from components.shared.errors import Interrupted, PipelineError, UsageError, one_line
 from components.shared.process import PARENT_LOCK_VARIABLE, LogLine, storage_error
 from pipeline.config import PipelineConfig
+from pipeline.container_images import ContainerImages
 from pipeline.preflight import check
 from pipeline.results import RunSummary, save_results
 from pipeline.step_folders import lock_of, step_folders
 from pipeline.step_log import StepLog
+
+if TYPE_CHECKING:
+    from pipeline.docker_runner import DockerEngine
 
 _STEPS = ".steps"  # kfp's own folders, one per run; the cache refers to them
 _CACHE = ".cache"
@@ -32,6 +36,7 @@ def run_locally(
     runs_dir: Path,
     publish_root: Path,
     show: Callable[[LogLine], None],
+    containers: ContainerImages | None = None,
 ) -> RunSummary:
     """Run the DAG and gather what it made in a folder of its own.
 
@@ -40,6 +45,7 @@ def run_locally(
         runs_dir: Parent of all runs, of the cache and of the checkpoints.
         publish_root: Where a blessed model goes.
         show: Called with each line that a step logs.
+        containers: Images to run the steps in; None for processes of this machine.
 
     Returns:
         The summary, saved as `run.json` in the new folder `runs_dir/<time>`, to which
@@ -50,14 +56,15 @@ def run_locally(
     """
     started = time.monotonic()
     check(config, runs_dir, publish_root)
+    engine = _engine(containers, runs_dir) if containers else None
     name = datetime.now().strftime("%Y-%m-%d-%H%M%S-%f")[:-3]  # to the millisecond
     log_path = runs_dir / _LOGS / f"{name}.log"
     log_path.parent.mkdir(parents=True, exist_ok=True)
     with log_path.open("w") as file, step_folders(runs_dir / _STEPS, name) as steps:
         log = StepLog(file, show)
-        signal.signal(signal.SIGINT, lambda *_: log.stop())
+        signal.signal(signal.SIGINT, lambda *_: _interrupt(log, engine))
         try:
-            outputs = _run_dag(config, runs_dir, steps, publish_root, log)
+            outputs = _run_dag(config, runs_dir, steps, publish_root, log, engine)
         except KeyboardInterrupt:
             raise Interrupted("stopped; the same command goes on from there") from None
         except Exception as error:
@@ -70,32 +77,65 @@ def run_locally(
     )
 
 
+def _engine(images: ContainerImages, runs_dir: Path) -> "DockerEngine":
+    from pipeline.docker_runner import DockerEngine
+
+    return DockerEngine(images, runs_dir)
+
+
+def _interrupt(log: StepLog, engine: "DockerEngine | None") -> None:
+    log.stop()
+    if engine:  # a container does not hear the terminal's Ctrl-C, as a process does
+        engine.stop()
+
+
 def _run_dag(
-    config: PipelineConfig, runs_dir: Path, steps: Path, publish_root: Path, log: StepLog
+    config: PipelineConfig,
+    runs_dir: Path,
+    steps: Path,
+    publish_root: Path,
+    log: StepLog,
+    engine: "DockerEngine | None",
 ) -> dict[str, Any]:
     from kfp import local
 
-    from pipeline.dag import dcgan
+    from pipeline.dag import make_dag
 
-    os.environ.update({PARENT_LOCK_VARIABLE: str(lock_of(steps)), "PYTHONUNBUFFERED": "1"})
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    # The runner takes the word "python" in an image's name for a sign that it fits.
-    warnings.filterwarnings("ignore", message=".*non-Python base image", category=RuntimeWarning)
+    checkpoints = runs_dir / _CHECKPOINTS
+    checkpoints.mkdir(exist_ok=True)
+    if engine:
+        # Cached artifacts lie in the folders of older runs.
+        read, write = (config.images_path, steps.parent), (checkpoints, publish_root)
+        runner = engine.runner(lock_of(steps), read, write)
+        dag = make_dag(engine.images.reference)
+    else:
+        runner = _subprocess_runner(lock_of(steps))
+        dag = make_dag()
     local.init(
-        local.SubprocessRunner(use_venv=False),
+        runner,
         pipeline_root=str(steps),
         enable_caching=True,
         cache_root=str(runs_dir / _CACHE),
     )
     values = config.model_dump(mode="json")
     with contextlib.redirect_stdout(log):
-        task = dcgan(
+        task = dag(
             images=str(config.images_path),
             publish_root=str(publish_root),
-            checkpoint_root=str(runs_dir / _CHECKPOINTS),
+            checkpoint_root=str(checkpoints),
             **{f"{section}_config": values[section] for section in STEPS},
         )
     return dict(task.outputs)
+
+
+def _subprocess_runner(lock: Path) -> Any:
+    from kfp import local
+
+    os.environ.update({PARENT_LOCK_VARIABLE: str(lock), "PYTHONUNBUFFERED": "1"})
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # The runner takes the word "python" in an image's name for a sign that it fits.
+    warnings.filterwarnings("ignore", message=".*non-Python base image", category=RuntimeWarning)
+    return local.SubprocessRunner(use_venv=False)
 
 
 def _explain(error: Exception, log: StepLog, log_path: Path, runs_dir: Path) -> PipelineError:

@@ -18,7 +18,8 @@ def step_folders(root: Path, run: str) -> Iterator[Path]:
     """
     root.mkdir(parents=True, exist_ok=True)
     for other in root.iterdir():
-        _remove_if_dead(other)
+        if not is_locked(lock_of(other)):
+            _remove_unfinished(other)
     folder = root / run
     folder.mkdir()
     with lock_of(folder).open("w") as file:
@@ -34,10 +35,16 @@ def lock_of(folder: Path) -> Path:
     return folder / _LOCK
 
 
-def _remove_if_dead(folder: Path) -> None:
-    with contextlib.suppress(OSError), lock_of(folder).open() as file:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        _remove_unfinished(folder)
+def is_locked(lock: Path) -> bool:
+    """Whether the run that this lock belongs to lives."""
+    try:
+        with lock.open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:  # locked, or not ours to open
+        return True
+    return False
 
 
 def _remove_unfinished(folder: Path) -> None:

@@ -52,9 +52,7 @@ def parse_arguments() -> argparse.Namespace:
     return options
 
 
-def build(
-    step: str, reference: str, images: ContainerImages, options: argparse.Namespace
-) -> None:
+def build(step: str, reference: str, images: ContainerImages, options: argparse.Namespace) -> None:
     """Build one target; BuildKit finds by itself what did not change."""
     arguments = {
         "ACCELERATOR": images.accelerator,

@@ -46,14 +46,13 @@ def _debian_packages() -> Iterator[Component]:
         lines = (line.partition(": ") for line in paragraph.split("\n") if line[:1] != " ")
         fields = {key: value for key, _, value in lines}
         if fields["Status"].endswith(" installed"):
+            name, version = fields["Package"], fields["Version"]
+            architecture = {"arch": fields["Architecture"]}
             yield Component(
-                name=fields["Package"],
-                version=fields["Version"],
+                name=name,
+                version=version,
                 type=ComponentType.LIBRARY,
-                purl=PackageURL(
-                    "deb", "debian", fields["Package"], fields["Version"],
-                    {"arch": fields["Architecture"]},
-                ),  # fmt: skip
+                purl=PackageURL("deb", "debian", name, version, architecture),
             )
 
 

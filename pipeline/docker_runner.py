@@ -1,0 +1,145 @@
+"""The steps in containers, by kfp's Docker runner, of which none passes that failed."""
+
+import contextlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import docker
+from docker.errors import APIError, DockerException, ImageNotFound
+from docker.models.images import Image
+from docker.types import DeviceRequest, LogConfig, Mount
+from kfp import local
+from kfp.local import docker_task_handler
+
+from components.shared.contracts import STEPS
+from components.shared.errors import UsageError, one_line
+from components.shared.process import PARENT_LOCK_VARIABLE
+from pipeline.container_images import ContainerImages
+from pipeline.step_folders import is_locked
+
+_LOCK_LABEL = "dcgan-pipeline.lock"  # of a container: the file that its run holds locked
+_VERSION_LABEL = "org.opencontainers.image.version"
+_ALL_GPUS = DeviceRequest(count=-1, capabilities=[["gpu"]])
+
+
+class DockerEngine:
+    """The Docker engine of this machine, ready to run the steps in their images."""
+
+    def __init__(self, images: ContainerImages, runs_dir: Path) -> None:
+        """Choose the images for a GPU where there is one; UsageError for what is missing."""
+        if ":" in str(runs_dir):
+            raise UsageError(f"--runs-dir {runs_dir}: Docker cannot mount a path with a colon")
+        self._client = _connect()
+        self._gpu = _has_gpu(self._client)
+        self.images = images._replace(accelerator="gpu" if self._gpu else "cpu")
+        self._label = ""
+        for step in STEPS:
+            self._check_image(step)
+
+    def runner(self, lock: Path, read: Sequence[Path], write: Sequence[Path]) -> local.DockerRunner:
+        """Give kfp's runner for one run.
+
+        Args:
+            lock: File that the run holds locked while it lives.
+            read: Files and folders that steps read, seen by them under the same path.
+            write: Folders that steps write to, beside those that kfp makes.
+        """
+        self._label = f"{_LOCK_LABEL}={lock}"
+        _remove_dead(self._client)
+        docker_task_handler.run_docker_container = run_container
+        return local.DockerRunner(
+            user=f"{os.getuid()}:{os.getgid()}",  # the caller owns what the steps write
+            read_only=True,
+            tmpfs={"/tmp": ""},
+            security_opt=["no-new-privileges"],
+            mounts=[
+                *(Mount(str(path), str(path), "bind", read_only=True) for path in read),
+                *(Mount(str(path), str(path), "bind") for path in write),
+            ],
+            environment={PARENT_LOCK_VARIABLE: str(lock)},
+            labels={_LOCK_LABEL: str(lock)},
+            log_config=LogConfig(type="json-file"),  # one that can be read as it is written
+            device_requests=[_ALL_GPUS] if self._gpu else [],
+        )
+
+    def stop(self) -> None:
+        """End the step that runs now; the run sees it fail."""
+        for container in self._client.containers.list(filters={"label": self._label}):
+            with contextlib.suppress(APIError):  # it ended by itself
+                container.kill()
+
+    def _check_image(self, step: str) -> None:
+        """Have the step's image at hand, pulled if need be, and made from this very code."""
+        reference = self.images.reference(step)
+        build = "make images" + (" ACCELERATOR=gpu" if self._gpu else "")
+        try:
+            image = self._client.images.get(reference)
+        except ImageNotFound:
+            if not self.images.registry:
+                raise UsageError(f"no image {reference}: run `{build}` first") from None
+            image = self._pull(reference)
+        found, wanted = image.labels.get(_VERSION_LABEL), self.images.content_digest(step)
+        if found != wanted:
+            raise UsageError(
+                f"image {reference} was made from other code ({found}) than this ({wanted}): "
+                f"run `{build}` with another TAG"
+            )
+
+    def _pull(self, reference: str) -> Image:
+        try:
+            return self._client.images.pull(reference)
+        except DockerException as error:
+            raise UsageError(f"cannot pull {reference}: {one_line(error)}") from None
+
+
+def _connect() -> docker.DockerClient:
+    try:
+        client = docker.from_env()
+        client.ping()
+    except DockerException as error:
+        raise UsageError(
+            f"--runner docker: no Docker engine answers ({one_line(error)}); start one, or "
+            "use --runner subprocess"
+        ) from None
+    return client
+
+
+def _has_gpu(client: docker.DockerClient) -> bool:
+    """Whether this machine has an NVIDIA GPU that the engine can hand to containers."""
+    return "nvidia" in client.info().get("Runtimes", {}) and Path("/dev/nvidiactl").exists()
+
+
+def _remove_dead(client: docker.DockerClient) -> None:
+    """Remove what runs that were killed left; their steps ended with them."""
+    for container in client.containers.list(
+        all=True, filters={"label": _LOCK_LABEL, "status": "exited"}
+    ):
+        if not is_locked(Path(container.labels[_LOCK_LABEL])):
+            with contextlib.suppress(APIError):  # another run was quicker
+                container.remove()
+
+
+def run_container(
+    client: docker.DockerClient,
+    image: str,
+    command: list[str],
+    volumes: dict[str, Any],
+    **options: Any,
+) -> int:
+    """Run one step, print what it says as it says it, and give its exit code.
+
+    Stands in for kfp 2.17.0's function, which has the engine remove the container at its
+    end, and takes one that is gone before it was asked for its exit code for a success
+    (kubeflow/pipelines#13332).
+    """
+    container = client.containers.create(image, command, volumes=volumes, **options)
+    try:
+        container.start()
+        print(f"Container {container.short_id} of {image}")
+        for line in container.logs(stream=True, follow=True):
+            print(line.decode(errors="replace"), end="")
+        return int(container.wait()["StatusCode"])
+    finally:
+        container.remove(force=True)
