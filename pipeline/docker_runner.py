@@ -52,7 +52,6 @@ class DockerEngine:
         return local.DockerRunner(
             user=f"{os.getuid()}:{os.getgid()}",  # the caller owns what the steps write
             read_only=True,
-            tmpfs={"/tmp": ""},
             security_opt=["no-new-privileges"],
             mounts=[
                 *(Mount(str(path), str(path), "bind", read_only=True) for path in read),

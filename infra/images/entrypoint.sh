@@ -1,6 +1,8 @@
 #!/bin/sh
+# Where the root is read-only, /dev/shm is what anybody can write to.
+[ -w /tmp ] || export HOME=/dev/shm TMPDIR=/dev/shm
 # Beam starts its containers with options for its boot program; all else is a command.
-case "$1" in
+case "${1:-}" in
   --*) exec /opt/apache/beam/boot "$@" ;;
   *) exec "$@" ;;
 esac

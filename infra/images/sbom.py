@@ -1,8 +1,9 @@
 """Write the software bill of materials of the image that this runs in: CycloneDX 1.6, JSON.
 
-Holds the Debian packages of the base and the Python packages of the virtual environment.
+Holds Python, the Debian packages of the base and the packages of the virtual environment.
 """
 
+import platform
 import sys
 from collections.abc import Iterator
 from importlib.metadata import distributions
@@ -20,7 +21,11 @@ _DPKG_STATUS = Path("/var/lib/dpkg/status")
 
 def main(site_packages: str, out: str) -> None:
     """Describe `site_packages` and the base of this image in the file `out`."""
-    bom = Bom(components=[*_debian_packages(), *_python_packages(site_packages)])
+    python = Component(
+        name="cpython", version=platform.python_version(), type=ComponentType.PLATFORM
+    )
+    packages = [*_debian_packages(), *_python_packages(site_packages)]
+    bom = Bom(components=[python, *packages])
     outputter = make_outputter(bom, OutputFormat.JSON, SchemaVersion.V1_6)
     outputter.output_to_file(out, allow_overwrite=True, indent=1)
 
