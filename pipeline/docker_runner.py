@@ -31,8 +31,8 @@ class DockerEngine:
         """Choose the images for a GPU where there is one; UsageError for what is missing."""
         if ":" in str(runs_dir):
             raise UsageError(f"--runs-dir {runs_dir}: Docker cannot mount a path with a colon")
-        self._client = _connect()
-        self._gpu = _has_gpu(self._client)
+        self.client = _connect()
+        self._gpu = _has_gpu(self.client)
         self.images = images._replace(accelerator="gpu" if self._gpu else "cpu")
         self._label = ""
         for step in STEPS:
@@ -47,7 +47,7 @@ class DockerEngine:
             write: Folders that steps write to, beside those that kfp makes.
         """
         self._label = f"{_LOCK_LABEL}={lock}"
-        _remove_dead(self._client)
+        _remove_dead(self.client)
         docker_task_handler.run_docker_container = run_container
         return local.DockerRunner(
             user=f"{os.getuid()}:{os.getgid()}",  # the caller owns what the steps write
@@ -65,7 +65,7 @@ class DockerEngine:
 
     def stop(self) -> None:
         """End the step that runs now; the run sees it fail."""
-        for container in self._client.containers.list(filters={"label": self._label}):
+        for container in self.client.containers.list(filters={"label": self._label}):
             with contextlib.suppress(APIError):  # it ended by itself
                 container.kill()
 
@@ -74,7 +74,7 @@ class DockerEngine:
         reference = self.images.reference(step)
         build = "make images" + (" ACCELERATOR=gpu" if self._gpu else "")
         try:
-            image = self._client.images.get(reference)
+            image = self.client.images.get(reference)
         except ImageNotFound:
             if not self.images.registry:
                 raise UsageError(f"no image {reference}: run `{build}` first") from None
@@ -88,7 +88,7 @@ class DockerEngine:
 
     def _pull(self, reference: str) -> Image:
         try:
-            return self._client.images.pull(reference)
+            return self.client.images.pull(reference)
         except DockerException as error:
             raise UsageError(f"cannot pull {reference}: {one_line(error)}") from None
 

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from components.shared.contracts import MANIFEST
+from components.shared.errors import UsageError
 from components.shared.files import write_json
 from components.shared.records import Record, write_shard
+from pipeline.container_images import ContainerImages
 
 
 @pytest.fixture
@@ -39,3 +41,17 @@ def make_records(tmp_path):
 def random_images():
     """Uint8 [24, 32, 32, 3], the same ones in every test."""
     return np.random.default_rng(0).integers(0, 256, (24, 32, 32, 3), np.uint8)
+
+
+@pytest.fixture(scope="session")
+def engine():
+    """The Docker engine, with the images of this very code."""
+    from pipeline.docker_runner import DockerEngine
+
+    try:
+        return DockerEngine(ContainerImages(), Path("/runs"))
+    except UsageError as error:
+        missing = f"{error}; `infra/ci/docker.sh make test` (as root) brings both"
+    if os.environ.get("DCGAN_REQUIRE_DOCKER"):
+        pytest.fail(missing)
+    pytest.skip(missing)

@@ -3,7 +3,7 @@
 # and list what the image now holds.
 set -eu
 site=/opt/venv/lib/python3.11/site-packages
-export PIP_CONFIG_FILE=/run/secrets/pip.conf PIP_CACHE_DIR=/root/.cache/pip
+export PIP_CONFIG_FILE=/run/secrets/pip.conf PIP_CACHE_DIR=/mnt/pip-cache
 
 cd /mnt/locks
 # shellcheck disable=SC2046  # one word per option and lock

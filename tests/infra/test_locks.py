@@ -1,0 +1,75 @@
+"""The images' locks: hashed, of the laptop's versions, and enough for what a step imports."""
+
+import ast
+import re
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from components.shared.contracts import STEPS
+
+ROOT = Path(__file__).parents[2]
+LOCKS = ROOT / "infra" / "images" / "locks"
+NAMES = sorted(path.stem for path in LOCKS.glob("*.txt"))
+
+
+def pins(path):
+    return dict(re.findall(r"^([a-z0-9][a-z0-9._-]*)==(\S+)", path.read_text(), re.MULTILINE))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_lock_names_no_host_and_hashes_everything(name):
+    text = (LOCKS / f"{name}.txt").read_text()
+    assert not re.search(r"https?://|--index-url|--find-links", text)
+    hashed = re.findall(r"^[a-z0-9][^\s=]*==\S+ \\\n    --hash=sha256:", text, re.MULTILINE)
+    assert len(hashed) == len(re.findall(r"^[a-z0-9]", text, re.MULTILINE)) >= 1
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "sbom"])
+def test_images_hold_the_versions_that_the_tests_ran_with(name):
+    here = pins(ROOT / "requirements.lock")
+    here["tensorflow-cpu"] = here["tensorflow"]
+    for package, version in pins(LOCKS / f"{name}.txt").items():
+        if not package.startswith("nvidia-"):
+            assert here.get(package) == version, package
+
+
+def test_every_lock_has_its_input_and_none_is_left_over():
+    inputs = {path.stem for path in LOCKS.glob("*.in")} - {"override"}
+    assert inputs == set(NAMES)
+    assert {*STEPS, "train-gpu", "tensorflow-cpu", "kfp", "sbom"} == set(NAMES)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_lock_has_what_the_step_imports(step):
+    rooms = [ROOT / "components" / "shared", ROOT / "components" / step]
+    sources = [path for room in rooms for path in room.rglob("*.py")]
+    asked = {name.split(".")[0] for path in sources for name in imported(path)}
+    if step == "ingest":
+        asked.discard("tensorflow")  # shared.normalization is for those that use the graph
+    owners = metadata.packages_distributions()
+    packages = {
+        owner.lower().replace("_", "-")
+        for name in asked - set(sys.stdlib_module_names) - {"components", "google", "kfp"}
+        for owner in owners[name]
+    }
+    locked = set(pins(LOCKS / f"{step}.txt"))
+    assert packages - {"tensorflow"} <= locked
+    assert "tensorflow" not in packages or "tensorflow-cpu" in locked
+
+
+def imported(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+def test_boot_program_is_of_the_beam_that_the_images_hold():
+    dockerfile = (ROOT / "infra" / "images" / "Dockerfile").read_text()
+    (version,) = re.findall(r"^ARG BEAM_SDK_IMAGE=\S+:(\S+)$", dockerfile, re.MULTILINE)
+    assert version == pins(LOCKS / "ingest.txt")["apache-beam"]
+    assert version == pins(LOCKS / "transform.txt")["apache-beam"]
