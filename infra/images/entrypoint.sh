@@ -1,8 +1,9 @@
 #!/bin/sh
 # Where the root is read-only, /dev/shm is what anybody can write to.
 [ -w /tmp ] || export HOME=/dev/shm TMPDIR=/dev/shm
-# Beam starts its containers with options for its boot program; all else is a command.
+# Beam starts its containers with options for its boot program, which writes to where it is;
+# all else is a command.
 case "${1:-}" in
-  --*) exec /opt/apache/beam/boot "$@" ;;
+  --*) cd "$HOME" && exec /opt/apache/beam/boot "$@" ;;
   *) exec "$@" ;;
 esac
