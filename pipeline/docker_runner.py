@@ -32,8 +32,8 @@ class DockerEngine:
         if ":" in str(runs_dir):
             raise UsageError(f"--runs-dir {runs_dir}: Docker cannot mount a path with a colon")
         self.client = _connect()
-        self._gpu = _has_gpu(self.client)
-        self.images = images._replace(accelerator="gpu" if self._gpu else "cpu")
+        self.gpu = _has_gpu(self.client)
+        self.images = images._replace(accelerator="gpu" if self.gpu else "cpu")
         self._label = ""
         for step in STEPS:
             self._check_image(step)
@@ -60,7 +60,7 @@ class DockerEngine:
             environment={PARENT_LOCK_VARIABLE: str(lock)},
             labels={_LOCK_LABEL: str(lock)},
             log_config=LogConfig(type="json-file"),  # one that can be read as it is written
-            device_requests=[_ALL_GPUS] if self._gpu else [],
+            device_requests=[_ALL_GPUS] if self.gpu else [],
         )
 
     def stop(self) -> None:
@@ -72,7 +72,7 @@ class DockerEngine:
     def _check_image(self, step: str) -> None:
         """Have the step's image at hand, pulled if need be, and made from this very code."""
         reference = self.images.reference(step)
-        build = "make images" + (" ACCELERATOR=gpu" if self._gpu else "")
+        build = "make images" + (" ACCELERATOR=gpu" if self.gpu else "")
         try:
             image = self.client.images.get(reference)
         except ImageNotFound:
