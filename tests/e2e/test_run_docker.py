@@ -1,0 +1,134 @@
+"""The whole DAG in containers through the command line, stopped and killed on the way."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.e2e, pytest.mark.docker]
+TINY = Path(__file__).with_name("tiny.yaml")
+LABEL = "dcgan-pipeline.lock"
+
+
+def command(workspace, *arguments):
+    return [
+        sys.executable, "-m", "pipeline", "run", "--runner", "docker", "--config", str(TINY),
+        "--set", "ingest.max_images=60", "--runs-dir", str(workspace / "runs"), *arguments,
+    ]  # fmt: skip
+
+
+def run(workspace, *arguments, code=0):
+    done = subprocess.run(
+        command(workspace, *arguments), cwd=workspace, env=os.environ | {"COLUMNS": "80"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    log = "\n".join(path.read_text() for path in sorted((workspace / "runs/logs").glob("*")))
+    assert done.returncode == code, done.stdout + done.stderr + log[-5000:]
+    return done.stdout + done.stderr
+
+
+def latest(workspace):
+    return json.loads((workspace / "runs/latest/run.json").read_text())
+
+
+def containers(engine, **filters):
+    """Of these runs, running or not."""
+    return engine.client.containers.list(all=True, filters={"label": LABEL, **filters})
+
+
+@pytest.fixture(scope="module")
+def workspace(engine, tmp_path_factory):
+    """A folder with one finished run of the demo's first pictures."""
+    folder = tmp_path_factory.mktemp("workspace")
+    (folder / "first_output.txt").write_text(run(folder))
+    return folder
+
+
+def test_run_leaves_everything_a_person_asks_for(workspace):
+    folder = workspace / "runs/latest"
+    assert {path.name for path in folder.iterdir()} == {
+        "report.html", "dcgan.gif", "samples.png", "saved_model", "generator.keras",
+        "MODEL_CARD.md", "config.yaml", "run.json",
+    }  # fmt: skip
+    assert (workspace / "runs/published/dcgan/1/saved_model.pb").exists()
+    assert set(latest(workspace)["steps"]) == {
+        "fingerprint", "ingest", "transform", "train", "evaluate", "export", "publish",
+    }  # fmt: skip
+
+
+def test_every_step_ran_in_its_own_image(workspace, engine):
+    (log,) = (workspace / "runs/logs").glob("*.log")
+    lines = [line.split() for line in log.read_text().splitlines()]
+    images = [line[-1] for line in lines if line[:1] == ["Container"]]
+    steps = ["ingest", "ingest", "transform", "train", "evaluate", "export", "export"]
+    assert images == [engine.images.reference(step) for step in steps]
+
+
+def test_all_that_the_steps_wrote_belongs_to_the_caller(workspace):
+    files = list((workspace / "runs").rglob("*"))
+    assert len(files) > 50
+    assert {path.lstat().st_uid for path in files} == {os.getuid()}
+
+
+def test_second_run_does_nothing(workspace):
+    run(workspace)
+    assert set(latest(workspace)["steps"]) == {"fingerprint", "publish"}
+
+
+def test_changed_setting_finds_the_artifacts_of_older_runs(workspace):
+    run(workspace, "--set", "export.gif_frames=3")
+    assert set(latest(workspace)["steps"]) == {"fingerprint", "export", "publish"}
+
+
+def test_refused_data_ends_with_the_steps_own_line_and_code(workspace, engine):
+    (workspace / "empty").mkdir()
+    output = run(workspace, "--images", "empty", code=3)
+    assert output.splitlines()[-1].startswith("error: ingest: no pictures")
+    assert "Traceback" not in output
+    assert not containers(engine)
+
+
+LONGER = ("--set", "train.epochs=2000")
+
+
+def test_killed_run_ends_its_container(workspace, engine):
+    with subprocess.Popen(
+        command(workspace, *LONGER), cwd=workspace, stdout=subprocess.DEVNULL
+    ) as process:
+        wait_for_checkpoint(workspace)
+        (container,) = containers(engine, status="running")
+        process.kill()
+    assert container.wait(timeout=60)["StatusCode"] == 1
+
+
+def test_next_run_goes_on_and_an_interrupted_one_ends_its_container(workspace, engine):
+    with subprocess.Popen(
+        command(workspace, *LONGER), cwd=workspace, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        assert any("train going on from step" in line for line in process.stdout)
+        (container,) = containers(engine, ancestor=engine.images.reference("train"))
+        assert container.status == "running", "what the dead run left is removed"
+        process.send_signal(signal.SIGINT)
+        error = process.stderr.read()
+    assert process.returncode == 130
+    assert error == "error: stopped; the same command goes on from there\n"
+    assert not containers(engine)
+
+
+def wait_for_checkpoint(workspace):
+    """Until the longer training has done some epochs."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        for identity in (workspace / "runs/checkpoints").glob("*/training_identity.json"):
+            metrics = identity.with_name("metrics.jsonl")
+            longer = json.loads(identity.read_text())["config"]["epochs"] == 2000
+            if longer and metrics.exists() and len(metrics.read_text().splitlines()) > 3:
+                return
+        time.sleep(0.05)
+    raise AssertionError("the training did not start")
