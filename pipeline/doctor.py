@@ -68,7 +68,7 @@ def _gpu() -> Check:
 
 def _docker() -> Check:
     version = _first_line(["docker", "version", "--format", "{{.Server.Version}}"])
-    runners = f"subprocess; a Docker engine {version} answers" if version else "subprocess"
+    runners = f"subprocess, docker (engine {version})" if version else "subprocess"
     return Check("runners", True, runners)
 
 

@@ -17,7 +17,7 @@ clean_up() {
   rm -rf "$scratch"
 }
 
-answers() { "$docker" version >/dev/null 2>&1; }
+answers() { "$DOCKER" version >/dev/null 2>&1; }
 
 main() {
   choose_client
@@ -34,14 +34,14 @@ main() {
   stand_in python_image "$(default PYTHON_IMAGE)"
   stand_in beam_sdk_image "$(default BEAM_SDK_IMAGE)"
   write_pip_conf
-  DOCKER=$docker make images PIP_CONF="$scratch/pip.conf" CA="$(certificates)"
+  make images PIP_CONF="$scratch/pip.conf" CA="$(certificates)"
   "$@"
 }
 
 # Clients from 23.0 on need a plugin to build, buildx; Debian 12's needs none.
 choose_client() {
-  docker=docker
-  docker buildx version >/dev/null 2>&1 || docker=/usr/bin/docker
+  export DOCKER=docker
+  docker buildx version >/dev/null 2>&1 || DOCKER=/usr/bin/docker
 }
 
 start_engine() {
@@ -68,11 +68,11 @@ default() { sed -n "s/^ARG $1=//p" infra/images/Dockerfile; }
 
 # Pull an image, or make its stand-in under the same name where no registry answers.
 stand_in() {
-  "$docker" image inspect "$2" >/dev/null 2>&1 && return
-  timeout 300 "$docker" pull --quiet "$2" && return
+  "$DOCKER" image inspect "$2" >/dev/null 2>&1 && return
+  timeout 300 "$DOCKER" pull --quiet "$2" && return
   echo "docker.sh: $2 cannot be pulled; making a stand-in"
   "make_$1" "$scratch/$1" "${2##*:}"
-  tar -C "$scratch/$1" -c . | "$docker" import - "$2"
+  tar -C "$scratch/$1" -c . | "$DOCKER" import - "$2"
   rm -rf "${scratch:?}/$1"
 }
 

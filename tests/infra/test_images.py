@@ -1,6 +1,8 @@
 """The images as built: what they hold, how big they are, and who can run them how."""
 
+import os
 import re
+import shutil
 import subprocess
 import tarfile
 from pathlib import Path
@@ -164,3 +166,27 @@ def test_size_is_within_its_budget(engine, image, step):
         budget = BUDGET[step]
     print(f"{step}: {size:,.0f} MB of {budget:,.0f}")
     assert size <= budget
+
+
+def test_changed_code_leaves_all_layers_of_packages_alone(engine, image, step, tmp_path):
+    """So that a rebuild takes seconds: the code is what comes last."""
+    for name in ("components", "infra"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    with (tmp_path / "components" / "shared" / "records.py").open("a") as file:
+        file.write("# changed\n")
+    build = [
+        os.environ.get("DOCKER") or "docker", "build", "--quiet", f"--target={step}",
+        "--file=infra/images/Dockerfile", ".",
+    ]  # fmt: skip
+    environment = os.environ | {"DOCKER_BUILDKIT": "1"}
+    identity = subprocess.check_output(build, cwd=tmp_path, env=environment, text=True).strip()
+    before, after = layers(image), layers(engine.client.images.get(identity))
+    engine.client.images.remove(identity)
+    changed = [index for index in range(len(before)) if before[index] != after[index]]
+    assert changed
+    assert len(after) == len(before)
+    assert min(changed) >= len(before) - 2, "only the shared code and the step's"
+
+
+def layers(image):
+    return image.attrs["RootFS"]["Layers"]

@@ -52,10 +52,12 @@ def save_pictures(folder, count, size=32):
         (["--runs-dir", "file/runs"], "cannot write there (Not a directory)"),
         (["--runs-dir", "/proc/runs"], "cannot write there"),
         (["--publish-root", "/proc/published"], "--publish-root /proc/published: cannot write"),
-        (["--runner", "docker"], "--runner docker"),
+        (["--runner", "docker"], "no Docker engine answers"),
+        (["--tag", "v1"], "add --runner docker"),
     ],
 )
-def test_mistake_is_one_line_and_leaves_nothing(tmp_path, arguments, message):
+def test_mistake_is_one_line_and_leaves_nothing(tmp_path, arguments, message, monkeypatch):
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nowhere.sock")
     (tmp_path / "file").touch()
     (tmp_path / "python3-faces").mkdir()
     assert message in dcgan("run", *arguments, cwd=tmp_path, code=2)
