@@ -72,7 +72,9 @@ class DockerEngine:
     def _check_image(self, step: str) -> None:
         """Have the step's image at hand, pulled if need be, and made from this very code."""
         reference = self.images.reference(step)
-        build = "make images" + (" ACCELERATOR=gpu" if self.gpu else "")
+        build = "make images" + (f" TAG={self.images.tag}" if self.images.tag else "")
+        if self.images.accelerator != "cpu":
+            build += f" ACCELERATOR={self.images.accelerator}"
         try:
             image = self.client.images.get(reference)
         except ImageNotFound:
@@ -83,14 +85,16 @@ class DockerEngine:
         if found != wanted:
             raise UsageError(
                 f"image {reference} was made from other code ({found}) than this ({wanted}): "
-                f"run `{build}` with another TAG"
+                f"name another, or make it anew by `{build}`"
             )
 
     def _pull(self, reference: str) -> Image:
         try:
             return self.client.images.pull(reference)
-        except DockerException as error:
-            raise UsageError(f"cannot pull {reference}: {one_line(error)}") from None
+        except APIError as error:
+            raise UsageError(
+                f"cannot pull {reference}: {one_line(error.explanation or error)}"
+            ) from None
 
 
 def _connect() -> docker.DockerClient:
@@ -99,7 +103,7 @@ def _connect() -> docker.DockerClient:
         client.ping()
     except DockerException as error:
         raise UsageError(
-            f"--runner docker: no Docker engine answers ({one_line(error)}); start one, or "
+            f"--runner docker: no Docker engine answers ({one_line(error)}): start one, or "
             "use --runner subprocess"
         ) from None
     return client

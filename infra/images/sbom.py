@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from importlib.metadata import distributions
 from pathlib import Path
 
-from cyclonedx.factory.license import LicenseFactory
+from cyclonedx.contrib.license.factories import LicenseFactory
 from cyclonedx.model.bom import Bom
 from cyclonedx.model.component import Component, ComponentType
 from cyclonedx.output import OutputFormat, make_outputter
@@ -35,12 +35,13 @@ def _python_packages(site_packages: str) -> Iterator[Component]:
     for distribution in distributions(path=[site_packages]):
         metadata = distribution.metadata
         name = metadata["Name"].lower().replace("_", "-")
-        expression = metadata.get("License-Expression")
+        license_text = metadata.get("License-Expression") or metadata.get("License") or ""
+        known = license_text and "\n" not in license_text  # some bring the whole text
         yield Component(
             name=name,
             version=distribution.version,
             type=ComponentType.LIBRARY,
-            licenses=[licenses.make_with_expression(expression)] if expression else (),
+            licenses=[licenses.make_from_string(license_text)] if known else (),
             purl=PackageURL("pypi", name=name, version=distribution.version),
         )
 

@@ -134,7 +134,7 @@ def test_what_dead_runs_left_is_removed_and_a_living_ones_is_not(engine, tmp_pat
 
 @pytest.mark.docker
 def test_image_that_is_missing_or_of_other_code_is_named(engine, tmp_path):
-    with pytest.raises(UsageError, match=r"no image dcgan-pipeline/ingest:v0: run `make images`"):
+    with pytest.raises(UsageError, match=r"ingest:v0: run `make images TAG=v0` first"):
         DockerEngine(ContainerImages(tag="v0"), tmp_path)
     image = engine.client.images.get(engine.images.reference("train"))
     image.tag("dcgan-pipeline/ingest", "v0")
