@@ -11,10 +11,12 @@ _ROOT = Path(components.__file__).parent
 def code_version(step: str) -> str:
     """Digest of all files that a step's process runs: its own room and the shared one."""
     digest = hashlib.sha256()
-    for room in ("shared", step):
-        for path in sorted((_ROOT / room).rglob("*")):
-            # Names with a dot in front are an editor's, not code.
-            if path.is_file() and "__pycache__" not in path.parts and path.name[0] != ".":
-                digest.update(f"{path.relative_to(_ROOT).as_posix()}\0".encode())
-                digest.update(hashlib.sha256(path.read_bytes()).digest())
+    rooms = (_ROOT / room for room in ("shared", step))
+    for path in sorted(
+        [*_ROOT.glob("*.py"), *(path for room in rooms for path in room.rglob("*"))]
+    ):
+        # Names with a dot in front are an editor's, not code.
+        if path.is_file() and "__pycache__" not in path.parts and path.name[0] != ".":
+            digest.update(f"{path.relative_to(_ROOT).as_posix()}\0".encode())
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:16]

@@ -10,6 +10,10 @@ from pipeline.code_version import code_version
 Accelerator = Literal["cpu", "gpu"]
 
 _BUILT_FROM = Path(__file__).parents[1] / "infra" / "images"
+_RECIPE = (
+    "Dockerfile", "Dockerfile.dockerignore", "entrypoint.sh", "install.sh", "sbom.py",
+    "locks/kfp.txt", "locks/sbom.txt",
+)  # fmt: skip
 
 
 class ContainerImages(NamedTuple):
@@ -33,12 +37,14 @@ class ContainerImages(NamedTuple):
 
     def content_digest(self, step: str) -> str:
         """Digest of all that goes into a step's image: code, locks, and how it is built."""
-        lock = "train-gpu.txt" if (step, self.accelerator) == ("train", "gpu") else f"{step}.txt"
-        files = [
-            *(path for path in _BUILT_FROM.glob("*") if path.is_file()),
-            *(_BUILT_FROM / "locks" / name for name in ("kfp.txt", "sbom.txt", lock)),
-        ]
+        if (step, self.accelerator) == ("train", "gpu"):
+            packages = ["train-gpu.txt"]
+        elif step == "ingest":
+            packages = ["ingest.txt"]
+        else:
+            packages = ["tensorflow-cpu.txt", f"{step}.txt"]
         digest = hashlib.sha256(code_version(step).encode())
-        for path in sorted(files):
-            digest.update(f"{path.name}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
+        for name in (*_RECIPE, *(f"locks/{name}" for name in packages)):
+            digest.update(f"{name}\0".encode())
+            digest.update(hashlib.sha256((_BUILT_FROM / name).read_bytes()).digest())
         return digest.hexdigest()[:12]

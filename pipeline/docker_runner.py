@@ -51,6 +51,7 @@ class DockerEngine:
         docker_task_handler.run_docker_container = run_container
         return local.DockerRunner(
             user=f"{os.getuid()}:{os.getgid()}",  # the caller owns what the steps write
+            group_add=os.getgroups(),
             read_only=True,
             security_opt=["no-new-privileges"],
             mounts=[
@@ -65,7 +66,8 @@ class DockerEngine:
 
     def stop(self) -> None:
         """End the step that runs now; the run sees it fail."""
-        for container in self.client.containers.list(filters={"label": self._label}):
+        running = self.client.containers.list(filters={"label": self._label}, ignore_removed=True)
+        for container in running:
             with contextlib.suppress(APIError):  # it ended by itself
                 container.kill()
 
@@ -81,6 +83,8 @@ class DockerEngine:
             if not self.images.registry:
                 raise UsageError(f"no image {reference}: run `{build}` first") from None
             image = self._pull(reference)
+        except APIError as error:  # no name that Docker takes
+            raise UsageError(f"image {reference}: {_explain(error)}") from None
         found, wanted = image.labels.get(_VERSION_LABEL), self.images.content_digest(step)
         if found != wanted:
             raise UsageError(
@@ -91,10 +95,8 @@ class DockerEngine:
     def _pull(self, reference: str) -> Image:
         try:
             return self.client.images.pull(reference)
-        except APIError as error:
-            raise UsageError(
-                f"cannot pull {reference}: {one_line(error.explanation or error)}"
-            ) from None
+        except DockerException as error:
+            raise UsageError(f"cannot pull {reference}: {_explain(error)}") from None
 
 
 def _connect() -> docker.DockerClient:
@@ -110,15 +112,24 @@ def _connect() -> docker.DockerClient:
 
 
 def _has_gpu(client: docker.DockerClient) -> bool:
-    """Whether this machine has an NVIDIA GPU that the engine can hand to containers."""
-    return "nvidia" in client.info().get("Runtimes", {}) and Path("/dev/nvidiactl").exists()
+    """Whether this machine has an NVIDIA GPU that the engine can hand to containers.
+
+    An empty CUDA_VISIBLE_DEVICES hides it, as it does from TensorFlow.
+    """
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in {"", "-1"}
+    handed = "nvidia" in client.info().get("Runtimes", {})
+    return handed and not hidden and Path("/dev/nvidiactl").exists()
+
+
+def _explain(error: DockerException) -> str:
+    """The engine's own words where it has some."""
+    return one_line(getattr(error, "explanation", None) or error)
 
 
 def _remove_dead(client: docker.DockerClient) -> None:
     """Remove what runs that were killed left; their steps ended with them."""
-    for container in client.containers.list(
-        all=True, filters={"label": _LOCK_LABEL, "status": "exited"}
-    ):
+    left = {"label": _LOCK_LABEL, "status": ["created", "exited"]}
+    for container in client.containers.list(all=True, filters=left, ignore_removed=True):
         if not is_locked(Path(container.labels[_LOCK_LABEL])):
             with contextlib.suppress(APIError):  # another run was quicker
                 container.remove()
@@ -142,7 +153,7 @@ def run_container(
         container.start()
         print(f"Container {container.short_id} of {image}")
         for line in container.logs(stream=True, follow=True):
-            print(line.decode(errors="replace"), end="")
+            print(line.decode(), end="")
         return int(container.wait()["StatusCode"])
     finally:
         container.remove(force=True)

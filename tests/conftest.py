@@ -49,7 +49,9 @@ def engine():
     from pipeline.docker_runner import DockerEngine
 
     try:
-        return DockerEngine(ContainerImages(), Path("/runs"))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("CUDA_VISIBLE_DEVICES", "")  # the images for the CPU
+            return DockerEngine(ContainerImages(), Path("/runs"))
     except UsageError as error:
         missing = f"{error}; `infra/ci/docker.sh make test` (as root) brings both"
     if os.environ.get("DCGAN_REQUIRE_DOCKER"):

@@ -1,20 +1,28 @@
 #!/usr/bin/env bash
 # Run a command with a Docker engine and the step images at hand, e.g.
 #   infra/ci/docker.sh make test
-# On a bare Debian 12 machine this installs and starts the engine; without a registry it
-# makes stand-ins for the images that ours begin with. What it started, it stops.
+# Where no engine answers, root on Debian 12 gets one; where it reaches no registry either, the
+# images that ours begin with get stand-ins (Beam's is compiled, which needs Go). What this
+# started, it stops.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 scratch=$(mktemp -d)
 engine=
+stand_ins=()
 trap clean_up EXIT
 clean_up() {
   if [[ -n $engine ]]; then
+    [[ ${#stand_ins[@]} == 0 ]] || "$DOCKER" rmi "${stand_ins[@]}" >/dev/null || true
     kill "$engine" 2>/dev/null || true
     wait "$engine" || true
   fi
   rm -rf "$scratch"
+}
+
+fail() {
+  echo "docker.sh: $*" >&2
+  exit 1
 }
 
 answers() { "$DOCKER" version >/dev/null 2>&1; }
@@ -23,18 +31,18 @@ main() {
   choose_client
   if ! answers; then
     if [[ $(id -u) != 0 ]]; then
-      echo "docker.sh: no Docker engine answers and only root can start one: container tests" \
-        "are skipped" >&2
-      [[ -z ${DCGAN_REQUIRE_DOCKER:-} ]] || exit 1
+      local reason="no Docker engine answers, and only root can start one"
+      [[ -z ${DCGAN_REQUIRE_DOCKER:-} ]] || fail "$reason"
+      echo "docker.sh: $reason: the container tests will be skipped" >&2
       "$@"
       return
     fi
     start_engine
+    stand_in PYTHON_IMAGE make_python_image
+    stand_in BEAM_SDK_IMAGE make_beam_sdk_image
   fi
-  stand_in python_image "$(default PYTHON_IMAGE)"
-  stand_in beam_sdk_image "$(default BEAM_SDK_IMAGE)"
   write_pip_conf
-  make images PIP_CONF="$scratch/pip.conf" CA="$(certificates)"
+  make images PIP_CONF="$scratch/pip.conf" CA="${PIP_CERT:-/etc/ssl/certs/ca-certificates.crt}"
   "$@"
 }
 
@@ -44,12 +52,22 @@ choose_client() {
   docker buildx version >/dev/null 2>&1 || DOCKER=/usr/bin/docker
 }
 
+install_packages() {
+  apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends "$@"
+}
+
 start_engine() {
   if [[ ! -x $(command -v dockerd) ]]; then
-    apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends docker.io
+    # Debian starts what it installs unless this says no; our engine must be ours to stop.
+    local policy=/usr/sbin/policy-rc.d made=
+    if [[ ! -e $policy ]]; then
+      install -m 755 <(printf '#!/bin/sh\nexit 101\n') "$policy"
+      made=$policy
+    fi
+    install_packages docker.io
+    [[ -z $made ]] || rm "$made"
     choose_client
-    ! answers || return 0 # systemd has started it
   fi
   dockerd >"$scratch/dockerd.log" 2>&1 &
   engine=$!
@@ -59,52 +77,49 @@ start_engine() {
     sleep 1
   done
   tail -n 20 "$scratch/dockerd.log" >&2
-  echo "docker.sh: dockerd did not start; its last words are above" >&2
-  exit 1
+  fail "dockerd did not start; its last words are above"
 }
 
-# What the Dockerfile begins with unless it is told otherwise.
-default() { sed -n "s/^ARG $1=//p" infra/images/Dockerfile; }
-
-# Pull an image, or make its stand-in under the same name where no registry answers.
+# Pull an image that the Dockerfile begins with, or make its stand-in under the same name.
 stand_in() {
-  "$DOCKER" image inspect "$2" >/dev/null 2>&1 && return
-  timeout 300 "$DOCKER" pull --quiet "$2" && return
-  echo "docker.sh: $2 cannot be pulled; making a stand-in"
-  "make_$1" "$scratch/$1" "${2##*:}"
-  tar -C "$scratch/$1" -c . | "$DOCKER" import - "$2"
-  rm -rf "${scratch:?}/$1"
+  local name root=$scratch/root
+  name=$(sed -n "s/^ARG $1=//p" infra/images/Dockerfile)
+  ! "$DOCKER" image inspect "$name" >/dev/null 2>&1 || return 0
+  ! timeout 600 "$DOCKER" pull --quiet "$name" || return 0
+  echo "docker.sh: $name cannot be pulled; making a stand-in"
+  "$2" "$root" "${name##*:}"
+  tar -C "$root" -c . | "$DOCKER" import - "$name"
+  stand_ins+=("$name")
+  rm -rf "$root"
 }
 
 make_python_image() {
-  command -v debootstrap >/dev/null || {
-    apt-get update -qq
-    apt-get install -qq --no-install-recommends debootstrap
-  }
+  local mirror
+  command -v debootstrap >/dev/null || install_packages debootstrap
+  # shellcheck disable=SC2016  # apt's variable, not the shell's
+  mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Codename: bookworm' 'Label: Debian' |
+    head -n 1)
   debootstrap --variant=minbase --include=python3,python3-venv,ca-certificates bookworm "$1" \
-    "$(apt-get indextargets --format '$(REPO_URI)' 'Codename: bookworm' 'Label: Debian' |
-      head -n 1)" >"$scratch/debootstrap.log" || {
+    "$mirror" >"$scratch/debootstrap.log" || {
     tail -n 20 "$scratch/debootstrap.log" >&2
-    return 1
+    fail "debootstrap failed; its last words are above"
   }
 }
 
 # The same program as in Beam's own image, from the same source.
 make_beam_sdk_image() {
-  GOBIN=$scratch/go GOFLAGS=-modcacherw CGO_ENABLED=0 \
+  command -v go >/dev/null || fail "Beam's boot program has to be compiled: install Go"
+  GOMODCACHE=$scratch/modules GOFLAGS=-modcacherw GOBIN=$scratch/go CGO_ENABLED=0 \
     go install "github.com/apache/beam/sdks/v2/python/container@v$2"
   install -D "$scratch/go/container" "$1/opt/apache/beam/boot"
 }
 
-certificates() { echo "${PIP_CERT:-/etc/ssl/certs/ca-certificates.crt}"; }
-
-# This machine's way to its package index; only the build sees it. Environment before files.
+# This machine's way to its package index, environment before files; only the build sees it.
 write_pip_conf() {
   local keys='index-url|extra-index-url|trusted-host|proxy|default-timeout|retries'
   {
     echo "[global]"
-    echo "cert = /run/secrets/ca.crt"
-    python3 -m pip config list | sort |
+    { python3.11 -m pip config list || true; } 2>/dev/null | sort |
       sed -nE "s/^(:env:|global|install)\.($keys)='(.*)'$/\2 = \3/p" | awk '!seen[$1]++'
   } >"$scratch/pip.conf"
 }

@@ -75,7 +75,9 @@ def docker(*arguments: str) -> bytes:
     command = [os.environ.get("DOCKER") or "docker", *arguments]
     environment = os.environ | {"DOCKER_BUILDKIT": "1"}
     try:
-        done = subprocess.run(command, cwd=ROOT, env=environment, check=False, stdout=-1)
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, check=False, stdout=subprocess.PIPE
+        )
     except OSError as error:
         sys.exit(f"error: cannot run {command[0]} ({error.strerror}); install Docker")
     if done.returncode:

@@ -59,11 +59,19 @@ def step(request):
 
 @pytest.fixture
 def image(engine, step):
-    """The step's image; whatever runs of it in the end is removed."""
+    """The step's image; containers of it that were not there before are removed."""
     reference = engine.images.reference(step)
+
+    def containers():
+        of_it = {"ancestor": reference}
+        listed = engine.client.containers.list(all=True, filters=of_it, ignore_removed=True)
+        return {container.id: container for container in listed}
+
+    before = containers()
     yield reference
-    for container in engine.client.containers.list(all=True, filters={"ancestor": reference}):
-        container.remove(force=True)
+    for identity, container in containers().items():
+        if identity not in before:
+            container.remove(force=True)
 
 
 def test_runner_starts_a_worker(image, step):

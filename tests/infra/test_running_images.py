@@ -1,4 +1,4 @@
-"""Each step by the command that Kubeflow gives it, as anybody, with a read-only root."""
+"""`docker run` of each step with kfp's command, as anybody, with a read-only root."""
 
 import json
 import subprocess

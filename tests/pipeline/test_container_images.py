@@ -37,9 +37,13 @@ def changed(before):
     [
         ("components/train/step.py", {"train"}),
         ("components/shared/records.py", set(STEPS)),
+        ("components/__init__.py", set(STEPS)),
         ("infra/images/Dockerfile", set(STEPS)),
         ("infra/images/entrypoint.sh", set(STEPS)),
+        ("infra/images/build.py", set()),
+        ("infra/images/.Dockerfile.swp", set()),
         ("infra/images/locks/evaluate.txt", {"evaluate"}),
+        ("infra/images/locks/tensorflow-cpu.txt", set(STEPS) - {"ingest"}),
         ("infra/images/locks/train-gpu.txt", set()),
         ("infra/images/locks/kfp.txt", set(STEPS)),
     ],
