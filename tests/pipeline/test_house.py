@@ -4,9 +4,12 @@ import ast
 import re
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+
+from components.shared.contracts import STEPS
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted(
@@ -64,6 +67,25 @@ def test_each_process_imports_only_what_it_needs(module):
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )  # fmt: skip
     assert set(done.stdout.split()) == NEEDED[module]
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_image_has_what_its_step_imports(step):
+    rooms = [ROOT / "components" / "shared", ROOT / "components" / step]
+    sources = [path for room in rooms for path in room.rglob("*.py")]
+    asked = {name.split(".")[0] for path in sources for name in imported(path)}
+    if step == "ingest":
+        asked.discard("tensorflow")  # shared.normalization is for those that use the graph
+    owners = metadata.packages_distributions()
+    packages = {
+        owner.lower().replace("_", "-")
+        for name in asked - set(sys.stdlib_module_names) - {"components", "google", "kfp"}
+        for owner in owners[name]
+    }
+    lock = (ROOT / "infra" / "images" / "locks" / f"{step}.txt").read_text()
+    locked = set(re.findall(r"^([a-z0-9._-]+)==", lock, re.MULTILINE))
+    assert packages - {"tensorflow"} <= locked
+    assert "tensorflow" not in packages or "tensorflow-cpu" in locked
 
 
 def test_lock_names_no_host_and_hashes_everything():
