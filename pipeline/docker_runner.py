@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from kfp.local import docker_task_handler
 
 from components.shared.contracts import STEPS
 from components.shared.errors import UsageError, one_line
-from components.shared.process import PARENT_LOCK_VARIABLE
+from components.shared.process import PARENT_LOCK_VARIABLE, LogLine
 from pipeline.container_images import ContainerImages
 from pipeline.step_folders import is_locked
 
@@ -27,13 +27,16 @@ _ALL_GPUS = DeviceRequest(count=-1, capabilities=[["gpu"]])
 class DockerEngine:
     """The Docker engine of this machine, ready to run the steps in their images."""
 
-    def __init__(self, images: ContainerImages, runs_dir: Path) -> None:
+    def __init__(
+        self, images: ContainerImages, runs_dir: Path, show: Callable[[LogLine], None]
+    ) -> None:
         """Choose the images for a GPU where there is one; UsageError for what is missing."""
         if ":" in str(runs_dir):
             raise UsageError(f"--runs-dir {runs_dir}: Docker cannot mount a path with a colon")
         self.client = _connect()
         self.gpu = _has_gpu(self.client)
         self.images = images._replace(accelerator="gpu" if self.gpu else "cpu")
+        self._show = show
         self._label = ""
         for step in STEPS:
             self._check_image(step)
@@ -93,6 +96,7 @@ class DockerEngine:
             )
 
     def _pull(self, reference: str) -> Image:
+        self._show(LogLine("docker", f"pulling {reference}"))
         try:
             return self.client.images.pull(reference)
         except DockerException as error:

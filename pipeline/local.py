@@ -56,7 +56,7 @@ def run_locally(
     """
     started = time.monotonic()
     check(config, runs_dir, publish_root)
-    engine = _engine(containers, runs_dir) if containers else None
+    engine = _engine(containers, runs_dir, show) if containers else None
     name = datetime.now().strftime("%Y-%m-%d-%H%M%S-%f")[:-3]  # to the millisecond
     log_path = runs_dir / _LOGS / f"{name}.log"
     log_path.parent.mkdir(parents=True, exist_ok=True)
@@ -77,10 +77,12 @@ def run_locally(
     )
 
 
-def _engine(images: ContainerImages, runs_dir: Path) -> "DockerEngine":
+def _engine(
+    images: ContainerImages, runs_dir: Path, show: Callable[[LogLine], None]
+) -> "DockerEngine":
     from pipeline.docker_runner import DockerEngine
 
-    return DockerEngine(images, runs_dir)
+    return DockerEngine(images, runs_dir, show)
 
 
 def _interrupt(log: StepLog, engine: "DockerEngine | None") -> None:

@@ -51,7 +51,7 @@ def engine():
     try:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("CUDA_VISIBLE_DEVICES", "")  # the images for the CPU
-            return DockerEngine(ContainerImages(), Path("/runs"))
+            return DockerEngine(ContainerImages(), Path("/runs"), print)
     except UsageError as error:
         missing = f"{error}; `infra/ci/docker.sh make test` (as root) brings both"
     if os.environ.get("DCGAN_REQUIRE_DOCKER"):

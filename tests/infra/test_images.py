@@ -120,6 +120,7 @@ def test_image_says_what_it_is_and_runs_as_nobody_in_particular(engine, image, s
     labels = image.labels
     assert labels["org.opencontainers.image.title"] == f"dcgan-pipeline {step}"
     assert labels["org.opencontainers.image.description"]
+    assert labels["org.opencontainers.image.base.name"].startswith("python:3.11.")
     assert labels["org.opencontainers.image.version"] == engine.images.content_digest(step)
     user, group = image.attrs["Config"]["User"].split(":")
     assert int(user) > 0

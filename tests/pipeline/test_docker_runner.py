@@ -135,26 +135,30 @@ def test_what_dead_runs_left_is_removed_and_a_living_ones_is_not(engine, tmp_pat
 @pytest.mark.docker
 def test_image_that_is_missing_or_of_other_code_is_named(engine, tmp_path):
     with pytest.raises(UsageError, match=r"ingest:v0: run `make images TAG=v0` first"):
-        DockerEngine(ContainerImages(tag="v0"), tmp_path)
+        DockerEngine(ContainerImages(tag="v0"), tmp_path, print)
     image = engine.client.images.get(engine.images.reference("train"))
     image.tag("dcgan-pipeline/ingest", "v0")
     try:
         with pytest.raises(UsageError, match="was made from other code"):
-            DockerEngine(ContainerImages(tag="v0"), tmp_path)
+            DockerEngine(ContainerImages(tag="v0"), tmp_path, print)
     finally:
         engine.client.images.remove("dcgan-pipeline/ingest:v0")
 
 
 @pytest.mark.docker
 def test_image_that_cannot_be_pulled_is_one_line(engine, tmp_path):
+    shown = []
+    with pytest.raises(UsageError, match=r"image .*Foo"):
+        DockerEngine(ContainerImages("Foo"), tmp_path, print)
     with pytest.raises(UsageError, match=r"cannot pull localhost:9/dcgan-pipeline/ingest:\w+: "):
-        DockerEngine(ContainerImages("localhost:9"), tmp_path)
+        DockerEngine(ContainerImages("localhost:9"), tmp_path, shown.append)
+    assert [line.message.split(":")[0] for line in shown] == ["pulling localhost"]
 
 
 @pytest.mark.docker
 def test_path_that_docker_cannot_mount_is_refused(tmp_path):
     with pytest.raises(UsageError, match="with a colon"):
-        DockerEngine(ContainerImages(), tmp_path / "a:b")
+        DockerEngine(ContainerImages(), tmp_path / "a:b", print)
 
 
 @pytest.mark.docker
