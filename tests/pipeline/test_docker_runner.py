@@ -155,7 +155,6 @@ def test_image_that_cannot_be_pulled_is_one_line(engine, tmp_path):
     assert [line.message.split(":")[0] for line in shown] == ["pulling localhost"]
 
 
-@pytest.mark.docker
 def test_path_that_docker_cannot_mount_is_refused(tmp_path):
     with pytest.raises(UsageError, match="with a colon"):
         DockerEngine(ContainerImages(), tmp_path / "a:b", print)
