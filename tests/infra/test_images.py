@@ -1,4 +1,4 @@
-"""The images as built: what they hold, how big they are, and who can run them how."""
+"""The images as built: what they hold, how big they are, and how they are layered."""
 
 import contextlib
 import os
