@@ -2,10 +2,13 @@
 
 import hashlib
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from components.shared.images import image
 from pipeline.code_version import code_version
+
+if TYPE_CHECKING:
+    from kfp import dsl
 
 Accelerator = Literal["cpu", "gpu"]
 
@@ -34,6 +37,10 @@ class ContainerImages(NamedTuple):
         """Full name of a step's image, e.g. ``dcgan-pipeline/train:8c1f0a6be2d4``."""
         prefix = f"{self.registry.rstrip('/')}/" if self.registry else ""
         return f"{prefix}{image(step)}:{self.tag or self.content_digest(step)}"
+
+    def place(self, task: "dsl.PipelineTask", step: str) -> None:
+        """Have a task of the DAG run in its step's image."""
+        task.set_container_image(self.reference(step))
 
     def content_digest(self, step: str) -> str:
         """Digest of all that goes into a step's image: code, locks, and how it is built."""

@@ -11,7 +11,6 @@ from components.export.component import export, publish
 from components.export.config import ExportConfig
 from components.ingest.component import fingerprint, ingest
 from components.ingest.config import IngestConfig
-from components.shared.images import image
 from components.shared.step_config import StepConfig
 from components.train.component import train
 from components.train.config import TrainConfig
@@ -33,11 +32,12 @@ class Outputs(NamedTuple):
     model: dsl.Model
 
 
-def make_dag(image: Callable[[str], str] = image) -> Any:
+def make_dag(place: Callable[[dsl.PipelineTask, str], None] = lambda task, step: None) -> Any:
     """The pipeline `dcgan`.
 
     Args:
-        image: Gives the image that a step runs in; a local subprocess needs none.
+        place: Called with each task and the step whose room it is from; says where and in
+            which image it runs. A local subprocess needs none.
     """
 
     @dsl.pipeline(name="dcgan", description="Pictures → DCGAN → evidence → a model to serve.")
@@ -101,7 +101,7 @@ def make_dag(image: Callable[[str], str] = image) -> Any:
             (exported, "export"),
             (published, "export"),
         ):
-            task.set_container_image(image(step))
+            place(task, step)
         return Outputs(
             records=ingested.outputs["records"],
             training=trained.outputs["training"],

@@ -109,7 +109,7 @@ def _run_dag(
         # Cached artifacts lie in the folders of older runs.
         read, write = (config.images_path, steps.parent), (checkpoints, publish_root)
         runner = engine.runner(lock_of(steps), read, write)
-        dag = make_dag(engine.images.reference)
+        dag = make_dag(engine.images.place)
     else:
         runner = _subprocess_runner(lock_of(steps))
         dag = make_dag()

@@ -25,7 +25,7 @@ CONFIG = load_config(
 def executors(engine, tmp_path_factory):
     """Container and component of each task, as compiled for a cluster."""
     path = tmp_path_factory.mktemp("dag") / "dcgan.yaml"
-    compiler.Compiler().compile(make_dag(engine.images.reference), str(path))
+    compiler.Compiler().compile(make_dag(engine.images.place), str(path))
     spec = yaml.safe_load(path.read_text())
     containers = spec["deploymentSpec"]["executors"]
     return {
