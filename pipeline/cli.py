@@ -1,4 +1,4 @@
-"""The command line: ``dcgan run | sample | inspect | doctor``."""
+"""The command line: ``dcgan run | sample | inspect | doctor``, and what is for Kubeflow."""
 
 import sys
 from enum import StrEnum
@@ -11,8 +11,11 @@ from rich.console import Console
 from components.shared.errors import NotBlessed, PipelineError, UsageError
 from components.shared.process import storage_error
 from pipeline import show
+from pipeline.cluster import commands
+from pipeline.cluster.schedule_commands import schedule
 from pipeline.config import load_config
 from pipeline.container_images import ContainerImages
+from pipeline.options import Config, Images, Overrides, Profile
 from pipeline.results import read_run
 
 app = typer.Typer(
@@ -34,19 +37,10 @@ class Runner(StrEnum):
 
 @app.command()
 def run(
-    images: Annotated[
-        str | None, typer.Option(help="Folder, .zip or .tar of pictures.", metavar="SOURCE")
-    ] = None,
-    profile: Annotated[
-        str, typer.Option(help="Named settings: demo, seed or full.", metavar="NAME")
-    ] = "demo",
-    config: Annotated[
-        Path | None, typer.Option(help="YAML file over the profile.", metavar="FILE")
-    ] = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="One setting over both.", metavar="SECTION.KEY=VALUE"),
-    ] = None,
+    images: Images = None,
+    profile: Profile = "demo",
+    config: Config = None,
+    overrides: Overrides = None,
     runs_dir: Annotated[Path, typer.Option(help="Parent of all runs.", metavar="DIR")] = Path(
         "runs"
     ),
@@ -125,6 +119,12 @@ def doctor(
     _console.print(show.check_table(checks))
     if failed := [check.name for check in checks if not check.ok]:
         raise PipelineError(f"not ready: {', '.join(failed)}")
+
+
+app.command("compile")(commands.compile_)
+app.command()(commands.submit)
+app.add_typer(schedule, name="schedule")
+app.add_typer(commands.runs, name="runs")
 
 
 def main() -> None:

@@ -1,8 +1,9 @@
 """The configuration of a whole run: profile, then file, then single overrides."""
 
+import copy
 import difflib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -17,6 +18,7 @@ from components.ingest.config import IngestConfig
 from components.shared.errors import UsageError, one_line
 from components.train.config import TrainConfig
 from components.transform.config import TransformConfig
+from pipeline.cluster.config import ClusterConfig
 
 _PROFILES = Path(__file__).parent / "profiles"
 _DEMO_IMAGES = Path(__file__).parent / "demo" / "faces_cc0_1000.zip"
@@ -24,7 +26,7 @@ DEMO = "demo"  # as `images`: the pictures that this package brings
 
 
 class PipelineConfig(BaseModel):
-    """Everything that determines a run; one section per step."""
+    """Everything that determines a run; one section per step, and one for Kubeflow."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -34,6 +36,7 @@ class PipelineConfig(BaseModel):
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     export: ExportConfig = ExportConfig()
+    cluster: ClusterConfig = ClusterConfig()
 
     @model_validator(mode="after")
     def _ask_for_two_batches(self) -> "PipelineConfig":
@@ -65,6 +68,7 @@ def load_config(
     file: Path | None = None,
     overrides: Sequence[str] = (),
     images: str | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> PipelineConfig:
     """Compose a configuration; what comes later wins.
 
@@ -73,7 +77,8 @@ def load_config(
         file: YAML file with any of the keys.
         overrides: ``section.key=value``, the value as YAML.
         images: Path of the pictures, kept as an absolute one, so that the saved
-            configuration repeats the run from any folder.
+            configuration repeats the run from any folder; or an address, kept as it is.
+        settings: Any of the keys, as a file has them; between file and overrides.
 
     Raises:
         UsageError: A name, key, type or value that does not fit; says which would.
@@ -83,14 +88,15 @@ def load_config(
         _merge(values, _read_yaml(_profile_path(profile)))
     if file is not None:
         _merge(values, _read_yaml(file))
+    _merge(values, copy.deepcopy(dict(settings or {})))
     for override in overrides:
         _merge(values, _parse_override(override))
     if images is not None:
-        values["images"] = str(_absolute(images))
+        values["images"] = images if "://" in images else str(_absolute(images))
     try:
         return PipelineConfig.model_validate(values)
     except ValidationError as error:
-        raise UsageError("; ".join(map(_explain, error.errors()))) from None
+        raise UsageError("; ".join(map(explain, error.errors()))) from None
 
 
 def _absolute(path: str) -> Path:
@@ -136,22 +142,22 @@ def _merge(into: dict[str, Any], values: dict[str, Any]) -> None:
             into[key] = value
 
 
-def _explain(error: ErrorDetails) -> str:
-    """One validation error in the words of who typed the value."""
+def explain(error: ErrorDetails, model: type[BaseModel] = PipelineConfig) -> str:
+    """One validation error of a model in the words of who typed the value."""
     location = [str(part) for part in error["loc"]]
     key = ".".join(location)
     if error["type"] == "extra_forbidden":
-        return f"{key}: no such key{_suggest(location)}"
-    field = _field(location)
+        return f"{key}: no such key{_suggest(location, model)}"
+    field = _field(location, model)
     expected = _expected(field) if field else None
-    wanted = f"must be {expected}" if expected else error["msg"]
+    wanted = f"must be {expected}" if expected else error["msg"].removeprefix("Value error, ")
     return f"{key} (={error['input']!r}): {wanted}"
 
 
-def _suggest(location: Sequence[str]) -> str:
+def _suggest(location: Sequence[str], model: type[BaseModel]) -> str:
     """The nearest right name: of the same section, else of any."""
     *section, leaf = location
-    keys = list(_keys(PipelineConfig))
+    keys = list(_keys(model))
     depth = len(section)
     siblings = {key.split(".")[depth] for key in keys if key.split(".")[:depth] == section}
     by_leaf = {key.rpartition(".")[2]: key for key in keys}
@@ -175,8 +181,8 @@ def _section(field: FieldInfo) -> type[BaseModel] | None:
     return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
 
 
-def _field(location: Sequence[str]) -> FieldInfo | None:
-    fields, found = PipelineConfig.model_fields, None
+def _field(location: Sequence[str], model: type[BaseModel]) -> FieldInfo | None:
+    fields, found = model.model_fields, None
     for part in location:
         found = fields.get(part)
         if found is None:

@@ -1,5 +1,7 @@
 """The DAG, nothing else."""
 
+import functools
+import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -7,7 +9,7 @@ from kfp import dsl
 
 from components.evaluate.component import evaluate
 from components.evaluate.config import EvaluateConfig
-from components.export.component import export, publish
+from components.export.component import export, notify, publish
 from components.export.config import ExportConfig
 from components.ingest.component import fingerprint, ingest
 from components.ingest.config import IngestConfig
@@ -32,15 +34,19 @@ class Outputs(NamedTuple):
     model: dsl.Model
 
 
-def make_dag(place: Callable[[dsl.PipelineTask, str], None] = lambda task, step: None) -> Any:
+def make_dag(
+    place: Callable[[dsl.PipelineTask, str], None] = lambda task, step: None,
+    notify_of_failure: bool = False,
+) -> Any:
     """The pipeline `dcgan`.
 
     Args:
         place: Called with each task and the step whose room it is from; says where and in
             which image it runs. A local subprocess needs none.
+        notify_of_failure: End with a task that tells a webhook of a failure. The pipeline
+            then gives nothing back: kfp returns no outputs from within an exit handler.
     """
 
-    @dsl.pipeline(name="dcgan", description="Pictures → DCGAN → evidence → a model to serve.")
     def dcgan(
         images: str,
         publish_root: str,
@@ -109,4 +115,22 @@ def make_dag(place: Callable[[dsl.PipelineTask, str], None] = lambda task, step:
             model=exported.outputs["model"],
         )
 
-    return dcgan
+    pipeline = dsl.pipeline(
+        name="dcgan", description="Pictures → DCGAN → evidence → a model to serve."
+    )
+    return pipeline(_with_exit_handler(dcgan, place) if notify_of_failure else dcgan)
+
+
+def _with_exit_handler(
+    dag: Callable[..., Outputs], place: Callable[[dsl.PipelineTask, str], None]
+) -> Callable[..., None]:
+    @functools.wraps(dag)
+    def with_exit_handler(*args: Any, **kwargs: Any) -> None:
+        told = notify()
+        place(told, "export")
+        with dsl.ExitHandler(told, name="run"):
+            dag(*args, **kwargs)
+
+    signature = inspect.signature(dag).replace(return_annotation=inspect.Signature.empty)
+    with_exit_handler.__signature__ = signature  # type: ignore[attr-defined]
+    return with_exit_handler

@@ -1,4 +1,4 @@
-"""Export and publish as Kubeflow components."""
+"""Export, publish and notify as Kubeflow components."""
 
 from kfp import dsl
 
@@ -54,3 +54,21 @@ def publish(publish_root: str, code_version: str, model: dsl.Input[dsl.Model]) -
 
         process.imported()
         return publish(Path(model.path), Path(publish_root))
+
+
+@dsl.component(base_image=image("export"), install_kfp_package=False)
+def notify(status: dsl.PipelineTaskFinalStatus):
+    """Tell a webhook when the run failed; its address is in $DCGAN_WEBHOOK_URL.
+
+    Args:
+        status: How the run ended.
+    """
+    from components.shared.process import step_process
+
+    with step_process("notify") as process:
+        from components.export.notify import notify
+
+        process.imported()
+        notify(
+            status.state, status.pipeline_job_resource_name, status.error_message or "",
+        )  # fmt: skip

@@ -1,0 +1,1 @@
+"""The DAG on Kubeflow Pipelines: compile, submit, schedule, follow."""

@@ -1,0 +1,166 @@
+"""Runs on Kubeflow: find, follow, stop."""
+
+import re
+import time
+import uuid
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import NamedTuple
+
+from kfp_server_api import V2beta1PipelineTaskDetail, V2beta1Run
+
+from components.shared.errors import UsageError
+from pipeline.cluster.server import KfpServer, NotFound
+from pipeline.results import TASKS
+
+_ENDED = {"SUCCEEDED", "SKIPPED", "FAILED", "CANCELED"}
+_POLL_SECONDS = 5
+_SLACK = timedelta(seconds=1)  # the server's times are whole seconds
+_EXECUTOR = "executor"  # how Argo shows the pod of any task
+
+
+class Task(NamedTuple):
+    """A task of a run, as a person sees it."""
+
+    name: str
+    state: str
+    seconds: float | None
+
+
+def find_run(server: KfpServer, name_or_id: str) -> V2beta1Run:
+    """The run of this id, else the newest of this name.
+
+    Raises:
+        NotFound: There is none.
+    """
+    if _is_id(name_or_id):
+        return server.call(server.runs.run_service_get_run, name_or_id)
+    found = server.named(
+        server.runs.run_service_list_runs, name_or_id, sort_by="created_at desc", **server.scope
+    )
+    if (run := next(found, None)) is None:
+        raise NotFound(f"no run {name_or_id!r} on {server.host}; see `dcgan runs list`")
+    return run
+
+
+def newest_runs(server: KfpServer, experiment_id: str, count: int) -> list[V2beta1Run]:
+    """The newest runs of an experiment, newest first."""
+    runs = server.pages(
+        server.runs.run_service_list_runs, experiment_id=experiment_id,
+        sort_by="created_at desc", **server.scope,
+    )  # fmt: skip
+    return list(islice(runs, count))
+
+
+def state_of(run: V2beta1Run) -> str:
+    """State of a run; a stopped one is CANCELED, which servers end as FAILED."""
+    states = [change.state for change in run.state_history or ()]
+    if run.state == "FAILED" and "CANCELING" in states:
+        return "CANCELED"
+    return run.state or "PENDING"
+
+
+def has_ended(run: V2beta1Run) -> bool:
+    """Whether the run's state is final."""
+    return state_of(run) in _ENDED
+
+
+def stop(server: KfpServer, run: V2beta1Run) -> bool:
+    """Stop a run; False where it had ended already."""
+    if has_ended(run):
+        return False
+    try:
+        server.call(server.runs.run_service_terminate_run, run.run_id)
+    except UsageError:  # it may have ended in this moment, or been stopped by the try before
+        now = server.call(server.runs.run_service_get_run, run.run_id)
+        if state_of(now) == "CANCELING":
+            return True
+        if not has_ended(now):
+            raise
+        return state_of(now) == "CANCELED"
+    return True
+
+
+def follow(server: KfpServer, run: V2beta1Run) -> Iterator[V2beta1Run]:
+    """The run as it is now, then again and again until it has ended."""
+    stopped = False
+    while True:
+        now = server.call(server.runs.run_service_get_run, run.run_id)
+        stopped = stopped or now.state == "CANCELING"
+        if stopped and now.state == "FAILED":
+            now.state = "CANCELED"
+        yield now
+        if has_ended(now):
+            return
+        time.sleep(_POLL_SECONDS)
+
+
+def tasks_of(run: V2beta1Run) -> list[Task]:
+    """The tasks that have begun, in the order of the DAG."""
+    rows = _rows(run)
+    found = {row.display_name: row for row in rows}
+    return [
+        Task(name, _task_state(found[name], rows), _seconds(found[name]))
+        for name in (*TASKS, "collect", "notify")
+        if name in found
+    ]
+
+
+def pods_of(run: V2beta1Run, task: str) -> list[str]:
+    """Names of the pods that a task may have run in, the last try last.
+
+    The API names no pods. It gives Argo's node ids, <workflow>-<hash>, from which Argo makes
+    the names of pods; and which `executor` is whose, only its time tells.
+    """
+    rows = _rows(run)
+    row = next((row for row in rows if row.display_name == task), None)
+    if row is None:
+        return []
+    holders = [one for one in (row, _executor(row, rows)) if one]
+    nodes = [child.pod_name for one in holders for child in one.child_tasks or ()]
+    return [
+        re.sub(r"-(\d+)$", r"-system-container-impl-\1", node)
+        for node in dict.fromkeys(filter(None, nodes))
+    ]
+
+
+def _rows(run: V2beta1Run) -> list[V2beta1PipelineTaskDetail]:
+    details = run.run_details and run.run_details.task_details
+    return [row for row in details or () if row.display_name]  # some are the cache's own
+
+
+def _task_state(row: V2beta1PipelineTaskDetail, rows: list[V2beta1PipelineTaskDetail]) -> str:
+    """The API has no state for a cache hit: the task has succeeded, and its pod is skipped."""
+    pod = _executor(row, rows)
+    if row.state == "SUCCEEDED" and pod is not None and pod.state == "SKIPPED":
+        return "cached"
+    return (row.state or "omitted").lower()
+
+
+def _executor(
+    row: V2beta1PipelineTaskDetail, rows: list[V2beta1PipelineTaskDetail]
+) -> V2beta1PipelineTaskDetail | None:
+    """The row of a task's own pod, which begins when the task does."""
+    if not _is_set(row.start_time):
+        return None
+    pods = [pod for pod in rows if pod.display_name == _EXECUTOR and _is_set(pod.start_time)]
+    pod = min(pods, key=lambda pod: abs(pod.start_time - row.start_time), default=None)
+    return pod if pod and abs(pod.start_time - row.start_time) <= _SLACK else None
+
+
+def _seconds(row: V2beta1PipelineTaskDetail) -> float | None:
+    if not (_is_set(row.start_time) and _is_set(row.end_time)):
+        return None
+    return float((row.end_time - row.start_time).total_seconds())
+
+
+def _is_set(moment: datetime | None) -> bool:
+    return moment is not None and moment.year > 1970  # the server's way to say that it is not
+
+
+def _is_id(text: str) -> bool:
+    try:
+        return str(uuid.UUID(text)) == text
+    except ValueError:
+        return False

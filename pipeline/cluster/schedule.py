@@ -1,0 +1,279 @@
+"""Retraining on a schedule: recurring runs of Kubeflow, made to be as a file says."""
+
+import contextlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import yaml
+from kfp_server_api import (
+    V2beta1CronSchedule,
+    V2beta1RecurringRun,
+    V2beta1Run,
+    V2beta1Trigger,
+)
+from pydantic import Field, ValidationError, field_validator
+
+from components.shared.errors import UsageError, one_line
+from components.shared.step_config import StepConfig
+from pipeline.cluster import cron as crontab
+from pipeline.cluster.compiling import compile_pipeline
+from pipeline.cluster.server import KfpServer, NotFound
+from pipeline.cluster.submit import (
+    Version,
+    experiment_id,
+    find_experiment,
+    find_version,
+    run_name,
+    runtime_config,
+    start_run,
+    upload,
+)
+from pipeline.config import PipelineConfig, explain, load_config
+
+_DEFAULT_ACCOUNTS = {"", "pipeline-runner", "default-editor"}
+
+Action = Literal["created", "updated", "unchanged"]
+
+
+class Schedule(StepConfig):
+    """A schedule as its file has it."""
+
+    name: str = Field(min_length=1, max_length=100, description="Of the schedule on the server.")
+    cron: str = Field(description="Minute, hour, day of month, month, day of week.")
+    time_zone: str = Field(
+        "UTC", description="Of the server, which has one for all schedules; only shown by."
+    )
+    source: str = Field(min_length=1, description="Pictures, as the pods see them.")
+    profile: str = "full"
+    publish_root: str = Field("", description="Else `published` on the claim.")
+    catch_up: bool = Field(False, description="Also run what was missed while it was paused.")
+    concurrency: int = Field(1, ge=1, le=10, description="Most runs at a time.")
+    enabled: bool = True
+    settings: dict[str, Any] = Field({}, description="Over the profile, as a --config file.")
+
+    @field_validator("cron")
+    @classmethod
+    def _has_five_fields(cls, cron: str) -> str:
+        crontab.to_kubeflow(cron)
+        return cron
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The server's time zone."""
+        try:
+            return ZoneInfo(self.time_zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise UsageError(
+                f"time_zone (={self.time_zone!r}): no such zone; e.g. UTC or Europe/Berlin"
+            ) from None
+
+
+class Applied(NamedTuple):
+    """What `apply` did, or would do, and which keys were not as wanted."""
+
+    action: Action
+    changes: list[str]
+
+
+def read_schedule(path: Path) -> Schedule:
+    """Read a schedule's file.
+
+    Raises:
+        UsageError: It cannot be read, or a key or value does not fit.
+    """
+    try:
+        values = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        problem = one_line(getattr(error, "strerror", None) or error)
+        raise UsageError(f"cannot read schedule {path}: {problem}") from None
+    if not isinstance(values, dict):
+        raise UsageError(f"schedule {path} holds no keys: write name, cron and source")
+    try:
+        schedule = Schedule.model_validate(values)
+    except ValidationError as error:
+        problems = "; ".join(explain(one, Schedule) for one in error.errors())
+        raise UsageError(f"schedule {path}: {problems}") from None
+    schedule.zone  # noqa: B018  # refuses an unknown one
+    return schedule
+
+
+def configuration(
+    schedule: Schedule, file: Path | None = None, overrides: Sequence[str] = ()
+) -> PipelineConfig:
+    """The configuration of a schedule's runs; its own settings go over the file's."""
+    if schedule.publish_root:
+        overrides = [*overrides, f"cluster.publish_root={json.dumps(schedule.publish_root)}"]
+    return load_config(
+        schedule.profile, file, overrides, schedule.source, settings=schedule.settings
+    )
+
+
+def apply(
+    server: KfpServer, schedule: Schedule, config: PipelineConfig, dry_run: bool = False
+) -> Applied:
+    """Make the server's schedule as the file says; one that is so already is left alone.
+
+    Kubeflow cannot change a recurring run, other than pause it: a changed one is made anew,
+    and the old one is deleted when the new one stands.
+    """
+    compiled = compile_pipeline(config)
+    found = _all_named(server, schedule.name)
+    version = find_version(server, compiled) if dry_run else upload(server, compiled)
+    known = find_experiment(server, config.cluster.experiment)
+    experiment = known and known.experiment_id
+    if experiment is None and not dry_run:
+        experiment = experiment_id(server, config.cluster.experiment)
+    wanted = _wanted(schedule, config, version, experiment)
+    found.sort(key=lambda one: len(_differences(one, wanted)))
+    changes = _differences(found[0], wanted) if found else []
+    if len(found) > 1:  # a command was stopped between making one and deleting the other
+        changes.append("a second one of this name")
+    action: Action = "created" if not found else "updated" if changes else "unchanged"
+    if not dry_run and action != "unchanged":
+        _make_so(server, found, wanted, changes)
+    return Applied(action, changes)
+
+
+def list_schedules(server: KfpServer) -> list[V2beta1RecurringRun]:
+    """All recurring runs of this pipeline's experiments, by name."""
+    listing = server.recurring_runs.recurring_run_service_list_recurring_runs
+    return sorted(server.pages(listing, **server.scope), key=lambda one: one.display_name)
+
+
+def set_enabled(server: KfpServer, name: str, enabled: bool) -> bool:
+    """Resume or pause a schedule; False where it was so already."""
+    changed = False
+    for one in _of_name(server, name):
+        changed |= _is_enabled(one) != enabled
+        _switch(server, one, enabled)
+    return changed
+
+
+def delete(server: KfpServer, name: str) -> None:
+    """Delete a schedule; runs that it started stay."""
+    for one in _of_name(server, name):
+        _delete(server, one)
+
+
+def run_now(server: KfpServer, name: str) -> V2beta1Run:
+    """Start a run as the schedule would, at once."""
+    one = _of_name(server, name)[0]
+    wanted = V2beta1Run(
+        display_name=run_name(name),
+        experiment_id=one.experiment_id,
+        pipeline_version_reference=one.pipeline_version_reference,
+        runtime_config=one.runtime_config,
+        service_account=one.service_account,
+    )
+    return start_run(server, wanted)[0]
+
+
+def _wanted(
+    schedule: Schedule, config: PipelineConfig, version: Version | None, experiment: str | None
+) -> V2beta1RecurringRun:
+    return V2beta1RecurringRun(
+        display_name=schedule.name,
+        description=f"Made by `dcgan schedule apply`; {schedule.cron} in {schedule.time_zone}.",
+        experiment_id=experiment,
+        pipeline_version_reference=version and version.reference,
+        runtime_config=runtime_config(config),
+        service_account=config.cluster.service_account or None,
+        trigger=V2beta1Trigger(
+            cron_schedule=V2beta1CronSchedule(cron=crontab.to_kubeflow(schedule.cron))
+        ),
+        max_concurrency=str(schedule.concurrency),
+        no_catchup=not schedule.catch_up,
+        mode="ENABLE" if schedule.enabled else "DISABLE",
+    )
+
+
+def _differences(one: V2beta1RecurringRun, wanted: V2beta1RecurringRun) -> list[str]:
+    """What is not as wanted, in the words of the schedule's file."""
+    pairs = {key: (_facts(one)[key], value) for key, value in _facts(wanted).items()}
+    changed = [key for key, (is_now, value) in pairs.items() if is_now != value]
+    return changed + _changed_parameters(
+        one.runtime_config and one.runtime_config.parameters, wanted.runtime_config.parameters
+    )
+
+
+def _facts(one: V2beta1RecurringRun) -> dict[str, Any]:
+    reference, runtime, trigger = (
+        one.pipeline_version_reference, one.runtime_config, one.trigger,
+    )  # fmt: skip
+    schedule = trigger and trigger.cron_schedule
+    account = one.service_account or ""
+    return {
+        "cron": schedule and schedule.cron,
+        "catch_up": not one.no_catchup,
+        "concurrency": int(one.max_concurrency or 0),
+        "enabled": _is_enabled(one),
+        "pipeline version": reference and reference.pipeline_version_id,
+        "experiment": one.experiment_id,
+        "pipeline root": (runtime and runtime.pipeline_root) or "",
+        # The server fills in its own where none is asked for.
+        "service account": "" if account in _DEFAULT_ACCOUNTS else account,
+    }
+
+
+def _changed_parameters(now: Any, wanted: Any, prefix: str = "") -> list[str]:
+    if isinstance(now, dict) and isinstance(wanted, dict):
+        keys = sorted(now.keys() | wanted.keys())
+        changed = [
+            _changed_parameters(now.get(key), wanted.get(key), f"{prefix}{key}.") for key in keys
+        ]
+        return [key for keys in changed for key in keys]
+    return [] if now == wanted else [prefix.rstrip(".").replace("_config.", ".")]
+
+
+def _make_so(
+    server: KfpServer,
+    found: list[V2beta1RecurringRun],
+    wanted: V2beta1RecurringRun,
+    changes: list[str],
+) -> None:
+    if found and set(changes) <= {"enabled", "a second one of this name"}:
+        _switch(server, found[0], _is_enabled(wanted))
+        outdated = found[1:]
+    else:
+        old = {one.recurring_run_id for one in found}
+
+        def landed() -> V2beta1RecurringRun | None:
+            others = _all_named(server, wanted.display_name)
+            return next((one for one in others if one.recurring_run_id not in old), None)
+
+        create = server.recurring_runs.recurring_run_service_create_recurring_run
+        server.call(create, wanted, landed=landed)
+        outdated = found
+    for one in outdated:
+        _delete(server, one)
+
+
+def _all_named(server: KfpServer, name: str) -> list[V2beta1RecurringRun]:
+    listing = server.recurring_runs.recurring_run_service_list_recurring_runs
+    return list(server.named(listing, name, **server.scope))
+
+
+def _of_name(server: KfpServer, name: str) -> list[V2beta1RecurringRun]:
+    if found := _all_named(server, name):
+        return found
+    raise NotFound(f"no schedule {name!r} on {server.host}; see `dcgan schedule list`")
+
+
+def _is_enabled(one: V2beta1RecurringRun) -> bool:
+    return bool(one.mode == "ENABLE")
+
+
+def _switch(server: KfpServer, one: V2beta1RecurringRun, enabled: bool) -> None:
+    service = server.recurring_runs
+    enable = service.recurring_run_service_enable_recurring_run
+    disable = service.recurring_run_service_disable_recurring_run
+    server.call(enable if enabled else disable, one.recurring_run_id)
+
+
+def _delete(server: KfpServer, one: V2beta1RecurringRun) -> None:
+    request = server.recurring_runs.recurring_run_service_delete_recurring_run
+    with contextlib.suppress(NotFound):  # gone already, perhaps by the try before
+        server.call(request, one.recurring_run_id)
