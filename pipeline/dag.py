@@ -36,15 +36,16 @@ class Outputs(NamedTuple):
 
 def make_dag(
     place: Callable[[dsl.PipelineTask, str], None] = lambda task, step: None,
-    notify_of_failure: bool = False,
+    notify_from: str | None = None,
 ) -> Any:
     """The pipeline `dcgan`.
 
     Args:
         place: Called with each task and the step whose room it is from; says where and in
             which image it runs. A local subprocess needs none.
-        notify_of_failure: End with a task that tells a webhook of a failure. The pipeline
-            then gives nothing back: kfp returns no outputs from within an exit handler.
+        notify_from: Address of Kubeflow's pages, or an empty text: end with a task that tells
+            a webhook of a failure, with a link to there. The pipeline then gives nothing back:
+            kfp returns no outputs from within an exit handler.
     """
 
     def dcgan(
@@ -118,15 +119,19 @@ def make_dag(
     pipeline = dsl.pipeline(
         name="dcgan", description="Pictures → DCGAN → evidence → a model to serve."
     )
-    return pipeline(_with_exit_handler(dcgan, place) if notify_of_failure else dcgan)
+    if notify_from is None:
+        return pipeline(dcgan)
+    return pipeline(_with_exit_handler(dcgan, place, notify_from))
 
 
 def _with_exit_handler(
-    dag: Callable[..., Outputs], place: Callable[[dsl.PipelineTask, str], None]
+    dag: Callable[..., Outputs], place: Callable[[dsl.PipelineTask, str], None], ui_host: str
 ) -> Callable[..., None]:
     @functools.wraps(dag)
     def with_exit_handler(*args: Any, **kwargs: Any) -> None:
-        told = notify()
+        told = notify(run_id=dsl.PIPELINE_JOB_ID_PLACEHOLDER, ui_host=ui_host)
+        # A run that is retried keeps its id, and may fail again.
+        told.set_caching_options(False)
         place(told, "export")
         with dsl.ExitHandler(told, name="run"):
             dag(*args, **kwargs)

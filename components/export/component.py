@@ -57,11 +57,13 @@ def publish(publish_root: str, code_version: str, model: dsl.Input[dsl.Model]) -
 
 
 @dsl.component(base_image=image("export"), install_kfp_package=False)
-def notify(status: dsl.PipelineTaskFinalStatus):
+def notify(status: dsl.PipelineTaskFinalStatus, run_id: str, ui_host: str):
     """Tell a webhook when the run failed; its address is in $DCGAN_WEBHOOK_URL.
 
     Args:
         status: How the run ended.
+        run_id: Id of the run.
+        ui_host: Address of Kubeflow's pages, for a link to the run; may be empty.
     """
     from components.shared.process import step_process
 
@@ -70,5 +72,6 @@ def notify(status: dsl.PipelineTaskFinalStatus):
 
         process.imported()
         notify(
-            status.state, status.pipeline_job_resource_name, status.error_message or "",
+            status.state or "", run_id, status.pipeline_job_resource_name or "",
+            ui_host, status.error_message or "",
         )  # fmt: skip

@@ -4,58 +4,90 @@ import json
 import logging
 import os
 import time
-import urllib.error
-import urllib.request
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-from components.shared.errors import PipelineError, UsageError
+from components.shared.errors import PipelineError, UsageError, one_line
 
 LOG = logging.getLogger("dcgan.notify")
 
 WEBHOOK_VARIABLE = "DCGAN_WEBHOOK_URL"
 _PAUSES = (0, 2, 10)  # seconds before each try
 _TIMEOUT = 20  # seconds
+# A server gives the metadata store's names; kfp's documentation and its local runner others.
+_SUCCESSES = {"COMPLETE", "CACHED", "SUCCEEDED"}
+_FAILURES = {"FAILED", "CANCELED", "CANCELLED"}
 
 
-def notify(state: str, run: str, error: str) -> None:
-    """Post one message when a run did not succeed.
+def notify(state: str, run_id: str, name: str, ui_host: str, error: str) -> None:
+    """Post one message when a run did not succeed, or may not have.
 
     The body is ``{"text": …}``, which Slack, Mattermost and Google Chat take. The address
     is a secret, so it is in no message and no log.
 
     Args:
-        state: SUCCEEDED, FAILED or CANCELLED, as Kubeflow names it.
-        run: Resource name of the run.
-        error: What Kubeflow says of the failure; may be empty.
+        state: How the run ended, as Kubeflow names it. Any but a success is told: a server
+            may give RUNNING, and then knows no better (kubeflow/pipelines#13321).
+        run_id: Id of the run.
+        name: What the cluster calls the run.
+        ui_host: Address of Kubeflow's pages, for a link to the run; may be empty.
+        error: What Kubeflow says of the failure; often empty.
 
     Raises:
         UsageError: There is no address, or it is none.
         PipelineError: The webhook did not take the message.
     """
-    if state == "SUCCEEDED":
+    if state in _SUCCESSES:
         LOG.info("the run succeeded: nothing to tell")
         return
     address = os.environ.get(WEBHOOK_VARIABLE, "").strip()
-    if not address.startswith(("https://", "http://")):
+    if not address.lower().startswith(("https://", "http://")):
         raise UsageError(
             f"${WEBHOOK_VARIABLE} holds no address: put one under the key `url` of the secret "
             "that cluster.webhook_secret names"
         )
-    text = f"dcgan: {run} ended as {state}" + (f": {error}" if error else "")
+    text = _text(state, run_id, name, ui_host, error)
     _post(address, json.dumps({"text": text}).encode())
     LOG.info("told the webhook: %s", text)
 
 
+def _text(state: str, run_id: str, name: str, ui_host: str, error: str) -> str:
+    if state in _FAILURES:
+        text = f"dcgan: {name} ended as {state}"
+    else:
+        text = f"dcgan: {name} ended, its state is not known (Kubeflow says {state or 'nothing'})"
+    if error:
+        text += f": {one_line(error)}"
+    where = f"see {ui_host.rstrip('/')}/#/runs/details/{run_id}" if ui_host else f"run {run_id}"
+    return f"{text}; {where}"
+
+
+class _NoRedirects(HTTPRedirectHandler):
+    def redirect_request(self, *_: Any) -> None:
+        """A redirected POST would become a GET, whose success says nothing of the message."""
+
+
 def _post(address: str, body: bytes) -> None:
-    request = urllib.request.Request(address, body, {"Content-Type": "application/json"})
+    opener = build_opener(_NoRedirects)
     for pause in _PAUSES:
         time.sleep(pause)
         try:
-            with urllib.request.urlopen(request, timeout=_TIMEOUT):
+            request = Request(address, body, {"Content-Type": "application/json"})
+            with opener.open(request, timeout=_TIMEOUT):
                 return
-        except urllib.error.HTTPError as error:
+        except KeyError:
+            pass
+        except HTTPError as error:
+            error.close()
             reason = f"HTTP {error.code}"
             if error.code < 500 and error.code != 429:
                 break
-        except (OSError, ValueError) as error:  # of which URLError is one; some name the address
-            reason = type(getattr(error, "reason", error)).__name__
-    raise PipelineError(f"the webhook did not take the message ({reason}); check its secret")
+        except Exception as error:  # any of them may hold the address, so only its type is told
+            cause = error.reason if isinstance(error, URLError) else None
+            reason = type(cause if isinstance(cause, OSError) else error).__name__
+    # Out here, what was caught is no context of this error, so no traceback can show it.
+    raise PipelineError(
+        f"the webhook did not take the message ({reason}): check the address under the key "
+        "`url` of the secret that cluster.webhook_secret names"
+    )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 runs = typer.Typer(help="Runs on Kubeflow.", no_args_is_help=True)
 
-_console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
+_console = Console(highlight=False, soft_wrap=True)
 _Run = Annotated[str, typer.Argument(help="Name of a run, or its id.", metavar="RUN")]
 
 
@@ -73,19 +73,20 @@ def submit(
     settings = load_config(profile, config, overrides or (), images)
     warnings = submitting.check_config(settings)
     _check_free(fetch)
-    server = KfpServer(settings.cluster)
-    for warning in [*warnings, *submitting.check_server(server)]:
-        warn(warning)
-    submitted = submitting.submit(settings, server, name or submitting.run_name())
-    version, run = submitted.version, submitted.run
-    _console.print(f"version {version.name}: {'uploaded' if version.is_new else 'there already'}")
-    started = "started" if submitted.is_new else "was started before, and not again"
-    _console.print(f"run {plain(run.display_name)} {started}")
-    _console.print(plain(server.run_link(run.run_id)))
-    if wait or fetch:
-        _follow(server, run)
-    if fetch:
-        _fetch(server, run, fetch)
+    with KfpServer(settings.cluster) as server:
+        for warning in [*warnings, *submitting.check_server(server)]:
+            warn(warning)
+        submitted = submitting.submit(settings, server, name or submitting.run_name())
+        version, run = submitted.version, submitted.run
+        uploaded = "uploaded" if version.is_new else "there already"
+        _console.print(f"version {version.name}: {uploaded}")
+        started = "started" if submitted.is_new else "was started before, and not again"
+        _console.print(f"run {plain(run.display_name)} {started}")
+        _console.print(plain(server.run_link(run.run_id)))
+        if wait or fetch:
+            _follow(server, run)
+        if fetch:
+            _fetch(server, run, fetch)
 
 
 @runs.command("list")
@@ -99,9 +100,9 @@ def list_runs(
     from pipeline.cluster.show import run_list
     from pipeline.cluster.submit import find_experiment
 
-    server = connect(config, overrides)
-    experiment = find_experiment(server, server.config.experiment)
-    found = newest_runs(server, experiment.experiment_id, count) if experiment else []
+    with connect(config, overrides) as server:
+        experiment = find_experiment(server, server.config.experiment)
+        found = newest_runs(server, experiment.experiment_id, count) if experiment else []
     _console.print(run_list(found) if found else "no runs yet")
 
 
@@ -123,16 +124,16 @@ def show_run(
     from pipeline.cluster.show import task_table
 
     _check_free(fetch)
-    server = connect(config, overrides)
-    found = find_run(server, run)
-    _console.print(plain(server.run_link(found.run_id)))
-    if wait or fetch:
-        _follow(server, found)
-    else:
-        _console.print(task_table(tasks_of(found)))
-        _console.print(f"run {plain(found.display_name)} is {state_of(found).lower()}")
-    if fetch:
-        _fetch(server, found, fetch)
+    with connect(config, overrides) as server:
+        found = find_run(server, run)
+        _console.print(plain(server.run_link(found.run_id)))
+        if wait or fetch:
+            _follow(server, found)
+        else:
+            _console.print(task_table(tasks_of(found)))
+            _console.print(f"run {plain(found.display_name)}: {state_of(found).lower()}")
+        if fetch:
+            _fetch(server, found, fetch)
 
 
 @runs.command("stop")
@@ -140,13 +141,13 @@ def stop_run(run: _Run, config: Config = None, overrides: Overrides = None) -> N
     """Stop a run; the next one goes on from its last checkpoint."""
     from pipeline.cluster.runs import find_run, state_of, stop
 
-    server = connect(config, overrides)
-    found = find_run(server, run)
-    if stop(server, found):
-        _console.print(f"run {plain(found.display_name)} is being stopped")
-    else:
-        state = state_of(find_run(server, found.run_id)).lower()
-        _console.print(f"run {plain(found.display_name)} had ended already: {state}")
+    with connect(config, overrides) as server:
+        found = find_run(server, run)
+        if stop(server, found):
+            _console.print(f"run {plain(found.display_name)}: being stopped")
+        else:
+            state = state_of(find_run(server, found.run_id)).lower()
+            _console.print(f"run {plain(found.display_name)}: {state} already")
 
 
 @runs.command("logs")
@@ -160,8 +161,8 @@ def show_log(
     from pipeline.cluster.outputs import log_of
     from pipeline.cluster.runs import find_run
 
-    server = connect(config, overrides)
-    sys.stdout.write(log_of(server, find_run(server, run), task))
+    with connect(config, overrides) as server:
+        sys.stdout.write(log_of(server, find_run(server, run), task))
 
 
 def connect(config: Path | None, overrides: list[str] | None) -> "KfpServer":

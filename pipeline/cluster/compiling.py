@@ -45,14 +45,14 @@ def compile_pipeline(config: PipelineConfig) -> CompiledPipeline:
     The configuration's values are the defaults of the pipeline's parameters, so that a run
     started from Kubeflow's own pages is the same as one that is submitted.
     """
+    cluster = config.cluster
+    notify_from = (cluster.ui_host or cluster.host) if cluster.webhook_secret else None
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         # kfp speaks of its next version.
         warnings.simplefilter("ignore", FutureWarning)
         path = Path(folder, "dcgan.yaml")
         compiler.Compiler().compile(
-            make_dag(
-                _Placement(config).place, notify_of_failure=bool(config.cluster.webhook_secret)
-            ),
+            make_dag(_Placement(config).place, notify_from=notify_from),
             str(path),
             pipeline_name=PIPELINE,
             pipeline_parameters=run_parameters(config),

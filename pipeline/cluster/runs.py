@@ -34,14 +34,16 @@ def find_run(server: KfpServer, name_or_id: str) -> V2beta1Run:
     Raises:
         NotFound: There is none.
     """
-    if _is_id(name_or_id):
-        return server.call(server.runs.run_service_get_run, name_or_id)
-    found = server.named(
-        server.runs.run_service_list_runs, name_or_id, sort_by="created_at desc", **server.scope
-    )
-    if (run := next(found, None)) is None:
-        raise NotFound(f"no run {name_or_id!r} on {server.host}; see `dcgan runs list`")
-    return run
+    identity = name_or_id
+    if not _is_id(name_or_id):
+        found = server.named(
+            server.runs.run_service_list_runs, name_or_id, sort_by="created_at desc", **server.scope
+        )
+        if (run := next(found, None)) is None:
+            raise NotFound(f"no run {name_or_id!r} on {server.host}; see `dcgan runs list`")
+        identity = run.run_id
+    # Lists of later versions leave out the tasks.
+    return server.call(server.runs.run_service_get_run, identity)
 
 
 def newest_runs(server: KfpServer, experiment_id: str, count: int) -> list[V2beta1Run]:

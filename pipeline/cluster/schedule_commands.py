@@ -1,6 +1,5 @@
 """Commands for retraining on a schedule: ``dcgan schedule …``."""
 
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 schedule = typer.Typer(help="Retraining on a schedule.", no_args_is_help=True)
 
-_console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
+_console = Console(highlight=False, soft_wrap=True)
 _FIRINGS = 5
 _Name = Annotated[str, typer.Argument(help="Name of a schedule.", metavar="NAME")]
 
@@ -56,7 +55,9 @@ def list_schedules(config: Config = None, overrides: Overrides = None) -> None:
     table = Table(box=None, pad_edge=False)
     for column in ("schedule", "cron", "state", "applied"):
         table.add_column(column, overflow="fold")
-    for one in list_schedules(connect(config, overrides)):
+    with connect(config, overrides) as server:
+        found = list_schedules(server)
+    for one in found:
         cron = one.trigger and one.trigger.cron_schedule
         table.add_row(
             plain(one.display_name),
@@ -84,7 +85,8 @@ def delete(name: _Name, config: Config = None, overrides: Overrides = None) -> N
     """Delete a schedule; runs that it started stay."""
     from pipeline.cluster.schedule import delete
 
-    delete(connect(config, overrides), name)
+    with connect(config, overrides) as server:
+        delete(server, name)
     _console.print(f"schedule {plain(name)}: deleted")
 
 
@@ -93,10 +95,10 @@ def run_now(name: _Name, config: Config = None, overrides: Overrides = None) -> 
     """Start a run as the schedule would, at once."""
     from pipeline.cluster.schedule import run_now
 
-    server = connect(config, overrides)
-    run = run_now(server, name)
-    _console.print(f"run {plain(run.display_name)} started")
-    _console.print(plain(server.run_link(run.run_id)))
+    with connect(config, overrides) as server:
+        run = run_now(server, name)
+        _console.print(f"run {plain(run.display_name)} started")
+        _console.print(plain(server.run_link(run.run_id)))
 
 
 def _apply(wanted: "Schedule", settings: "PipelineConfig", dry_run: bool) -> "Applied | None":
@@ -108,10 +110,10 @@ def _apply(wanted: "Schedule", settings: "PipelineConfig", dry_run: bool) -> "Ap
 
     if dry_run and not has_host(settings.cluster):
         return None
-    server = KfpServer(settings.cluster)
-    for warning in check_server(server):
-        warn(warning)
-    return apply(server, wanted, settings, dry_run)
+    with KfpServer(settings.cluster) as server:
+        for warning in check_server(server):
+            warn(warning)
+        return apply(server, wanted, settings, dry_run)
 
 
 def _say(wanted: "Schedule", applied: "Applied | None", dry_run: bool) -> None:
@@ -140,5 +142,6 @@ def _switch(
 ) -> None:
     from pipeline.cluster.schedule import set_enabled
 
-    changed = set_enabled(connect(config, overrides), name, enabled)
+    with connect(config, overrides) as server:
+        changed = set_enabled(server, name, enabled)
     _console.print(f"schedule {plain(name)}: {done if changed else f'was {done} already'}")

@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 import kfp_server_api
@@ -72,13 +72,32 @@ class KfpServer:
         self.pipelines = kfp_server_api.PipelineServiceApi(self._client)
         self.experiments = kfp_server_api.ExperimentServiceApi(self._client)
         self.uploads = kfp_server_api.PipelineUploadServiceApi(self._client)
+        try:
+            self._greet()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        """Leave by closing the connections."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the connections."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.rest_client.pool_manager.clear()
+
+    def _greet(self) -> None:
         health = self._health()
         # The UI's server, which passes most requests on, answers this one itself.
         self.version = str(health.get("tag_name") or health.get("apiServerTagName") or "")
         if health.get("multi_user") or health.get("apiServerMultiUser"):
-            if not config.namespace:
+            if not self.config.namespace:
                 raise UsageError(f"{self.host} serves many users: set cluster.namespace to yours")
-            self.scope = {"namespace": config.namespace}
+            self.scope = {"namespace": self.config.namespace}
 
     def call(
         self,
@@ -171,7 +190,13 @@ class KfpServer:
         return (item for item in found if item.display_name == name)
 
     def _once(self, request: Callable[..., _T], *args: Any, **kwargs: Any) -> _T:
-        answer = request(*args, _request_timeout=_TIMEOUT, **kwargs)
+        try:
+            answer = request(*args, _request_timeout=_TIMEOUT, **kwargs)
+        except (AttributeError, UnicodeDecodeError) as error:
+            # kfp_server_api stumbles over a failure whose body is none, as when TLS fails.
+            if isinstance(error.__context__, ApiException):
+                raise error.__context__ from None
+            raise
         if kwargs.get("_preload_content", True):
             kind = self._client.last_response.urllib3_response.headers.get("content-type", "")
             if kind.startswith("text/html"):  # kfp_server_api would take it for an empty answer

@@ -1,5 +1,6 @@
 """HTTP in front of the contract server's state: routes, logins, faults."""
 
+import contextlib
 import email.parser
 import email.policy
 import json
@@ -50,6 +51,7 @@ _ROUTES = [
     ),
     ("DELETE", r"/apis/v2beta1/recurringruns/([^/:]+)", lambda s, q, b, i: s.delete_recurring(i)),
     ("GET", r"/apis/v1alpha1/runs/[^/]+/nodes/([^/]+)/log", lambda s, q, b, i: s.logs.get(i)),
+    ("GET", r"/k8s/pod/logs", lambda s, q, b: s.logs.get(q["podname"])),
     ("GET", r"/artifacts/get", lambda s, q, b: s.objects.get((q["bucket"], q["key"]))),
 ]  # fmt: skip
 
@@ -96,6 +98,8 @@ class Handler(BaseHTTPRequestHandler):
     def _answer(self, url, body):
         try:
             self._check_login(url.path)
+            if self.contract.is_ui and url.path.startswith("/apis/v1alpha1/"):
+                return 200, "<!doctype html><title>Kubeflow Pipelines</title>"
             query = dict(parse_qsl(url.query))
             for method, path, act in _ROUTES:
                 match = re.fullmatch(path, url.path)
@@ -129,13 +133,17 @@ class Handler(BaseHTTPRequestHandler):
     def _send(self, status, answer):
         if answer is None:
             status, answer = 500, {"error_message": "Failed to read", "error_details": "gone"}
-        kind = "application/json" if isinstance(answer, dict) else "application/octet-stream"
-        data = answer if isinstance(answer, bytes) else json.dumps(_filled(answer)).encode()
+        kinds = {dict: "application/json", str: "text/html", bytes: "application/octet-stream"}
+        if isinstance(answer, dict):
+            data = json.dumps(_filled(answer)).encode()
+        else:
+            data = answer.encode() if isinstance(answer, str) else answer
         self.send_response(status)
-        self.send_header("Content-Type", kind)
+        self.send_header("Content-Type", kinds[type(answer)])
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
-        self.wfile.write(data)
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # tired of waiting
+            self.wfile.write(data)
 
 
 def _filled(value):

@@ -63,6 +63,7 @@ class ContractServer:
     def __init__(self, certificate=None, multi_user=False, version="2.17.0"):
         self.multi_user, self.version = multi_user, version
         self.token = self.cookie = None  # what a request must show
+        self.is_ui = False  # the UI's server, which passes most of the API on
         self.pipelines, self.versions, self.experiments = {}, {}, {}
         self.runs, self.recurring, self.logs, self.objects = {}, {}, {}, {}
         self.requests, self.faults = [], []
@@ -76,7 +77,7 @@ class ContractServer:
             self._http.socket = certificate.wrap_socket(self._http.socket, server_side=True)
         scheme = "https" if isinstance(certificate, ssl.SSLContext) else "http"
         self.url = f"{scheme}://localhost:{self._http.server_port}"
-        self._thread = threading.Thread(target=self._http.serve_forever, daemon=True)
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
 
     def close(self):
@@ -196,8 +197,10 @@ class ContractServer:
         self._get(self.experiments, body.get("experiment_id"), "Experiment")
 
     def _refuse_second(self, table, body):
-        if any(one["display_name"] == body["display_name"] for one in table.values()):
-            name = body["display_name"]
+        name, space = body["display_name"], body.get("namespace")
+        if any(
+            (one["display_name"], one.get("namespace")) == (name, space) for one in table.values()
+        ):
             raise Refusal(409, 6, f"Already exist error: The name {name} already exists")
 
     def _keep(self, table, key, body):
