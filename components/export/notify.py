@@ -76,8 +76,6 @@ def _post(address: str, body: bytes) -> None:
             request = Request(address, body, {"Content-Type": "application/json"})
             with opener.open(request, timeout=_TIMEOUT):
                 return
-        except KeyError:
-            pass
         except HTTPError as error:
             error.close()
             reason = f"HTTP {error.code}"

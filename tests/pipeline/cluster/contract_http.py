@@ -59,6 +59,7 @@ _ROUTES = [
 class Handler(BaseHTTPRequestHandler):
     contract = None  # the ContractServer that it speaks for
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body in one packet; two would wait for each other
 
     def log_message(self, *args):
         pass

@@ -112,7 +112,7 @@ class ContractServer:
         pipeline_id = query.get("pipelineid")
         if pipeline_id not in self.pipelines:
             raise Refusal(400, None, "Failed to create a pipeline version")
-        documents = list(yaml.safe_load_all(file))
+        documents = list(yaml.load_all(file, yaml.CSafeLoader))  # the other takes 0.3 s
         spec = {"pipeline_spec": documents[0], "platform_spec": (documents + [{}])[1]}
         others = [one for one in self.versions.values() if one["pipeline_id"] == pipeline_id]
         body = {"display_name": query["name"], "name": query["name"], "pipeline_id": pipeline_id}

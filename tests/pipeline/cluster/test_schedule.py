@@ -1,0 +1,291 @@
+"""`dcgan schedule`: the server's schedules are made to be as a file says."""
+
+import re
+import uuid
+from datetime import datetime
+
+import pytest
+import yaml
+
+from tests.pipeline.cluster.conftest import options
+
+CREATE = r"POST /apis/v2beta1/recurringruns$"
+DELETE = r"DELETE /apis/v2beta1/recurringruns/"
+
+
+@pytest.fixture
+def file(tmp_path, host):
+    """Write a schedule's file, and again with other values."""
+    path = tmp_path / "retrain.yaml"
+    values = {
+        "name": f"weekly-{uuid.uuid4().hex[:8]}",
+        "cron": "0 3 * * 1",
+        "source": "/dcgan/pictures",
+        "publish_root": "/dcgan/published",
+        "settings": {"cluster": {"host": host, "registry": "ghcr.io/you"}},
+    }
+
+    def write(**changes):
+        values.update(changes)
+        path.write_text(yaml.safe_dump(values))
+        return path
+
+    write.name = values["name"]
+    write()
+    return write
+
+
+def applied(done):
+    return re.search(r"^schedule \S+: (.*)$", done.out, re.MULTILINE)[1]
+
+
+def listed(dcgan, at, name):
+    line = next(
+        (line for line in dcgan("schedule", "list", *at).out.splitlines() if name in line), None
+    )
+    return line and re.split(r"  +", line.strip())[:3]
+
+
+@pytest.mark.cluster
+def test_applied_twice_changes_nothing_and_edited_changes_just_that(dcgan, at, file):
+    assert applied(dcgan("schedule", "apply", "-f", file())) == "created"
+    assert applied(dcgan("schedule", "apply", "-f", file())) == "unchanged"
+    assert listed(dcgan, at, file.name) == [file.name, "0 3 * * 1", "on"]
+    edited = dcgan("schedule", "apply", "-f", file(cron="30 4 * * 2"))
+    assert applied(edited) == "updated (cron)"
+    assert listed(dcgan, at, file.name) == [file.name, "30 4 * * 2", "on"]
+    assert applied(dcgan("schedule", "apply", "-f", file())) == "unchanged"
+    dcgan("schedule", "delete", file.name, *at)
+
+
+@pytest.mark.cluster
+def test_deleted_by_hand_it_comes_back(dcgan, at, file):
+    dcgan("schedule", "apply", "-f", file())
+    dcgan("schedule", "delete", file.name, *at)
+    assert listed(dcgan, at, file.name) is None
+    assert applied(dcgan("schedule", "apply", "-f", file())) == "created"
+    assert listed(dcgan, at, file.name) == [file.name, "0 3 * * 1", "on"]
+    dcgan("schedule", "delete", file.name, *at)
+
+
+@pytest.mark.cluster
+def test_paused_resumed_and_run_at_once(dcgan, at, file):
+    dcgan("schedule", "apply", "-f", file(enabled=False))
+    assert listed(dcgan, at, file.name)[2] == "paused"
+    assert "resumed" in dcgan("schedule", "resume", file.name, *at).out
+    assert "was resumed already" in dcgan("schedule", "resume", file.name, *at).out
+    assert listed(dcgan, at, file.name)[2] == "on"
+    assert "paused" in dcgan("schedule", "pause", file.name, *at).out
+    assert applied(dcgan("schedule", "apply", "-f", file())) == "unchanged"
+    assert applied(dcgan("schedule", "apply", "-f", file(enabled=True))) == "updated (enabled)"
+    run = re.search(r"^run (\S+) started$", dcgan("schedule", "run-now", file.name, *at).out, re.M)
+    assert run[1].startswith(file.name)
+    dcgan("runs", "stop", run[1], *at)
+    dcgan("schedule", "delete", file.name, *at)
+
+
+@pytest.mark.cluster
+@pytest.mark.parametrize("command", ["pause", "resume", "delete", "run-now"])
+def test_unknown_schedule(dcgan, at, command):
+    done = dcgan("schedule", command, f"none-{uuid.uuid4()}", *at, code=2)
+    assert "see `dcgan schedule list`" in done.err
+
+
+def test_the_server_gets_six_fields_and_what_the_file_says(dcgan, contract, file):
+    dcgan("schedule", "apply", "-f", file(catch_up=True, concurrency=2))
+    (job,) = contract.recurring.values()
+    assert job["trigger"]["cron_schedule"]["cron"] == "0 0 3 * * 1"
+    assert (job["mode"], job["max_concurrency"], job["no_catchup"]) == ("ENABLE", "2", False)
+    parameters = job["runtime_config"]["parameters"]
+    assert parameters["images"] == "/dcgan/pictures"
+    assert parameters["publish_root"] == "/dcgan/published"
+    assert job["pipeline_version_reference"]["pipeline_version_id"] in contract.versions
+    dcgan("schedule", "apply", "-f", file(catch_up=False))
+    (job,) = contract.recurring.values()
+    assert job["no_catchup"] is True
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"catch_up": True}, "catch_up"),
+        ({"concurrency": 3}, "concurrency"),
+        ({"source": "/dcgan/others"}, "pipeline version, images"),
+        ({"publish_root": "/dcgan/elsewhere"}, "pipeline version, publish_root"),
+        ({"profile": "seed"}, None),
+        ({"time_zone": "Europe/Berlin"}, "unchanged"),  # only says what the server's is
+    ],
+)
+def test_an_edit_changes_just_that(dcgan, contract, file, change, said):
+    dcgan("schedule", "apply", "-f", file())
+    (before,) = contract.recurring.values()
+    action = applied(dcgan("schedule", "apply", "-f", file(**change)))
+    if said == "unchanged":
+        assert action == "unchanged"
+        return
+    assert action == f"updated ({said})" if said else "train.batch_size" in action
+    (after,) = contract.recurring.values()
+    differ = {key for key in before if before[key] != after[key]}
+    differ -= {"recurring_run_id", "created_at", "_order", "description"}
+    # A source or setting is the default of the pipeline's parameter, too.
+    fields = {"catch_up": {"no_catchup"}, "concurrency": {"max_concurrency"}}
+    others = {"runtime_config", "pipeline_version_reference"}
+    assert differ == fields.get(next(iter(change)), others)
+
+
+def test_new_code_moves_the_schedule_to_its_version_and_images(dcgan, contract, file, monkeypatch):
+    dcgan("schedule", "apply", "-f", file())
+    monkeypatch.setattr("pipeline.dag.code_version", lambda step: "new code")
+    monkeypatch.setattr("pipeline.container_images.code_version", lambda step: "new code")
+    done = dcgan("schedule", "apply", "-f", file())
+    assert applied(done) == "updated (pipeline version)"
+    (job,) = contract.recurring.values()
+    old, new = contract.versions.values()
+    assert job["pipeline_version_reference"]["pipeline_version_id"] == new["pipeline_version_id"]
+    images = [
+        version["pipeline_spec"]["pipeline_spec"]["deploymentSpec"]["executors"]["exec-train"][
+            "container"
+        ]["image"]
+        for version in (old, new)
+    ]
+    assert images[0] != images[1]
+
+
+def test_what_was_changed_on_the_server_is_seen(dcgan, contract, file):
+    dcgan("schedule", "apply", "-f", file())
+    (job,) = contract.recurring.values()
+    job["runtime_config"]["parameters"]["train_config"]["epochs"] = 1
+    job["service_account"] = "somebody"
+    action = applied(dcgan("schedule", "apply", "-f", file()))
+    assert action == "updated (service account, train.epochs)"
+
+
+def test_accounts_that_the_server_fills_in_are_no_change(dcgan, contract, file):
+    dcgan("schedule", "apply", "-f", file())
+    (job,) = contract.recurring.values()
+    job["service_account"] = "pipeline-runner"
+    assert applied(dcgan("schedule", "apply", "-f", file())) == "unchanged"
+
+
+def test_pausing_makes_no_new_one(dcgan, contract, file):
+    dcgan("schedule", "apply", "-f", file())
+    (identity,) = contract.recurring
+    assert applied(dcgan("schedule", "apply", "-f", file(enabled=False))) == "updated (enabled)"
+    assert list(contract.recurring) == [identity]
+    assert contract.recurring[identity]["mode"] == "DISABLE"
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("fault", [{"status": 503}, {}])
+@pytest.mark.parametrize("request_", [CREATE, DELETE])
+def test_there_is_one_whatever_breaks(dcgan, contract, file, request_, fault, after):
+    dcgan("schedule", "apply", "-f", file())
+    contract.fail(request_, after=after, **fault)
+    assert applied(dcgan("schedule", "apply", "-f", file(cron="0 5 * * *"))) == "updated (cron)"
+    (job,) = contract.recurring.values()
+    assert job["trigger"]["cron_schedule"]["cron"] == "0 0 5 * * *"
+
+
+def test_the_old_one_stays_when_the_new_one_is_refused(dcgan, contract, file):
+    dcgan("schedule", "apply", "-f", file())
+    contract.fail(CREATE, times=3, status=500)
+    assert "(500)" in dcgan("schedule", "apply", "-f", file(cron="0 5 * * *"), code=1).err
+    (job,) = contract.recurring.values()
+    assert job["trigger"]["cron_schedule"]["cron"] == "0 0 3 * * 1"
+
+
+def test_two_that_a_stopped_command_left_become_one(dcgan, contract, file):
+    dcgan("schedule", "apply", "-f", file())
+    (job,) = contract.recurring.values()
+    contract._keep(contract.recurring, "recurring_run_id", {
+        key: value for key, value in job.items()
+        if key not in {"recurring_run_id", "created_at", "_order"}
+    } | {"max_concurrency": "9"})  # fmt: skip
+    action = applied(dcgan("schedule", "apply", "-f", file()))
+    assert action == "updated (a second one of this name)"
+    assert list(contract.recurring.values()) == [job]
+
+
+def test_dry_run_shows_firings_and_changes_nothing(dcgan, contract, file, monkeypatch):
+    monkeypatch.setenv("TZ", "America/New_York")
+    zone = {"cron": "0 3 * * *", "time_zone": "Asia/Kolkata"}
+    done = dcgan("schedule", "apply", "-f", file(**zone), "--dry-run")
+    assert applied(done) == "would be created"
+    assert not contract.recurring
+    assert not contract.pipelines
+    rows = re.findall(r"^\w{3} (\S+ \S+) +\w{3} (\S+ \S+)$", done.out, re.MULTILINE)
+    assert len(rows) == 5
+    for server, here in rows:
+        assert server.endswith(" 03:00")
+        moment = datetime.fromisoformat(f"{server}+05:30")
+        assert here == f"{moment.astimezone():%Y-%m-%d %H:%M}"
+    dcgan("schedule", "apply", "-f", file())
+    assert applied(dcgan("schedule", "apply", "-f", file(), "--dry-run")) == "unchanged"
+    changed = file(cron="0 4 * * *", concurrency=2)
+    done = dcgan("schedule", "apply", "-f", changed, "--dry-run")
+    assert applied(done) == "would be updated (cron, concurrency)"
+    assert len(contract.recurring) == 1
+
+
+def test_dry_run_needs_no_server(dcgan, file):
+    path = file(settings={"cluster": {"registry": "ghcr.io/you"}})
+    done = dcgan("schedule", "apply", "-f", path, "--dry-run")
+    assert "what would change is not known" in done.out
+    assert len(re.findall(r"\d\d:\d\d", done.out)) == 10
+
+
+def test_scheduled_runs_are_the_schedules(dcgan, contract, file, at):
+    """A run that the server starts has the schedule's version and parameters."""
+    dcgan("schedule", "apply", "-f", file())
+    (identity,) = contract.recurring
+    run = contract.fire(identity)
+    assert run["display_name"] in dcgan("runs", "list", *at).out
+    run_now = dcgan("schedule", "run-now", file.name, *at)
+    name = re.search(r"^run (\S+) started$", run_now.out, re.MULTILINE)[1]
+    ours = next(one for one in contract.runs.values() if one["display_name"] == name)
+    for key in ("runtime_config", "pipeline_version_reference", "experiment_id"):
+        assert ours[key] == run[key]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"cron": "0 0 3 * * 1"}, "has six fields: leave out the seconds"),
+        ({"cron": "0 3 * *"}, "has 4 fields"),
+        ({"crom": "0 3 * * 1"}, "crom: no such key; did you mean cron?"),
+        ({"concurrency": 11}, "concurrency (=11): must be a whole number, ≥ 1, ≤ 10"),
+        ({"time_zone": "Mars/Olympus"}, "time_zone (='Mars/Olympus'): no such zone"),
+        ({"profile": "big"}, "choose one of demo, full, seed"),
+        ({"source": "/home/me"}, "no pod would find it"),
+        ({"settings": {"train": {"epoch": 3}}}, "did you mean train.epochs?"),
+        ({"name": None}, "name"),
+    ],
+)
+def test_wrong_file_is_refused_before_anything_is_asked(dcgan, contract, file, change, message):
+    done = dcgan("schedule", "apply", "-f", file(**change), code=2)
+    assert message in done.err
+    assert not contract.requests
+
+
+@pytest.mark.parametrize("text", [None, "", "- a", "a: b: c"])
+def test_file_that_is_no_schedule(dcgan, tmp_path, text):
+    path = tmp_path / "x.yaml"
+    if text is not None:
+        path.write_text(text)
+    assert f"schedule {path}" in dcgan("schedule", "apply", "-f", path, code=2).err
+
+
+def test_the_schedule_that_comes_with_the_project(dcgan):
+    path = "infra/schedule/retrain.yaml"
+    done = dcgan("schedule", "apply", "-f", path, "--dry-run", "--set", "cluster.host=''")
+    assert len(re.findall(r"^Mon \S+ 03:00 ", done.out, re.MULTILINE)) == 5
+
+
+def test_lists_what_others_made(dcgan, contract, at):
+    assert dcgan("schedule", "list", *at).out == "no schedules yet\n"
+
+
+def test_host_options_go_over_the_files(dcgan, contract, file):
+    path = file(settings={"cluster": {"registry": "r.io", "host": "http://localhost:1"}})
+    done = dcgan("schedule", "apply", "-f", path, *options(contract.url))
+    assert applied(done) == "created"
