@@ -15,6 +15,7 @@ from PIL import Image
 
 pytestmark = pytest.mark.e2e
 TINY = Path(__file__).with_name("tiny.yaml")
+WORSE = ("--set", "evaluate.snapshots=1")  # epoch 4 alone, where epoch 3 is the best
 
 
 def command(workspace, *arguments):
@@ -42,13 +43,10 @@ def comparison(workspace):
     return json.loads(Path(latest(workspace)["artifacts"]["comparison"]).read_text())
 
 
-def published(workspace):
+def published(workspace, root="runs/published"):
     """Digest of each published version, by its number."""
-    folders = (workspace / "runs/published/dcgan").glob("[0-9]*")
-    return {
-        folder.name: json.loads((folder / "model.json").read_text())["digest"]
-        for folder in folders
-    }  # fmt: skip
+    infos = (workspace / root / "dcgan").glob("[0-9]*/model.json")
+    return {path.parent.name: json.loads(path.read_text())["digest"] for path in infos}
 
 
 def frames(gif):
@@ -160,8 +158,7 @@ def test_saved_configuration_repeats_the_run(workspace):
 def test_worse_model_does_not_replace_a_better_one(workspace):
     best, versions = latest(workspace)["best"], published(workspace)
     assert best["epoch"] == 3
-    worse = ("--set", "evaluate.snapshots=1")  # epoch 4 alone
-    text = run(workspace, *worse, "--require-blessed", code=5)
+    text = run(workspace, *WORSE, "--require-blessed", code=5)
     summary, compared = latest(workspace), comparison(workspace)
     assert set(summary["steps"]) == {"fingerprint", "evaluate", "export", "compare"}
     assert compared["kid"] == pytest.approx(summary["best"]["kid"])
@@ -174,8 +171,20 @@ def test_worse_model_does_not_replace_a_better_one(workspace):
     assert "not blessed: KID" in table
     assert max(map(len, table.splitlines())) <= 80
 
-    run(workspace, *worse)
+    run(workspace, *WORSE)
     assert set(latest(workspace)["steps"]) == {"fingerprint"}
+
+
+def test_better_model_becomes_the_next_version(workspace):
+    root = ("--publish-root", "other")
+    run(workspace, *WORSE, *root)
+    before = published(workspace, "other")
+    run(workspace, *root, "--require-blessed")
+    assert set(latest(workspace)["steps"]) == {"fingerprint", "compare", "publish"}
+    compared = comparison(workspace)
+    assert compared["kid"] < compared["champion_kid"]
+    assert before == {"1": compared["champion"]}
+    assert published(workspace, "other") == before | {"2": published(workspace)["1"]}
 
 
 def test_killed_training_goes_on_and_a_changed_picture_is_seen(workspace):
