@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from kfp import dsl
 
-from components.evaluate.component import evaluate
+from components.evaluate.component import compare, evaluate
 from components.evaluate.config import EvaluateConfig
 from components.export.component import export, notify, publish
 from components.export.config import ExportConfig
@@ -32,6 +32,7 @@ class Outputs(NamedTuple):
     training: dsl.Artifact
     evaluation: dsl.Artifact
     model: dsl.Model
+    comparison: dsl.Metrics
 
 
 def make_dag(
@@ -58,13 +59,18 @@ def make_dag(
         evaluate_config: dict = _defaults(EvaluateConfig),  # noqa: B008
         export_config: dict = _defaults(ExportConfig),  # noqa: B008
     ) -> Outputs:
-        """Train a generator on a folder of pictures and publish it if it is good enough."""
-        seen = fingerprint(images=images, code_version=code_version("ingest"))
+        """Train a generator on pictures; publish it if it is better than the published one."""
+        seen = fingerprint(
+            images=images,
+            publish_root=publish_root,
+            code_version=code_version("ingest"),
+            export_config=export_config,
+        )
         # It answers what the outside world looks like now, so it always runs.
         seen.set_caching_options(False)
         ingested = ingest(
             images=images,
-            source_digest=seen.output,
+            source_digest=seen.outputs["source"],
             code_version=code_version("ingest"),
             config=ingest_config,
         )
@@ -92,9 +98,18 @@ def make_dag(
             code_version=code_version("export"),
             config=export_config,
         )
-        with dsl.If(evaluated.outputs["Output"] == True, name="blessed"):  # noqa: E712
+        compared = compare(
+            records=ingested.outputs["records"],
+            model=exported.outputs["model"],
+            publish_root=publish_root,
+            champion=seen.outputs["champion"],
+            code_version=code_version("evaluate"),
+            config=evaluate_config,
+        )
+        with dsl.If(compared.outputs["Output"] == True, name="better"):  # noqa: E712
             published = publish(
                 model=exported.outputs["model"],
+                comparison=compared.outputs["comparison"],
                 publish_root=publish_root,
                 code_version=code_version("export"),
             )
@@ -106,6 +121,7 @@ def make_dag(
             (trained, "train"),
             (evaluated, "evaluate"),
             (exported, "export"),
+            (compared, "evaluate"),
             (published, "export"),
         ):
             place(task, step)
@@ -114,6 +130,7 @@ def make_dag(
             training=trained.outputs["training"],
             evaluation=evaluated.outputs["evaluation"],
             model=exported.outputs["model"],
+            comparison=compared.outputs["comparison"],
         )
 
     pipeline = dsl.pipeline(

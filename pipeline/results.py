@@ -22,7 +22,9 @@ from pipeline.config import PipelineConfig
 CONFIG = "config.yaml"
 RUN = "run.json"
 LATEST = "latest"
-TASKS = ("fingerprint", "ingest", "transform", "train", "evaluate", "export", "publish")
+TASKS = (
+    "fingerprint", "ingest", "transform", "train", "evaluate", "export", "compare", "publish",
+)  # fmt: skip
 
 
 class RunSummary(NamedTuple):
@@ -55,14 +57,15 @@ def save_results(
     artifacts = {name: Path(artifact.path) for name, artifact in outputs.items()}
     scores = read_json(artifacts["evaluation"] / SCORES)
     training = read_json(artifacts["training"] / TRAINING)
+    comparison = read_json(artifacts["comparison"])
     values = {
         "images": str(config.images_path),
         "counts": read_json(artifacts["records"] / MANIFEST)["counts"],
         "training": {key: training[key] for key in ("epochs", "steps", "images_seen", "seconds")},
         "best": scores["best"],
         "floor": scores["floor"],
-        "blessed": scores["blessed"],
-        "blessed_reason": scores["blessed_reason"],
+        "blessed": comparison["publish"],
+        "blessed_reason": comparison["reason"],
         "steps": {
             name: {"work": work, "imports": imports} for name, (work, imports) in seconds.items()
         },

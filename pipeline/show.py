@@ -69,7 +69,8 @@ def _notes(summary: RunSummary) -> dict[str, str]:
         "train": f"{values['training']['epochs']:,} epochs, "
         f"{values['training']['images_seen']:,} pictures seen",
         "evaluate": f"KID {_number(best['kid'])} at epoch {best['epoch']}, "
-        f"floor {_number(floor['kid'])}; {verdict}",
+        f"floor {_number(floor['kid'])}",
+        "compare": plain(f"{verdict}: {values['blessed_reason']}"),
         "publish": plain(_shortest(Path(values["publish_root"]))) if values["blessed"] else "",
     }
     for task in TASKS:

@@ -1,4 +1,4 @@
-"""Evaluate as a Kubeflow component."""
+"""Evaluate and compare as Kubeflow components."""
 
 from kfp import dsl
 
@@ -14,8 +14,8 @@ def evaluate(
     evaluation: dsl.Output[dsl.Artifact],
     report: dsl.Output[dsl.HTML],
     metrics: dsl.Output[dsl.Metrics],
-) -> bool:
-    """Score the last snapshots, pick the best, and say whether it may be published.
+):
+    """Score the last snapshots, pick the best, and say whether it is good enough.
 
     Args:
         code_version: Digest of this step's code; another value runs this step again.
@@ -43,4 +43,40 @@ def evaluate(
         metrics.metadata.update(finite)
         shutil.copy(Path(evaluation.path, REPORT), report.path)
         shutil.copy(Path(evaluation.path, SCORES), metrics.path)  # no file, no cache hit
-        return scores["blessed"]
+
+
+@dsl.component(base_image=image("evaluate"), install_kfp_package=False)
+def compare(
+    publish_root: str,
+    champion: str,
+    code_version: str,
+    config: dict,
+    records: dsl.Input[dsl.Dataset],
+    model: dsl.Input[dsl.Model],
+    comparison: dsl.Output[dsl.Metrics],
+) -> bool:
+    """Say whether the model is good enough, and better than the one published now.
+
+    Args:
+        publish_root: Folder that model servers watch.
+        champion: What fingerprint saw there; another value runs this step again.
+        code_version: Digest of this step's code; another value runs this step again.
+        config: EvaluateConfig as JSON.
+        records: From ingest.
+        model: From export.
+        comparison: The verdict with its reason, and both KIDs.
+    """
+    from components.shared.process import step_process
+
+    with step_process("compare") as process:
+        from pathlib import Path
+
+        from components.evaluate.compare import compare
+        from components.evaluate.config import EvaluateConfig
+
+        process.imported()
+        folders = Path(records.path), Path(model.path), Path(publish_root)
+        result = compare(*folders, Path(comparison.path), EvaluateConfig(**config))
+        kids = {"kid": result.kid, "champion_kid": result.champion_kid}
+        comparison.metadata.update({key: kid for key, kid in kids.items() if kid is not None})
+        return result.publish

@@ -37,13 +37,19 @@ def export(
 
 
 @dsl.component(base_image=image("export"), install_kfp_package=False)
-def publish(publish_root: str, code_version: str, model: dsl.Input[dsl.Model]) -> str:
+def publish(
+    publish_root: str,
+    code_version: str,
+    model: dsl.Input[dsl.Model],
+    comparison: dsl.Input[dsl.Metrics],
+) -> str:
     """Copy a blessed model to the next version under the publish root; gives its folder.
 
     Args:
         publish_root: Folder that model servers watch.
         code_version: Digest of this step's code.
         model: From export.
+        comparison: From compare; names the published model that this one was judged against.
     """
     from components.shared.process import step_process
 
@@ -51,9 +57,11 @@ def publish(publish_root: str, code_version: str, model: dsl.Input[dsl.Model]) -
         from pathlib import Path
 
         from components.export.publish import publish
+        from components.shared.files import read_json
 
         process.imported()
-        return publish(Path(model.path), Path(publish_root))
+        champion = read_json(Path(comparison.path))["champion"]
+        return publish(Path(model.path), Path(publish_root), champion)
 
 
 @dsl.component(base_image=image("export"), install_kfp_package=False)

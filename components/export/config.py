@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from components.shared.contracts import MODEL_NAME
 from components.shared.step_config import StepConfig
 
 
@@ -9,7 +10,7 @@ class ExportConfig(StepConfig):
     """What the exported model is called and how its GIF plays."""
 
     model_name: str = Field(
-        "dcgan",
+        MODEL_NAME,
         pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$",
         description="Folder under the publish root; lower-case letters, digits, - and _.",
     )

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from components.shared.contracts import GENERATOR, GIF, MODEL_CARD, MODEL_INFO, SAVED_MODEL
-from components.shared.errors import NotBlessed, UsageError
+from components.shared.errors import NotBlessed, PipelineError, UsageError
 from components.shared.files import read_json
+from components.shared.published import champion_in, versions_in
 
 LOG = logging.getLogger("dcgan.publish")
 
@@ -27,12 +28,14 @@ _PARTIAL = ".publishing-"
 _TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
 
 
-def publish(model: Path, publish_root: Path) -> str:
+def publish(model: Path, publish_root: Path, champion: str | None = None) -> str:
     """Copy a blessed model to the next version folder, whole or not at all.
 
     Args:
         model: Folder written by export.
         publish_root: Folder above the models, each in a folder of its name.
+        champion: Digest of the published model that this one was judged better than;
+            None where there was none.
 
     Returns:
         The version folder; the newest one, and nothing is written, where that holds
@@ -40,6 +43,7 @@ def publish(model: Path, publish_root: Path) -> str:
 
     Raises:
         NotBlessed: Evaluation did not bless the model.
+        PipelineError: The newest version is neither this model nor `champion`.
         UsageError: The publish root cannot be written, or is full.
     """
     info = read_json(model / MODEL_INFO)
@@ -51,7 +55,7 @@ def publish(model: Path, publish_root: Path) -> str:
         with _lock(home) as locked:
             if locked:
                 _remove_leftovers(home)
-            return str(_publish_next(model, info, home))
+            return str(_publish_next(model, info, home, champion))
     except OSError as error:
         raise UsageError(
             f"cannot publish to {home}: {_reason(error)}; make it writable and make room "
@@ -59,52 +63,44 @@ def publish(model: Path, publish_root: Path) -> str:
         ) from error
 
 
-def _publish_next(model: Path, info: dict[str, Any], home: Path) -> Path:
-    newest = max(_versions(home), default=0)
-    if newest and _digest_in(home / str(newest)) == info["digest"]:
-        LOG.info("%s is published already, as version %d", info["name"], newest)
-        return home / str(newest)
+def _publish_next(model: Path, info: dict[str, Any], home: Path, champion: str | None) -> Path:
+    newest = champion_in(home)
+    if newest and newest.digest == info["digest"]:
+        LOG.info("%s is published already, as version %d", info["name"], newest.version)
+        return newest.folder
+    if newest and newest.digest != champion:
+        raise _not_compared(newest.folder)
 
+    version = home / str(max(versions_in(home), default=0) + 1)
     partial = home / f"{_PARTIAL}{uuid.uuid4().hex}"
     try:
         shutil.copytree(model / SAVED_MODEL, partial)
         for name in (GENERATOR, MODEL_CARD, MODEL_INFO, GIF):
             shutil.copy2(model / name, partial)
         _flush(partial)
-        version = _rename_to_next(partial, home)
+        _rename(partial, version)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    LOG.info("%s is published as version %d", info["name"], version)
-    return home / str(version)
+    LOG.info("%s is published as version %s", info["name"], version.name)
+    return version
 
 
-def _rename_to_next(partial: Path, home: Path) -> int:
-    """Give a whole copy the next number that is free, also where nothing can be locked."""
-    version = max(_versions(home), default=0) + 1
-    while True:
-        try:
-            partial.rename(home / str(version))
-        except OSError as error:
-            if error.errno not in _TAKEN:
-                raise
-            version += 1
-        else:
-            _flush_folder(home)
-            return version
-
-
-def _versions(home: Path) -> list[int]:
-    names = (path.name for path in home.iterdir())
-    return [int(name) for name in names if name.isascii() and name.isdigit()]
-
-
-def _digest_in(version: Path) -> str | None:
-    """Digest of a published model; None for a version that was not made here."""
+def _rename(partial: Path, version: Path) -> None:
+    """Give a whole copy its number, unless another has it, as can be where nothing locks."""
     try:
-        digest: str = read_json(version / MODEL_INFO)["digest"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return digest
+        partial.rename(version)
+    except OSError as error:
+        if error.errno not in _TAKEN:
+            raise
+        raise _not_compared(version) from None
+    _flush_folder(version.parent)
+
+
+def _not_compared(version: Path) -> PipelineError:
+    return PipelineError(
+        f"{version} is what is published now, and not what this model was compared with: give "
+        "the same command again, which compares the two"
+    )
 
 
 @contextlib.contextmanager

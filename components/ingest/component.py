@@ -1,25 +1,42 @@
 """Fingerprint and ingest as Kubeflow components."""
 
+from typing import NamedTuple
+
 from kfp import dsl
 
 from components.shared.images import image
 
 
 @dsl.component(base_image=image("ingest"), install_kfp_package=False)
-def fingerprint(images: str, code_version: str) -> str:
-    """Digest of what the source holds now; never cached, so that a change is seen.
+def fingerprint(
+    images: str, publish_root: str, code_version: str, export_config: dict
+) -> NamedTuple("Seen", [("source", str), ("champion", str)]):  # type: ignore[valid-type]
+    """Digests of what the outside world holds now; never cached, so that a change is seen.
 
     Args:
         images: Folder, zip or tar of pictures.
+        publish_root: Folder that model servers watch.
         code_version: Digest of this step's code.
+        export_config: ExportConfig as JSON, which names the model.
+
+    Returns:
+        source: Digest of the pictures.
+        champion: Digest of the newest published model; `none` where there is none, or it
+            was not made by this pipeline.
     """
     from components.shared.process import step_process
 
     with step_process("fingerprint") as process:
+        from pathlib import Path
+
         from components.ingest.fingerprint import fingerprint
+        from components.shared.contracts import MODEL_NAME
+        from components.shared.published import champion_in
 
         process.imported()
-        return fingerprint(images)
+        name = export_config.get("model_name", MODEL_NAME)
+        champion = champion_in(Path(publish_root, name))
+        return fingerprint(images), champion.digest if champion else "none"
 
 
 @dsl.component(base_image=image("ingest"), install_kfp_package=False)

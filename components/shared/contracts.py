@@ -33,11 +33,12 @@ REPORT = "report.html"
 SAMPLES = "samples.png"
 GENERATOR = "generator.keras"  # the best snapshot
 
-# export → publish, serving: the `model` folder.
+# export → compare, publish, serving: the `model` folder.
 SAVED_MODEL = "saved_model"
 GIF = "dcgan.gif"
 MODEL_CARD = "MODEL_CARD.md"
 MODEL_INFO = "model.json"  # name, blessed, blessed_reason, digest, scores
+MODEL_NAME = "dcgan"  # the default; fingerprint looks there for the champion, too
 
 
 def epoch_file(epoch: int, suffix: str) -> str:

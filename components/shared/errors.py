@@ -35,7 +35,7 @@ class TrainingStopped(PipelineError):
 
 
 class NotBlessed(PipelineError):
-    """The model did not pass its thresholds and a blessed one was required."""
+    """The model is not good enough to be published, and one that is was required."""
 
     exit_code = 5
 

@@ -15,6 +15,7 @@ from PIL import Image
 
 pytestmark = pytest.mark.e2e
 TINY = Path(__file__).with_name("tiny.yaml")
+WORSE = ("--set", "evaluate.snapshots=1")  # epoch 4 alone, where epoch 3 is the best
 
 
 def command(workspace, *arguments):
@@ -36,6 +37,16 @@ def run(workspace, *arguments, code=0):
 
 def latest(workspace):
     return json.loads((workspace / "runs/latest/run.json").read_text())
+
+
+def comparison(workspace):
+    return json.loads(Path(latest(workspace)["artifacts"]["comparison"]).read_text())
+
+
+def published(workspace, root="runs/published"):
+    """Digest of each published version, by its number."""
+    infos = (workspace / root / "dcgan").glob("[0-9]*/model.json")
+    return {path.parent.name: json.loads(path.read_text())["digest"] for path in infos}
 
 
 def frames(gif):
@@ -111,17 +122,27 @@ def test_second_run_does_nothing_and_says_so(workspace):
     before = latest(workspace)
     text = run(workspace)
     after = latest(workspace)
-    assert set(after["steps"]) == {"fingerprint", "publish"}
+    assert set(after["steps"]) == {"fingerprint", "compare", "publish"}, "a model is there now"
+    assert after["steps"]["compare"]["work"] < 0.5
     assert "nothing new to train on" in text
+    before["artifacts"]["comparison"] = after["artifacts"]["comparison"]
     assert after["artifacts"] == before["artifacts"]
     assert after["best"] == before["best"]
-    versions = (workspace / "runs/published/dcgan").glob("[0-9]*")
-    assert [path.name for path in versions] == ["1"]
+    assert set(published(workspace)) == {"1"}
+
+
+def test_third_run_does_not_even_compare(workspace):
+    before = latest(workspace)
+    run(workspace)
+    after = latest(workspace)
+    assert set(after["steps"]) == {"fingerprint", "publish"}
+    assert after["artifacts"] == before["artifacts"]
+    assert set(published(workspace)) == {"1"}
 
 
 def test_changed_setting_runs_what_depends_on_it(workspace):
     run(workspace, "--set", "export.gif_frames=3")
-    assert set(latest(workspace)["steps"]) == {"fingerprint", "export", "publish"}
+    assert set(latest(workspace)["steps"]) == {"fingerprint", "export", "compare", "publish"}
     assert frames(workspace / "runs/latest/dcgan.gif") == 3
 
 
@@ -134,9 +155,41 @@ def test_saved_configuration_repeats_the_run(workspace):
     assert after["artifacts"] == before["artifacts"]
 
 
+def test_worse_model_does_not_replace_a_better_one(workspace):
+    best, versions = latest(workspace)["best"], published(workspace)
+    assert best["epoch"] == 3
+    text = run(workspace, *WORSE, "--require-blessed", code=5)
+    summary, compared = latest(workspace), comparison(workspace)
+    assert set(summary["steps"]) == {"fingerprint", "evaluate", "export", "compare"}
+    assert compared["kid"] == pytest.approx(summary["best"]["kid"])
+    assert compared["champion_kid"] == pytest.approx(best["kid"])
+    assert compared["kid"] > compared["champion_kid"]
+    assert published(workspace) == versions
+    assert summary["blessed"] is False
+    assert text.splitlines()[-1] == f"error: not blessed: {compared['reason']}"
+    table = text[text.index("step ") : text.index("error: ")]
+    assert "not blessed: KID" in table
+    assert max(map(len, table.splitlines())) <= 80
+
+    run(workspace, *WORSE)
+    assert set(latest(workspace)["steps"]) == {"fingerprint"}
+
+
+def test_better_model_becomes_the_next_version(workspace):
+    root = ("--publish-root", "other")
+    run(workspace, *WORSE, *root)
+    before = published(workspace, "other")
+    run(workspace, *root, "--require-blessed")
+    assert set(latest(workspace)["steps"]) == {"fingerprint", "compare", "publish"}
+    compared = comparison(workspace)
+    assert compared["kid"] < compared["champion_kid"]
+    assert before == {"1": compared["champion"]}
+    assert published(workspace, "other") == before | {"2": published(workspace)["1"]}
+
+
 def test_killed_training_goes_on_and_a_changed_picture_is_seen(workspace):
     Image.new("RGB", (40, 40), (200, 30, 30)).save(workspace / "faces" / "added.png")
-    longer = ("--set", "train.epochs=30")
+    longer, versions = ("--set", "train.epochs=30"), published(workspace)
     with subprocess.Popen(
         command(workspace, *longer), cwd=workspace, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -154,6 +207,13 @@ def test_killed_training_goes_on_and_a_changed_picture_is_seen(workspace):
     assert summary["counts"]["train"] + summary["counts"]["eval"] == 61
     assert "train" in summary["steps"]
     assert "ingest" not in summary["steps"], "done before the kill"
+
+    compared = comparison(workspace)
+    assert compared["champion"] == versions["1"]
+    assert summary["blessed"] is compared["publish"] is (compared["kid"] < compared["champion_kid"])
+    model = json.loads(Path(summary["artifacts"]["model"], "model.json").read_text())
+    new = {"2": model["digest"]} if summary["blessed"] else {}
+    assert published(workspace) == versions | new
 
 
 def wait_for_training(workspace, at_least):

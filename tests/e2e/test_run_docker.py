@@ -66,7 +66,7 @@ def test_run_leaves_everything_a_person_asks_for(workspace):
     }  # fmt: skip
     assert (workspace / "runs/published/dcgan/1/saved_model.pb").exists()
     assert set(latest(workspace)["steps"]) == {
-        "fingerprint", "ingest", "transform", "train", "evaluate", "export", "publish",
+        "fingerprint", "ingest", "transform", "train", "evaluate", "export", "compare", "publish",
     }  # fmt: skip
 
 
@@ -74,7 +74,7 @@ def test_every_step_ran_in_its_own_image(workspace, engine):
     (log,) = (workspace / "runs/logs").glob("*.log")
     lines = [line.split() for line in log.read_text().splitlines()]
     images = [line[-1] for line in lines if line[:1] == ["Container"]]
-    steps = ["ingest", "ingest", "transform", "train", "evaluate", "export", "export"]
+    steps = ["ingest", "ingest", "transform", "train", "evaluate", "export", "evaluate", "export"]
     assert images == [engine.images.reference(step) for step in steps]
 
 
@@ -86,12 +86,14 @@ def test_all_that_the_steps_wrote_belongs_to_the_caller(workspace):
 
 def test_second_run_does_nothing(workspace):
     run(workspace)
+    assert set(latest(workspace)["steps"]) == {"fingerprint", "compare", "publish"}
+    run(workspace)
     assert set(latest(workspace)["steps"]) == {"fingerprint", "publish"}
 
 
 def test_changed_setting_finds_the_artifacts_of_older_runs(workspace):
     run(workspace, "--set", "export.gif_frames=3")
-    assert set(latest(workspace)["steps"]) == {"fingerprint", "export", "publish"}
+    assert set(latest(workspace)["steps"]) == {"fingerprint", "export", "compare", "publish"}
 
 
 def test_refused_data_ends_with_the_steps_own_line_and_code(workspace, engine):

@@ -13,6 +13,7 @@ from pipeline.config import load_config
 from pipeline.dag import make_dag
 
 pytestmark = pytest.mark.docker
+TASKS = ("fingerprint", *STEPS, "compare", "publish")
 ROOT = Path(__file__).parents[2]
 ANYBODY = 12345
 CONFIG = load_config(
@@ -30,7 +31,7 @@ def executors(engine, tmp_path_factory):
     containers = spec["deploymentSpec"]["executors"]
     return {
         task: (containers[f"exec-{task}"]["container"], spec["components"][f"comp-{task}"])
-        for task in ("fingerprint", *STEPS, "publish")
+        for task in TASKS
     }
 
 
@@ -67,7 +68,9 @@ def describe(component, task, artifacts):
         "images": "/pictures/faces_cc0_1000.zip",
         "source_digest": "0",
         "code_version": "0",
-        "config": CONFIG.get(task),
+        "champion": "",
+        "config": CONFIG.get("evaluate" if task == "compare" else task),
+        "export_config": CONFIG["export"],
         "checkpoint_root": f"/artifacts/{task}",
         "publish_root": f"/artifacts/{task}",
     }
@@ -98,7 +101,7 @@ def describe(component, task, artifacts):
     }
 
 
-@pytest.mark.parametrize("task", ["fingerprint", *STEPS, "publish"])
+@pytest.mark.parametrize("task", TASKS)
 def test_step_needs_no_more_than_its_output_folder(folders, executors, task):
     done, out = folders[task]
     assert f"[{task}] done in" in done.stdout

@@ -41,16 +41,32 @@ def test_steps_follow_the_data(spec):
         "train": ["ingest", "transform"],
         "evaluate": ["ingest", "train"],
         "export": ["evaluate", "train"],
-        "condition-1": ["evaluate", "export"],
+        "compare": ["export", "fingerprint", "ingest"],
+        "condition-1": ["compare", "export"],
     }
 
 
-def test_publishing_depends_on_the_blessing(spec):
+def test_what_fingerprint_sees_reaches_those_who_depend_on_it(spec):
+    tasks = spec[0]["root"]["dag"]["tasks"]
+    inputs = {name: task["inputs"]["parameters"] for name, task in tasks.items()}
+    for task, argument, field in (
+        ("ingest", "source_digest", "source"), ("compare", "champion", "champion")
+    ):  # fmt: skip
+        source = inputs[task][argument]["taskOutputParameter"]
+        assert source == {"producerTask": "fingerprint", "outputParameterKey": field}
+    for task in ("fingerprint", "compare"):
+        assert inputs[task]["publish_root"] == {"componentInputParameter": "publish_root"}
+    assert inputs["compare"]["config"] == inputs["evaluate"]["config"], "scored in the same way"
+    assert inputs["fingerprint"]["export_config"] == inputs["export"]["config"]
+
+
+def test_publishing_depends_on_the_comparison(spec):
     gate = spec[0]["root"]["dag"]["tasks"]["condition-1"]
-    assert "evaluate-Output'] == true" in gate["triggerPolicy"]["condition"]
+    assert "compare-Output'] == true" in gate["triggerPolicy"]["condition"]
     inner = spec[0]["components"][gate["componentRef"]["name"]]["dag"]["tasks"]
     assert list(inner) == ["publish"]
     assert not inner["publish"]["cachingOptions"].get("enableCache")
+    assert set(inner["publish"]["inputs"]["artifacts"]) == {"model", "comparison"}
 
 
 def test_only_what_looks_at_the_outside_world_is_never_cached(spec):
@@ -58,7 +74,7 @@ def test_only_what_looks_at_the_outside_world_is_never_cached(spec):
     cached = {
         name for name, task in tasks.items() if task.get("cachingOptions", {}).get("enableCache")
     }
-    assert cached == {"ingest", "transform", "train", "evaluate", "export"}
+    assert cached == {"ingest", "transform", "train", "evaluate", "export", "compare"}
 
 
 def test_each_step_has_an_image_and_installs_nothing(spec):

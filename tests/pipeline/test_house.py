@@ -55,6 +55,7 @@ NEEDED = {
     "components.transform.step": {"tensorflow", "apache_beam", "tensorflow_transform"},
     "components.train.step": {"tensorflow"},
     "components.evaluate.step": {"tensorflow"},
+    "components.evaluate.compare": set(),
     "components.export.step": {"tensorflow"},
     "components.export.publish": set(),
     "pipeline.cli": set(),

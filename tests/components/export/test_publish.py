@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from components.export.publish import publish
-from components.shared.errors import NotBlessed, UsageError
+from components.shared.errors import NotBlessed, PipelineError, UsageError
 
 # Publishes argv[1] to argv[2]; with a third argument stops for ever once the model is copied.
 PUBLISH = """
@@ -94,7 +94,7 @@ def test_the_same_model_twice_is_one_version(make_model, tmp_path, caplog):
 def test_another_model_is_the_next_version(make_model, tmp_path):
     root = tmp_path / "root"
     publish(make_model(tmp_path / "a", "aaa"), root)
-    assert publish(make_model(tmp_path / "b", "bbb"), root) == str(root / "faces/2")
+    assert publish(make_model(tmp_path / "b", "bbb"), root, "aaa") == str(root / "faces/2")
     assert_whole(root / "faces/1", "aaa")
     assert_whole(root / "faces/2", "bbb")
 
@@ -103,8 +103,20 @@ def test_going_back_to_an_older_model_is_a_new_version(make_model, tmp_path):
     """TensorFlow Serving serves the highest number: only the newest counts as there already."""
     root, old = tmp_path / "root", make_model(tmp_path / "a", "aaa")
     publish(old, root)
-    publish(make_model(tmp_path / "b", "bbb"), root)
-    assert publish(old, root) == str(root / "faces/3")
+    publish(make_model(tmp_path / "b", "bbb"), root, "aaa")
+    assert publish(old, root, "bbb") == str(root / "faces/3")
+
+
+@pytest.mark.parametrize("champion", [None, "aaa"])
+def test_one_that_this_model_was_not_compared_with_is_not_replaced(make_model, tmp_path, champion):
+    """Another run published since: whether this model is better, nobody has looked at."""
+    root = tmp_path / "root"
+    publish(make_model(tmp_path / "a", "aaa"), root)
+    publish(make_model(tmp_path / "b", "bbb"), root, "aaa")
+    with pytest.raises(PipelineError, match=rf"{root}/faces/2 is what .*: give the same command"):
+        publish(make_model(tmp_path / "c", "ccc"), root, champion)
+    assert versions(root) == ["1", "2"]
+    assert not leftovers(root)
 
 
 def test_versions_are_numbers_not_names(make_model, tmp_path):
@@ -208,21 +220,22 @@ class TestTrouble:
 
 
 class TestTwoAtOnce:
-    def test_different_models_become_two_whole_versions(self, make_model, tmp_path, start):
+    def test_of_different_models_the_first_is_published_whole(self, make_model, tmp_path, start):
+        """The others were not compared with it."""
         root = tmp_path / "root"
         digests = ["aaa", "bbb", "ccc", "ddd"]
         processes = [start(make_model(tmp_path / digest, digest), root) for digest in digests]
-        for process in processes:
-            output, errors = process.communicate()
-            assert process.returncode == 0, errors
-            assert output.splitlines()[-1].startswith(str(root / "faces"))
-        assert versions(root) == ["1", "2", "3", "4"]
-        found = []
-        for version in versions(root):
-            digest = (root / "faces" / version / "saved_model.pb").read_text().split()[-1]
-            assert_whole(root / "faces" / version, digest)
-            found.append(digest)
-        assert sorted(found) == digests
+        published = []
+        for digest, process in zip(digests, processes, strict=True):
+            _, errors = process.communicate()
+            if process.returncode == 0:
+                published.append(digest)
+            else:
+                assert f"PipelineError: {root}/faces/1 is what is published now" in errors
+        assert versions(root) == ["1"]
+        assert len(published) == 1
+        assert_whole(root / "faces/1", published[0])
+        assert not leftovers(root)
 
     def test_the_same_model_becomes_one_version(self, make_model, tmp_path):
         model, root, results = make_model(tmp_path / "a", "aaa"), tmp_path / "root", []
@@ -250,7 +263,9 @@ class TestTwoAtOnce:
         assert output.splitlines()[-1] == str(root / "faces/1")
         assert_whole(root / "faces/1", "bbb")
 
-    def test_without_locks_a_taken_number_is_passed_over(self, make_model, tmp_path, monkeypatch):
+    def test_without_locks_a_number_taken_meanwhile_is_left_alone(
+        self, make_model, tmp_path, monkeypatch
+    ):
         """Another machine takes the number between our look and our rename."""
 
         def no_locks(*_):
@@ -269,7 +284,9 @@ class TestTwoAtOnce:
 
         monkeypatch.setattr("components.export.publish.fcntl.flock", no_locks)
         monkeypatch.setattr(Path, "rename", rename_too_late)
-        assert publish(make_model(tmp_path / "a", "aaa"), root) == str(root / "faces/2")
-        assert_whole(root / "faces/2", "aaa")
+        with pytest.raises(PipelineError, match=rf"{root}/faces/1 is what is published now"):
+            publish(make_model(tmp_path / "a", "aaa"), root)
         assert taken == [root / "faces/1"]
+        assert (taken[0] / "saved_model").exists(), "what the other machine put there"
+        assert leftovers(root) == [living]
         assert living.exists()  # without a lock nobody knows whether it is still being copied

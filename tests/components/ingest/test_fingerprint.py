@@ -8,6 +8,7 @@ import pytest
 
 from components.ingest.fingerprint import fingerprint
 from components.shared.errors import UsageError
+from components.shared.files import write_json
 
 
 @pytest.fixture
@@ -85,6 +86,25 @@ def test_names_a_missing_path_and_says_what_to_pass(missing):
 def test_refuses_a_file_that_is_no_archive(tree):
     with pytest.raises(UsageError, match=r"ATTRIBUTION\.txt' is neither a folder nor a whole"):
         fingerprint(str(tree / "ATTRIBUTION.txt"))
+
+
+@pytest.mark.parametrize(("config", "model"), [({"model_name": "faces"}, "faces"), ({}, "dcgan")])
+def test_the_component_sees_the_published_model_too(tree, digest, tmp_path, config, model):
+    code = (
+        "import sys; from components.ingest.component import fingerprint\n"
+        f"root, config = {str(tmp_path / 'root')!r}, {config!r}\n"
+        f"print(*fingerprint.python_func({str(tree)!r}, root, '', config), sep=',')"
+    )
+
+    def seen():
+        command = [sys.executable, "-W", "ignore", "-c", code]
+        run = subprocess.run(command, capture_output=True, text=True, check=True)
+        return run.stdout.splitlines()[-1].split(",")
+
+    assert seen() == [digest, "none"]
+    (tmp_path / "root" / model / "1").mkdir(parents=True)
+    write_json(tmp_path / "root" / model / "1" / "model.json", {"digest": "abc"})
+    assert seen() == [digest, "abc"]
 
 
 def test_imports_nothing_heavy():

@@ -51,6 +51,7 @@ class Compiled:
         self.executors = self._named(self.spec["deploymentSpec"]["executors"])
         deployment = self.platform["platforms"]["kubernetes"]["deploymentSpec"]
         self.kubernetes = self._named(deployment["executors"])
+        self.groups = {}
         self.tasks = dict(self._tasks(self.spec["root"]["dag"]))
 
     def _named(self, executors):
@@ -61,6 +62,7 @@ class Compiled:
             component = self.spec["components"][task["componentRef"]["name"]]
             yield name, task
             if "dag" in component:
+                self.groups[name] = set(component["dag"]["tasks"])
                 yield from self._tasks(component["dag"])
 
 
@@ -92,9 +94,11 @@ def test_steps_follow_the_data_and_the_gate(compiled):
     assert edges["evaluate"] == {"ingest", "train"}
     assert edges["export"] == {"evaluate", "train"}
     assert edges["compare"] == {"export", "fingerprint", "ingest"}
-    assert edges["condition-1"] == {"compare", "export"}
-    condition = compiled.tasks["condition-1"]["triggerPolicy"]["condition"]
+    (gate,) = (name for name in compiled.tasks if name.startswith("condition-"))
+    assert edges[gate] == {"compare", "export"}
+    condition = compiled.tasks[gate]["triggerPolicy"]["condition"]
     assert condition.endswith("['pipelinechannel--compare-Output'] == true")
+    assert compiled.groups[gate] == {"publish"}
 
 
 def test_a_failure_is_told_when_all_else_has_ended(compiled):

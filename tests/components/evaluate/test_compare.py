@@ -1,0 +1,164 @@
+import json
+import re
+import subprocess
+import sys
+
+import keras
+import pytest
+
+from components.evaluate.compare import compare
+from components.evaluate.config import EvaluateConfig
+from components.evaluate.step import evaluate
+from components.shared.contracts import GENERATOR, MODEL_INFO
+from components.shared.errors import PipelineError
+from components.shared.files import read_json, write_json
+
+CONFIG = EvaluateConfig(samples=32, neighbours=3)
+REASON = "KID 0.05 is at most 0.5"
+
+
+def make_model(folder, digest, generator=None, blessed=True):
+    """What compare sees of an exported model, and of a published version."""
+    folder.mkdir(parents=True)
+    if generator is not None:
+        generator.save(folder / GENERATOR)
+    info = {
+        "name": "faces", "blessed": blessed, "blessed_reason": REASON, "digest": digest,
+        "scores": {"epoch": 3, "kid": 0.05},
+    }  # fmt: skip
+    write_json(folder / MODEL_INFO, info)
+    return folder
+
+
+@pytest.fixture
+def against(make_inputs, tmp_path):
+    """Compare a model with published ones, of which the last is the newest."""
+
+    def against(model, *published):
+        for version, champion in enumerate(published, start=9):  # as text, 10 is before 9
+            make_model(tmp_path / f"published/faces/{version}", f"digest {version}", champion)
+        exported = make_model(tmp_path / "model", "digest of the model", model)
+        result = compare(
+            make_inputs().records, exported, tmp_path / "published", tmp_path / "comparison",
+            CONFIG,
+        )  # fmt: skip
+        assert read_json(tmp_path / "comparison") == result._asdict()
+        return result
+
+    return against
+
+
+def test_a_better_model_may_be_published(against, good_generator, noise_generator, caplog):
+    caplog.set_level("INFO", logger="dcgan.compare")
+    result = against(good_generator, good_generator, noise_generator)
+    assert result.publish is True
+    assert result.kid < 0.1
+    assert result.champion_kid > 0.5
+    assert (result.champion, result.champion_version) == ("digest 10", 10)
+    assert result.reason == (
+        f"KID {result.kid:.4g} is below {result.champion_kid:.4g}, that of the published version 10"
+    )
+    assert caplog.messages == [
+        "scoring it and version 10, which is published", f"blessed: {result.reason}"
+    ]  # fmt: skip
+
+
+def test_a_worse_model_may_not(against, good_generator, noise_generator, caplog):
+    caplog.set_level("INFO", logger="dcgan.compare")
+    result = against(noise_generator, noise_generator, good_generator)
+    assert result.publish is False
+    assert result.kid > 0.5
+    assert result.champion_kid < 0.1
+    assert re.fullmatch(
+        r"KID \S+ is not below \S+, that of the published version 10", result.reason
+    )
+    assert caplog.messages[-1] == f"not blessed: {result.reason}"
+
+
+def test_both_are_scored_as_evaluate_does(
+    against, good_generator, noise_generator, make_inputs, tmp_path
+):
+    """Same pictures, latents and number of samples, on both sides."""
+    result = against(good_generator, noise_generator)
+    for folder in ("records", "training"):
+        (tmp_path / folder).rename(tmp_path / f"{folder} of compare")
+    inputs = make_inputs(good_generator, noise_generator)
+    scores = evaluate(*inputs, tmp_path / "evaluation", CONFIG)
+    assert [result.kid, result.champion_kid] == [one["kid"] for one in scores["snapshots"]]
+
+
+def test_a_tie_keeps_the_published_one(against, good_generator):
+    result = against(good_generator, good_generator)
+    assert result.publish is False
+    assert result.kid == result.champion_kid
+
+
+@pytest.mark.parametrize("blessed", [True, False])
+def test_without_a_champion_the_thresholds_decide(blessed, tmp_path):
+    model = make_model(tmp_path / "model", "a", blessed=blessed)
+    result = compare(tmp_path, model, tmp_path / "none", tmp_path / "comparison", CONFIG)
+    assert result == (blessed, REASON, 0.05, None, None, None)
+
+
+def test_a_version_of_other_making_is_no_champion(tmp_path):
+    make_model(tmp_path / "published/faces/1", "b")
+    (tmp_path / "published/faces/2").mkdir()
+    model = make_model(tmp_path / "model", "a")
+    result = compare(tmp_path, model, tmp_path / "published", tmp_path / "comparison", CONFIG)
+    assert result == (True, REASON, 0.05, None, None, None)
+
+
+def test_short_of_the_thresholds_it_is_not_compared(tmp_path):
+    make_model(tmp_path / "published/faces/1", "b")
+    model = make_model(tmp_path / "model", "a", blessed=False)
+    result = compare(tmp_path, model, tmp_path / "published", tmp_path / "comparison", CONFIG)
+    assert result == (False, REASON, 0.05, None, None, None)
+
+
+def test_the_published_model_itself_passes_without_tensorflow(tmp_path):
+    make_model(tmp_path / "model", "a")
+    make_model(tmp_path / "published/faces/7", "a")
+    code = (
+        "import sys; from pathlib import Path; from components.evaluate.compare import *\n"
+        f"root = Path({str(tmp_path)!r})\n"
+        "compare(root, root / 'model', root / 'published', root / 'comparison', EvaluateConfig())\n"
+        "assert not {'tensorflow', 'keras', 'numpy'} & {*sys.modules}"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert json.loads((tmp_path / "comparison").read_text()) == {
+        "publish": True, "reason": "it is version 7, published already", "kid": 0.05,
+        "champion": "a", "champion_version": 7, "champion_kid": None,
+    }  # fmt: skip
+
+
+def test_a_champion_of_another_size_stays(against, good_generator):
+    latents = keras.Input([8])
+    pixels = keras.layers.Dense(32 * 32 * 3, "tanh")(latents)
+    small = keras.Model(latents, keras.layers.Reshape([32, 32, 3])(pixels))
+    result = against(good_generator, small)
+    assert result.publish is False
+    assert result.champion_kid is None
+    assert result.reason == (
+        "it draws 64×64 pictures, and version 9, which is published, 32×32 ones: "
+        "choose another export.model_name"
+    )
+
+
+def test_a_champion_that_draws_no_numbers_is_replaced(against, good_generator, broken_generator):
+    result = against(good_generator, broken_generator)
+    assert result.publish is True
+    assert result.champion_kid is None
+    assert "is below inf, that of the published version 9" in result.reason
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no zip", b"PK\x05\x06" + bytes(18)])
+def test_a_champion_that_cannot_be_read_is_said_so(against, good_generator, tmp_path, content):
+    version = make_model(tmp_path / "published/faces/11", "b")
+    if content is not None:
+        (version / GENERATOR).write_bytes(content)
+    with pytest.raises(
+        PipelineError,
+        match=r"cannot read \S+/faces/11/generator\.keras, .*: restore it, or remove version 11",
+    ):
+        against(good_generator)
+    assert not (tmp_path / "comparison").exists()
