@@ -9,7 +9,7 @@ from kfp import dsl
 
 from components.evaluate.component import compare, evaluate
 from components.evaluate.config import EvaluateConfig
-from components.export.component import export, notify, publish
+from components.export.component import collect, export, notify, publish
 from components.export.config import ExportConfig
 from components.ingest.component import fingerprint, ingest
 from components.ingest.config import IngestConfig
@@ -38,6 +38,7 @@ class Outputs(NamedTuple):
 def make_dag(
     place: Callable[[dsl.PipelineTask, str], None] = lambda task, step: None,
     notify_from: str | None = None,
+    collect_results: bool = False,
 ) -> Any:
     """The pipeline `dcgan`.
 
@@ -47,6 +48,7 @@ def make_dag(
         notify_from: Address of Kubeflow's pages, or an empty text: end with a task that tells
             a webhook of a failure, with a link to there. The pipeline then gives nothing back:
             kfp returns no outputs from within an exit handler.
+        collect_results: Add a task that logs where the run's results are.
     """
 
     def dcgan(
@@ -125,6 +127,14 @@ def make_dag(
             (published, "export"),
         ):
             place(task, step)
+        if collect_results:
+            collected = collect(
+                report=evaluated.outputs["report"],
+                gif=exported.outputs["gif"],
+                metrics=evaluated.outputs["metrics"],
+            )
+            collected.set_caching_options(False)  # each run has a log of its own
+            place(collected, "export")
         return Outputs(
             records=ingested.outputs["records"],
             training=trained.outputs["training"],

@@ -1,4 +1,4 @@
-"""Export, publish and notify as Kubeflow components."""
+"""Export, publish, collect and notify as Kubeflow components."""
 
 from kfp import dsl
 
@@ -12,6 +12,7 @@ def export(
     training: dsl.Input[dsl.Artifact],
     evaluation: dsl.Input[dsl.Artifact],
     model: dsl.Output[dsl.Model],
+    gif: dsl.Output[dsl.Artifact],
 ):
     """Make the GIF of the training, the SavedModel to serve and its model card.
 
@@ -21,19 +22,23 @@ def export(
         training: From train.
         evaluation: From evaluate.
         model: SavedModel, Keras file, model card and GIF.
+        gif: The GIF once more, as a file of its own.
     """
     from components.shared.process import step_process
 
     with step_process("export") as process:
+        import shutil
         from pathlib import Path
 
         from components.export.config import ExportConfig
         from components.export.step import export
+        from components.shared.contracts import GIF
 
         process.imported()
         folders = Path(training.path), Path(evaluation.path), Path(model.path)
         info = export(*folders, ExportConfig(**config))
         model.metadata.update(digest=info["digest"], epoch=info["scores"]["epoch"])
+        shutil.copy(Path(model.path, GIF), gif.path)
 
 
 @dsl.component(base_image=image("export"), install_kfp_package=False)
@@ -62,6 +67,27 @@ def publish(
         process.imported()
         champion = read_json(Path(comparison.path))["champion"]
         return publish(Path(model.path), Path(publish_root), champion)
+
+
+@dsl.component(base_image=image("export"), install_kfp_package=False)
+def collect(
+    report: dsl.Input[dsl.HTML], gif: dsl.Input[dsl.Artifact], metrics: dsl.Input[dsl.Metrics]
+):
+    """Log where report, GIF and metrics are, which Kubeflow's API does not say.
+
+    Args:
+        report: From evaluate.
+        gif: From export.
+        metrics: From evaluate.
+    """
+    from components.shared.process import step_process
+
+    with step_process("collect") as process:
+        import logging
+
+        process.imported()
+        for name, artifact in {"report": report, "gif": gif, "metrics": metrics}.items():
+            logging.getLogger("dcgan.collect").info("%s %s", name, artifact.uri)
 
 
 @dsl.component(base_image=image("export"), install_kfp_package=False)

@@ -63,7 +63,7 @@ def submit(
     ] = False,
     fetch: Annotated[
         Path | None,
-        typer.Option(help="Wait, then bring report, GIF and scores there.", metavar="DIR"),
+        typer.Option(help="Wait, then bring report, GIF and metrics there.", metavar="DIR"),
     ] = None,
 ) -> None:
     """Start a run on Kubeflow, after checking all that can be checked from here."""
@@ -116,7 +116,7 @@ def show_run(
     ] = False,
     fetch: Annotated[
         Path | None,
-        typer.Option(help="Wait, then bring report, GIF and scores there.", metavar="DIR"),
+        typer.Option(help="Wait, then bring report, GIF and metrics there.", metavar="DIR"),
     ] = None,
 ) -> None:
     """A run's tasks, their states and times."""

@@ -19,7 +19,12 @@ PIPELINE = "dcgan"
 
 # What reads or writes outside of Kubeflow: pictures, checkpoints, published models.
 _OUTSIDE = {"fingerprint", "ingest", "train", "compare", "publish"}
-_LIGHT = {"fingerprint", "publish", "notify"}  # no picture is decoded, nothing is computed
+_LIGHT = {
+    "fingerprint",
+    "publish",
+    "collect",
+    "notify",
+}  # no picture is decoded, nothing is computed
 _LIGHT_POD = PodConfig(cpu="500m", memory="1Gi", timeout_minutes=30)
 _BACK_OFF = {"backoff_duration": "30s", "backoff_factor": 2.0, "backoff_max_duration": "1800s"}
 
@@ -52,7 +57,7 @@ def compile_pipeline(config: PipelineConfig) -> CompiledPipeline:
         warnings.simplefilter("ignore", FutureWarning)
         path = Path(folder, "dcgan.yaml")
         compiler.Compiler().compile(
-            make_dag(_Placement(config).place, notify_from=notify_from),
+            make_dag(_Placement(config).place, notify_from, collect_results=True),
             str(path),
             pipeline_name=PIPELINE,
             pipeline_parameters=run_parameters(config),

@@ -14,7 +14,7 @@ from pipeline.cluster.server import KfpServer, ServerError
 from pipeline.results import TASKS
 
 COLLECT = "collect"  # the task that names the others' files
-_FILES = {"report": REPORT, "gif": GIF, "scores": SCORES}
+_FILES = {"report": REPORT, "gif": GIF, "metrics": SCORES}
 _SOURCES = {"minio": "minio", "s3": "s3", "gs": "gcs"}  # scheme → what the UI calls it
 
 
@@ -63,7 +63,7 @@ def error_of(server: KfpServer, run: V2beta1Run, task: str) -> LogLine | None:
 
 
 def fetch(server: KfpServer, run: V2beta1Run, folder: Path) -> list[Path]:
-    """Bring report, GIF and scores home.
+    """Bring report, GIF and metrics home.
 
     Kubeflow's API does not say where a run's artifacts are, so the pipeline's last task
     writes it to its log. The files come through the UI's server.

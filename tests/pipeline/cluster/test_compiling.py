@@ -94,6 +94,7 @@ def test_steps_follow_the_data_and_the_gate(compiled):
     assert edges["evaluate"] == {"ingest", "train"}
     assert edges["export"] == {"evaluate", "train"}
     assert edges["compare"] == {"export", "fingerprint", "ingest"}
+    assert edges["collect"] == {"evaluate", "export"}
     (gate,) = (name for name in compiled.tasks if name.startswith("condition-"))
     assert edges[gate] == {"compare", "export"}
     condition = compiled.tasks[gate]["triggerPolicy"]["condition"]
@@ -215,6 +216,15 @@ def test_no_task_is_root_and_all_can_pull(compiled):
         assert context == {"runAsUser": "10001", "runAsGroup": "10001", "runAsNonRoot": True}, name
         assert [one["secretName"] for one in config["imagePullSecret"]] == ["ghcr"], name
         assert int(config["activeDeadlineSeconds"]) > 0, name
+
+
+def test_what_looks_at_the_outside_or_speaks_of_this_run_is_never_cached(compiled):
+    never = {
+        name
+        for name, task in compiled.tasks.items()
+        if not task.get("cachingOptions", {}).get("enableCache") and name not in compiled.groups
+    }
+    assert never == {"fingerprint", "publish", "collect", "notify"}
 
 
 def test_configuration_is_the_parameters_default(compiled):

@@ -262,7 +262,7 @@ def test_results_come_home(dcgan, contract, tmp_path):
     name = run_of(dcgan("submit", *IMAGES, *options(contract.url)))
     (run,) = contract.runs.values()
     lines = []
-    for output, content in (("report", b"<!doctype html>"), ("gif", b"GIF89a"), ("scores", b"{}")):
+    for output, content in (("report", b"<!doctype html>"), ("gif", b"GIF89a"), ("metrics", b"{}")):
         key = f"v2/artifacts/dcgan/{run['run_id']}/evaluate/1f/{output}"
         contract.objects["mlpipeline", key] = content
         lines.append(f"[collect] {output} minio://mlpipeline/{key}\n")
@@ -288,8 +288,8 @@ def test_results_that_cannot_be_had_leave_nothing(dcgan, contract, tmp_path):
     pod = f"dcgan-{run['run_id'][:5]}-system-container-impl-01"
     contract.logs[pod] = b"[collect] report minio://mlpipeline/gone\n"
     again = ["runs", "show", run["display_name"], "--fetch", home, *options(contract.url)]
-    assert "does not say where its gif, scores is" in dcgan(*again, code=1).err
-    contract.logs[pod] += b"[collect] gif minio://a/b\n[collect] scores minio://a/c\n"
+    assert "does not say where its gif, metrics is" in dcgan(*again, code=1).err
+    contract.logs[pod] += b"[collect] gif minio://a/b\n[collect] metrics minio://a/c\n"
     dcgan(*again, code=1)
     assert not list(tmp_path.iterdir())
 
