@@ -11,6 +11,7 @@ from pipeline.cluster import runs, server
 from tests.pipeline.cluster.contract_server import ContractServer
 
 REAL = os.environ.get("KFP_ENDPOINT")
+NAMESPACE = os.environ.get("KFP_NAMESPACE", "")  # where that one serves many users
 
 
 class Done(NamedTuple):
@@ -68,8 +69,8 @@ def dcgan(monkeypatch, capsys):
 
 @pytest.fixture
 def at(host):
-    """Options that name the server, images and an experiment of the tests' own."""
-    return options(host)
+    """Options that name the server and images."""
+    return options(host, f"cluster.namespace='{NAMESPACE}'")
 
 
 def options(host, *more):

@@ -7,7 +7,7 @@ from datetime import datetime
 import pytest
 import yaml
 
-from tests.pipeline.cluster.conftest import options
+from tests.pipeline.cluster.conftest import NAMESPACE, options
 
 CREATE = r"POST /apis/v2beta1/recurringruns$"
 DELETE = r"DELETE /apis/v2beta1/recurringruns/"
@@ -22,7 +22,7 @@ def file(tmp_path, host):
         "cron": "0 3 * * 1",
         "source": "/dcgan/pictures",
         "publish_root": "/dcgan/published",
-        "settings": {"cluster": {"host": host, "registry": "ghcr.io/you"}},
+        "settings": {"cluster": {"host": host, "registry": "ghcr.io/you", "namespace": NAMESPACE}},
     }
 
     def write(**changes):
