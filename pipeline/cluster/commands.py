@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 runs = typer.Typer(help="Runs on Kubeflow.", no_args_is_help=True)
 
 _console = Console(highlight=False, soft_wrap=True)
+_Wait = Annotated[bool, typer.Option("--wait", help="Follow the run; end with its result.")]
+_Fetch = Annotated[
+    Path | None,
+    typer.Option(help="Wait, then bring report, GIF and metrics there.", metavar="DIR"),
+]
 _Run = Annotated[str, typer.Argument(help="Name of a run, or its id.", metavar="RUN")]
 
 
@@ -58,13 +63,8 @@ def submit(
             show_default="made from the time",
         ),
     ] = None,
-    wait: Annotated[
-        bool, typer.Option("--wait", help="Follow the run; end with its result.")
-    ] = False,
-    fetch: Annotated[
-        Path | None,
-        typer.Option(help="Wait, then bring report, GIF and metrics there.", metavar="DIR"),
-    ] = None,
+    wait: _Wait = False,
+    fetch: _Fetch = None,
 ) -> None:
     """Start a run on Kubeflow, after checking all that can be checked from here."""
     from pipeline.cluster import submit as submitting
@@ -111,13 +111,8 @@ def show_run(
     run: _Run,
     config: Config = None,
     overrides: Overrides = None,
-    wait: Annotated[
-        bool, typer.Option("--wait", help="Follow the run; end with its result.")
-    ] = False,
-    fetch: Annotated[
-        Path | None,
-        typer.Option(help="Wait, then bring report, GIF and metrics there.", metavar="DIR"),
-    ] = None,
+    wait: _Wait = False,
+    fetch: _Fetch = None,
 ) -> None:
     """A run's tasks, their states and times."""
     from pipeline.cluster.runs import find_run, state_of, tasks_of

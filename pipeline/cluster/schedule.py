@@ -276,4 +276,5 @@ def _switch(server: KfpServer, one: V2beta1RecurringRun, enabled: bool) -> None:
 def _delete(server: KfpServer, one: V2beta1RecurringRun) -> None:
     request = server.recurring_runs.recurring_run_service_delete_recurring_run
     with contextlib.suppress(NotFound):  # gone already, perhaps by the try before
-        server.call(request, one.recurring_run_id)
+        # Otherwise a training under way, which belongs to it, would be deleted too.
+        server.call(request, one.recurring_run_id, propagation_policy="ORPHAN")

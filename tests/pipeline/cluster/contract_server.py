@@ -166,7 +166,11 @@ class ContractServer:
         job["mode"], job["status"] = ("ENABLE", "ENABLED") if on else ("DISABLE", "DISABLED")
         return {} if answer is None else answer
 
-    def delete_recurring(self, recurring_run_id):
+    def delete_recurring(self, recurring_run_id, query):
+        if query.get("propagation_policy") != "ORPHAN":  # Kubernetes deletes what it owned
+            for run in self.runs.values():
+                if run.get("recurring_run_id") == recurring_run_id:
+                    self._enter(run, "FAILED")
         del self.recurring[self._get(self.recurring, recurring_run_id, "Job")["recurring_run_id"]]
         return {}
 

@@ -194,6 +194,17 @@ def test_the_old_one_stays_when_the_new_one_is_refused(dcgan, contract, file):
     assert job["trigger"]["cron_schedule"]["cron"] == "0 0 3 * * 1"
 
 
+@pytest.mark.parametrize("command", ["apply", "delete"])
+def test_a_training_under_way_outlives_its_schedule(dcgan, contract, file, at, command):
+    dcgan("schedule", "apply", "-f", file())
+    run = contract.fire(next(iter(contract.recurring)))
+    if command == "apply":
+        dcgan("schedule", "apply", "-f", file(cron="0 5 * * *"))
+    else:
+        dcgan("schedule", "delete", file.name, *at)
+    assert run["state"] == "PENDING"
+
+
 def test_two_that_a_stopped_command_left_become_one(dcgan, contract, file):
     dcgan("schedule", "apply", "-f", file())
     (job,) = contract.recurring.values()
