@@ -49,7 +49,9 @@ class Schedule(StepConfig):
     source: str = Field(min_length=1, description="Pictures, as the pods see them.")
     profile: str = "full"
     publish_root: str = Field("", description="Else `published` on the claim.")
-    catch_up: bool = Field(False, description="Also run what was missed while it was paused.")
+    catch_up: bool = Field(
+        False, description="Run all that was missed while it was paused, not only the last."
+    )
     concurrency: int = Field(1, ge=1, le=10, description="Most runs at a time.")
     enabled: bool = True
     settings: dict[str, Any] = Field({}, description="Over the profile, as a --config file.")

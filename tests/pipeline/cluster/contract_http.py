@@ -49,7 +49,10 @@ _ROUTES = [
         "POST", r"/apis/v2beta1/recurringruns/([^/:]+):disable",
         lambda s, q, b, i: s.switch(i, False),
     ),
-    ("DELETE", r"/apis/v2beta1/recurringruns/([^/:]+)", lambda s, q, b, i: s.delete_recurring(i, q)),
+    (
+        "DELETE", r"/apis/v2beta1/recurringruns/([^/:]+)",
+        lambda s, q, b, i: s.delete_recurring(i, q),
+    ),
     ("GET", r"/apis/v1alpha1/runs/[^/]+/nodes/([^/]+)/log", lambda s, q, b, i: s.logs.get(i)),
     ("GET", r"/k8s/pod/logs", lambda s, q, b: s.logs.get(q["podname"])),
     ("GET", r"/artifacts/get", lambda s, q, b: s.objects.get((q["bucket"], q["key"]))),
