@@ -106,6 +106,8 @@ def test_a_failure_is_told_when_all_else_has_ended(compiled):
     assert set(compiled.spec["root"]["dag"]["tasks"]) == {"exit-handler-1", "notify"}
     notify = compiled.tasks["notify"]
     assert notify["dependentTasks"] == ["exit-handler-1"]
+    address = notify["inputs"]["parameters"]["ui_host"]["runtimeValue"]["constant"]
+    assert address == "https://kubeflow.example"
     assert notify["triggerPolicy"]["strategy"] == "ALL_UPSTREAM_TASKS_COMPLETED"
     (secret,) = compiled.kubernetes["notify"]["secretAsEnv"]
     assert secret["secretName"] == "webhook"
@@ -181,6 +183,15 @@ def test_training_is_placed_and_limited(compiled):
         "2Gi",
     )
     assert "nodeSelector" not in compiled.kubernetes["ingest"]
+
+
+def test_what_is_left_empty_is_left_out():
+    settings = ["cluster.train.shared_memory=''", "cluster.train.tolerations=[{key: gpu}]"]
+    train = Compiled(load_config("full", overrides=["images=/dcgan/p", *settings])).kubernetes[
+        "train"
+    ]
+    assert "emptyDirMounts" not in train
+    assert train["tolerations"] == [{"key": "gpu", "operator": "Exists"}]
 
 
 def test_checkpoints_are_on_a_claim_that_is_no_input_of_the_step(compiled):
@@ -293,12 +304,13 @@ def test_what_no_cluster_could_run_is_refused(dcgan, tmp_path, arguments, messag
     assert message in dcgan("compile", "-o", tmp_path / "x.yaml", *arguments, code=2).err
 
 
-def test_a_bucket_is_only_warned_of(dcgan, tmp_path):
+@pytest.mark.parametrize("bucket", ["gs://faces/all", "s3://faces/all"])
+def test_a_bucket_is_only_warned_of(dcgan, tmp_path, bucket):
     path = tmp_path / "x.yaml"
-    arguments = ["--set", "cluster.registry=r.io", "--images", "gs://faces/all"]
+    arguments = ["--set", "cluster.registry=r.io", "--images", bucket]
     done = dcgan("compile", "-o", path, *arguments)
-    assert "warning: whether the pods may read gs://faces/all" in done.err
-    assert "gs://faces/all" in path.read_text()
+    assert f"warning: whether the pods may read {bucket}" in done.err
+    assert bucket in path.read_text()
 
 
 def test_a_file_that_cannot_be_written_is_one_line(dcgan, tmp_path):

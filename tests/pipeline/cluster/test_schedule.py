@@ -160,11 +160,31 @@ def test_what_was_changed_on_the_server_is_seen(dcgan, contract, file):
     assert action == "updated (service account, train.epochs)"
 
 
-def test_accounts_that_the_server_fills_in_are_no_change(dcgan, contract, file):
+@pytest.mark.parametrize("account", ["pipeline-runner", "default-editor"])
+def test_accounts_that_the_server_fills_in_are_no_change(dcgan, contract, file, account):
     dcgan("schedule", "apply", "-f", file())
     (job,) = contract.recurring.values()
-    job["service_account"] = "pipeline-runner"
+    job["service_account"] = account
     assert applied(dcgan("schedule", "apply", "-f", file())) == "unchanged"
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("cluster.experiment=others", "experiment"),
+        ("cluster.pipeline_root=gs://me/runs", "pipeline root"),
+        ("cluster.service_account=dcgan", "service account"),
+    ],
+)
+def test_where_it_runs_may_change(dcgan, contract, file, at, setting, said):
+    dcgan("schedule", "apply", "-f", file())
+    done = dcgan("schedule", "apply", "-f", file(), "--set", setting)
+    assert applied(done) == f"updated ({said})"
+    assert applied(dcgan("schedule", "apply", "-f", file(), "--set", setting)) == "unchanged"
+    dcgan("schedule", "run-now", file.name, *at)
+    (job,), (run,) = contract.recurring.values(), contract.runs.values()
+    keys = ("experiment_id", "runtime_config", "service_account")
+    assert [run.get(key) for key in keys] == [job.get(key, "pipeline-runner") for key in keys]
 
 
 def test_pausing_makes_no_new_one(dcgan, contract, file):

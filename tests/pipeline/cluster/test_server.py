@@ -9,6 +9,7 @@ import trustme
 
 from pipeline.cluster import server as server_module
 from tests.pipeline.cluster.conftest import options
+from tests.pipeline.cluster.contract_http import Refusal
 from tests.pipeline.cluster.contract_server import ContractServer
 
 TOKEN = "eyJhbGciOi.s3cret.t0ken"
@@ -37,6 +38,7 @@ def test_host_may_come_from_the_environment(dcgan, contract, monkeypatch):
         ("kubeflow.example", "must begin with http:// or https://"),
         ("https://", "must begin with http:// or https://"),
         ("https://me:hunter2@kubeflow.example", "cluster.host holds a password"),
+        ("https://hunter2@kubeflow.example", "cluster.host holds a password"),
     ],
 )
 def test_host_that_is_none(dcgan, host, message):
@@ -121,6 +123,30 @@ def test_a_login_page_in_place_of_an_answer(dcgan, contract, monkeypatch):
     assert "not logged in" in done.err
 
 
+@pytest.mark.parametrize("status", [302, 307])
+def test_sent_to_a_login_page(dcgan, contract, status):
+    contract.fail("GET /apis/v2beta1/experiments", status=status)
+    assert f"({status}): not logged in" in dcgan("runs", "list", *options(contract.url), code=2).err
+
+
+def test_a_token_that_has_expired(dcgan, login, monkeypatch):
+    monkeypatch.setenv("KFP_TOKEN", "old")
+    login.fail("GET /apis/v2beta1/experiments", status=401)
+    done = dcgan("runs", "list", *options(login.url), code=2)
+    assert "not logged in: the token or cookie was not taken; it may have expired" in done.err
+
+
+def test_cookies_are_in_no_message_and_the_environments_go_first(
+    dcgan, contract, tmp_path, monkeypatch
+):
+    contract.cookie = "session=right"
+    (tmp_path / "cookies").write_text("session=right")
+    monkeypatch.setenv("KFP_COOKIES", "a=wr0ng; session=als0-wrong")
+    arguments = options(contract.url, f"cluster.cookies_file={tmp_path}/cookies")
+    done = dcgan("runs", "list", *arguments, code=2)
+    assert "(403): not allowed: PermissionDenied: a=…; session=… may not" in done.err
+
+
 def test_refused_token_is_in_no_message_and_no_log(dcgan, login, monkeypatch, caplog):
     """This server's own error text repeats what it was shown."""
     caplog.set_level(logging.DEBUG)
@@ -197,6 +223,33 @@ def test_certificate_of_an_authority_that_is_not_trusted(dcgan, certificates):
     assert "check cluster.ca_file" in done.err
 
 
+def test_the_uis_server_in_front(dcgan, contract):
+    """It answers for the API's health in words of its own."""
+    contract.is_ui = contract.multi_user = True
+    contract.version = "1.8.5"
+    submit = ["submit", "--images", "/dcgan/p", *options(contract.url)]
+    assert "serves many users" in dcgan(*submit, code=2).err
+    contract.multi_user = False
+    assert "is Kubeflow Pipelines 1.8.5" in dcgan(*submit, code=2).err
+
+
+def test_links_are_to_the_pages(dcgan, contract):
+    arguments = options(f"{contract.url}/", "cluster.ui_host=https://pages.example/pipeline/")
+    done = dcgan("submit", "--images", "/dcgan/p", *arguments)
+    assert "\nhttps://pages.example/pipeline/#/runs/details/" in done.out
+    assert not [line for line in contract.requests if "//" in line]
+
+
+def test_the_servers_own_words_are_passed_on_but_not_by_the_page(dcgan, contract, monkeypatch):
+    def refuse(*_):
+        raise Refusal(400, None, "too  long\n" * 1000)
+
+    monkeypatch.setattr(contract, "list_of", refuse)
+    done = dcgan("runs", "list", *options(contract.url), code=2)
+    assert "(400): refused: too long too long" in done.err
+    assert len(done.err) < 400
+
+
 def test_many_users_and_none_named(dcgan, contract):
     contract.multi_user = True
     done = dcgan("runs", "list", *options(contract.url), code=2)
@@ -239,6 +292,8 @@ def test_slow_answer_is_waited_for_until_it_is_too_slow(dcgan, contract, monkeyp
     contract.fail("GET /apis/v2beta1/experiments", seconds=0.3)
     assert dcgan("runs", "list", *options(contract.url)).out == "no runs yet\n"
     monkeypatch.setattr(server_module, "_TIMEOUT", (5, 0.1))
+    contract.fail("GET /apis/v2beta1/experiments", seconds=1)
+    assert dcgan("runs", "list", *options(contract.url)).out == "no runs yet\n"
     contract.fail("GET /apis/v2beta1/experiments", times=3, seconds=1)
     done = dcgan("runs", "list", *options(contract.url), code=1)
     assert "did not answer within 0.1 s" in done.err

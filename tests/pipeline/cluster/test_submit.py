@@ -79,6 +79,24 @@ def test_what_the_server_gets_is_what_compile_writes(dcgan, contract, tmp_path):
     assert run["pipeline_version_reference"]["pipeline_version_id"] in contract.versions
 
 
+def test_artifacts_go_where_the_configuration_says(dcgan, contract):
+    dcgan("submit", *IMAGES, *options(contract.url, "cluster.pipeline_root=gs://me/runs"))
+    (run,) = contract.runs.values()
+    assert run["runtime_config"]["pipeline_root"] == "gs://me/runs"
+
+
+def test_a_name_is_an_experiments_own(dcgan, contract):
+    for experiment in ("a", "b"):
+        where = options(contract.url, f"cluster.experiment={experiment}")
+        assert "started\n" in dcgan("submit", *IMAGES, "--name", "one", *where).out
+    assert len(contract.runs) == 2
+
+
+def test_images_that_are_on_the_nodes(dcgan, contract):
+    where = options(contract.url, "cluster.registry=localhost")
+    assert "started\n" in dcgan("submit", *IMAGES, *where).out
+
+
 def test_other_settings_are_another_version(dcgan, contract):
     dcgan("submit", *IMAGES, *options(contract.url))
     done = dcgan("submit", *IMAGES, *options(contract.url, "train.epochs=3"))
@@ -240,6 +258,8 @@ def test_failure_without_a_log_ends_with_one_and_the_link(dcgan, contract):
     name = run_of(done)
     done = dcgan("runs", "logs", name, *options(contract.url), code=1)
     assert f"no log of train in run {name}" in done.err
+    asked = [line for line in contract.requests if line.endswith("/log")]
+    assert len(asked) == len(set(asked)) * 2  # once a command, though the answer was a 500
 
 
 @pytest.mark.parametrize(
