@@ -54,8 +54,8 @@ _ROUTES = [
         lambda s, q, b, i: s.delete_recurring(i, q),
     ),
     ("GET", r"/apis/v1alpha1/runs/[^/]+/nodes/([^/]+)/log", lambda s, q, b, i: s.logs.get(i)),
-    ("GET", r"/k8s/pod/logs", lambda s, q, b: s.logs.get(q["podname"])),
-    ("GET", r"/artifacts/get", lambda s, q, b: s.objects.get((q["bucket"], q["key"]))),
+    ("GET", r"/k8s/pod/logs", lambda s, q, b: s.pod_log(q)),
+    ("GET", r"/artifacts/get", lambda s, q, b: s.artifact(q)),
 ]  # fmt: skip
 
 

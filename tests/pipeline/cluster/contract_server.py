@@ -176,6 +176,16 @@ class ContractServer:
         del self.recurring[self._get(self.recurring, recurring_run_id, "Job")["recurring_run_id"]]
         return {}
 
+    def pod_log(self, query):
+        if query.get("podnamespace") != ("me" if self.multi_user else "kubeflow"):
+            raise Refusal(404, 5, "pod not found")
+        return self.logs.get(query["podname"])
+
+    def artifact(self, query):
+        if self.multi_user and not query.get("namespace"):
+            raise Refusal(400, 3, "Namespace is required")
+        return self.objects.get((query["source"], query["bucket"], query["key"]))
+
     def list_of(self, table, key, query):
         if self.multi_user and key != "pipeline_versions" and not query.get("namespace"):
             raise Refusal(400, 3, "Invalid input error: namespace is required in multi-user mode")
@@ -200,7 +210,8 @@ class ContractServer:
             raise Refusal(500, 13, f"InternalServerError: PipelineVersion {version} not found")
         if body.get("namespace") and not self.multi_user:
             raise Refusal(400, 3, "Experiment belongs to namespace '' instead of the given one")
-        self._get(self.experiments, body.get("experiment_id"), "Experiment")
+        experiment = self._get(self.experiments, body.get("experiment_id"), "Experiment")
+        body["_namespace"] = experiment.get("namespace")  # a run has that of its experiment
 
     def _refuse_second(self, table, body):
         name, space = body["display_name"], body.get("namespace")
@@ -230,9 +241,12 @@ class ContractServer:
 
 
 def _matches(item, query):
-    for key in ("experiment_id", "namespace"):
-        if query.get(key) and item.get(key) != query[key]:
-            return False
+    if query.get("experiment_id", item.get("experiment_id")) != item.get("experiment_id"):
+        return False
+    if query.get("namespace") and query["namespace"] not in {
+        item.get("namespace"), item.get("_namespace"),
+    }:  # fmt: skip
+        return False
     conditions = json.loads(query.get("filter") or "{}").get("predicates", [])
     for condition in conditions:
         if condition["key"] not in {"display_name", "name", "recurring_run_id"}:

@@ -225,16 +225,18 @@ def test_a_training_under_way_outlives_its_schedule(dcgan, contract, file, at, c
     assert run["state"] == "PENDING"
 
 
-def test_two_that_a_stopped_command_left_become_one(dcgan, contract, file):
+@pytest.mark.parametrize("right_one_first", [True, False])
+def test_two_that_a_stopped_command_left_become_one(dcgan, contract, file, right_one_first):
     dcgan("schedule", "apply", "-f", file())
-    (job,) = contract.recurring.values()
-    contract._keep(contract.recurring, "recurring_run_id", {
-        key: value for key, value in job.items()
-        if key not in {"recurring_run_id", "created_at", "_order"}
-    } | {"max_concurrency": "9"})  # fmt: skip
+    (first,) = contract.recurring.values()
+    own = {"recurring_run_id", "created_at", "_order"}
+    copy = {key: value for key, value in first.items() if key not in own}
+    second = contract._keep(contract.recurring, "recurring_run_id", copy)
+    right, wrong = (first, second) if right_one_first else (second, first)
+    wrong["max_concurrency"] = "9"
     action = applied(dcgan("schedule", "apply", "-f", file()))
     assert action == "updated (a second one of this name)"
-    assert list(contract.recurring.values()) == [job]
+    assert list(contract.recurring.values()) == [right]
 
 
 def test_dry_run_shows_firings_and_changes_nothing(dcgan, contract, file, monkeypatch):
@@ -310,6 +312,13 @@ def test_the_schedule_that_comes_with_the_project(dcgan):
     path = "infra/schedule/retrain.yaml"
     done = dcgan("schedule", "apply", "-f", path, "--dry-run", "--set", "cluster.host=''")
     assert len(re.findall(r"^Mon \S+ 03:00 ", done.out, re.MULTILINE)) == 5
+
+
+def test_where_many_users_are(dcgan, contract, file):
+    contract.multi_user = True
+    me = ["--set", "cluster.namespace=me"]
+    assert applied(dcgan("schedule", "apply", "-f", file(), *me)) == "created"
+    assert applied(dcgan("schedule", "apply", "-f", file(), *me)) == "unchanged"
 
 
 def test_lists_what_others_made(dcgan, contract, at):

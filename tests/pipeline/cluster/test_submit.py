@@ -244,7 +244,10 @@ def test_failure_is_told_in_the_steps_words_and_with_its_code(dcgan, contract):
     name = run_of(dcgan("submit", *IMAGES, *options(contract.url)))
     (run,) = contract.runs.values()
     pod = f"dcgan-{run['run_id'][:5]}-system-container-impl-11"
-    contract.logs[pod] = b"[ingest] 12 files\n[ingest] error 3: no pictures in /dcgan/pictures\n"
+    contract.logs[pod] = (
+        b"[ingest] error 1: OSError: the first try\n"
+        b"[ingest] 12 files\n[ingest] error 3: no pictures in /dcgan/pictures\n"
+    )
     done = dcgan("runs", "show", name, "--wait", *options(contract.url), code=3)
     assert f"run {name} failed in ingest: no pictures in /dcgan/pictures" in done.err
     log = dcgan("runs", "logs", name, "ingest", *options(contract.url)).out
@@ -277,25 +280,29 @@ def test_following_outlives_a_broken_connection(dcgan, contract):
     assert ": succeeded" in dcgan("submit", *IMAGES, "--wait", *options(contract.url)).out
 
 
-def test_results_come_home(dcgan, contract, tmp_path):
+@pytest.mark.parametrize("multi_user", [False, True])
+@pytest.mark.parametrize("scheme", ["minio", "s3", "gs"])
+def test_results_come_home(dcgan, contract, tmp_path, scheme, multi_user):
+    contract.multi_user = multi_user
+    where = options(contract.url, "cluster.namespace=me")
     contract.phases = [("SUCCEEDED", {"collect": "SUCCEEDED"})]
-    name = run_of(dcgan("submit", *IMAGES, *options(contract.url)))
+    name = run_of(dcgan("submit", *IMAGES, *where))
     (run,) = contract.runs.values()
     lines = []
     for output, content in (("report", b"<!doctype html>"), ("gif", b"GIF89a"), ("metrics", b"{}")):
         key = f"v2/artifacts/dcgan/{run['run_id']}/evaluate/1f/{output}"
-        contract.objects["mlpipeline", key] = content
-        lines.append(f"[collect] {output} minio://mlpipeline/{key}\n")
+        contract.objects["gcs" if scheme == "gs" else scheme, "mlpipeline", key] = content
+        lines.append(f"[collect] {output} {scheme}://mlpipeline/{key}\n")
     pod = f"dcgan-{run['run_id'][:5]}-system-container-impl-01"
     contract.logs[pod] = "".join(lines).encode()
     home = tmp_path / "home"
-    dcgan("runs", "show", name, "--fetch", home, *options(contract.url))
+    dcgan("runs", "show", name, "--fetch", home, *where)
     assert {path.name: path.read_bytes() for path in home.iterdir()} == {
         "report.html": b"<!doctype html>",
         "dcgan.gif": b"GIF89a",
         "scores.json": b"{}",
     }
-    done = dcgan("runs", "show", name, "--fetch", home, *options(contract.url), code=2)
+    done = dcgan("runs", "show", name, "--fetch", home, *where, code=2)
     assert "is there already" in done.err
 
 
