@@ -113,7 +113,7 @@ def _profile_path(name: str) -> Path:
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         values = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         problem = one_line(getattr(error, "strerror", None) or error)
         raise UsageError(f"cannot read configuration {path}: {problem}") from None
     if not isinstance(values or {}, dict):
@@ -127,7 +127,7 @@ def _parse_override(text: str) -> dict[str, Any]:
         raise UsageError(f"--set {text}: write section.key=value, e.g. --set train.epochs=5")
     try:
         nested = yaml.safe_load(value)
-    except yaml.YAMLError:
+    except (ValueError, RecursionError, yaml.YAMLError):
         raise UsageError(f"--set {text}: {value!r} is no YAML value; quote it") from None
     for part in reversed(key.strip().split(".")):
         nested = {part: nested}

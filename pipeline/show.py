@@ -14,9 +14,9 @@ from pipeline.doctor import Check
 from pipeline.results import LATEST, TASKS, RunSummary
 
 
-def plain(text: str) -> str:
-    """Text in which rich sees no markup."""
-    return escape(text)
+def plain(text: str | None) -> str:
+    """Text in which rich sees no markup; a dash for none."""
+    return escape(text or "–")
 
 
 def step_line(line: LogLine) -> str:

@@ -1,6 +1,7 @@
 """Commands for Kubeflow: ``dcgan compile | submit | runs``."""
 
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -211,8 +212,15 @@ def _end_as(server: "KfpServer", run: "V2beta1Run") -> None:
 
 
 def _check_free(fetch: Path | None) -> None:
-    if fetch and fetch.exists():
-        raise UsageError(f"--fetch {fetch}: is there already; name a new folder")
+    if fetch is None:
+        return
+    try:
+        if fetch.exists():
+            raise UsageError(f"--fetch {fetch}: is there already; name a new folder")
+        with tempfile.TemporaryDirectory(dir=fetch.absolute().parent):
+            pass
+    except OSError as error:
+        raise UsageError(f"--fetch {fetch}: cannot write there ({error.strerror})") from None
 
 
 def _fetch(server: "KfpServer", run: "V2beta1Run", folder: Path) -> None:

@@ -51,7 +51,8 @@ def compile_pipeline(config: PipelineConfig) -> CompiledPipeline:
     started from Kubeflow's own pages is the same as one that is submitted.
     """
     cluster = config.cluster
-    notify_from = (cluster.ui_host or cluster.host) if cluster.webhook_secret else None
+    # Not cluster.host, which may be a port-forward of whoever compiles.
+    notify_from = cluster.ui_host if cluster.webhook_secret else None
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         # kfp speaks of its next version.
         warnings.simplefilter("ignore", FutureWarning)
@@ -93,6 +94,8 @@ def source_of(config: PipelineConfig) -> str:
             f"no pictures named that a cluster could read: copy them to the claim "
             f"{config.cluster.claim} and pass --images {config.cluster.mount_path}/…"
         )
+    if not source.isprintable():
+        raise UsageError(f"--images {source!r}: holds what no YAML can")
     return source
 
 

@@ -3,8 +3,9 @@
 import re
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from components.shared.errors import UsageError
 from components.shared.step_config import StepConfig
 
 CLAIMED_USER = 10001  # who the images' steps are, so who owns what is on the claim
@@ -14,6 +15,15 @@ _OptionalName = Annotated[str, Field(pattern=r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0
 _Cpu = Annotated[str, Field(pattern=r"^([0-9]+m|[0-9]*\.?[0-9]+)$", description="Cores, e.g. 2.")]
 _Memory = Annotated[str, Field(pattern=r"^[0-9]+(Mi|Gi|Ti|M|G|T)$", description="E.g. 4Gi.")]
 _MountPath = Annotated[str, Field(pattern=r"^/[^:]+$")]
+
+
+def refuse_password(address: str) -> None:
+    """Raise UsageError, which does not show it, for an address with a password in it."""
+    if "@" in address.partition("://")[2].partition("/")[0]:
+        raise UsageError(
+            "cluster.host or ui_host holds a name or password: leave it out, and put a token into "
+            "$KFP_TOKEN"
+        )
 
 
 def _name_no_moving_image(reference: str) -> str:
@@ -115,7 +125,9 @@ class ClusterConfig(StepConfig):
     """
 
     host: str = Field("", description="Address of the KFP API or UI; else $KFP_ENDPOINT.")
-    ui_host: str = Field("", description="For links, where the UI has another address.")
+    ui_host: str = Field(
+        "", description="Of the pages, for links; also in what the webhook is told."
+    )
     namespace: str = Field("", description="The user's, on a multi-user Kubeflow.")
     token_file: str = Field("", description="Bearer token, read anew at each request.")
     cookies_file: str = Field("", description="Value of the Cookie header.")
@@ -147,6 +159,12 @@ class ClusterConfig(StepConfig):
     train: TrainPod = TrainPod()
     evaluate: EvaluatePod = EvaluatePod()
     export: ExportPod = ExportPod()
+
+    @field_validator("host", "ui_host")
+    @classmethod
+    def _holds_no_password(cls, address: str) -> str:
+        refuse_password(address)
+        return address
 
     @property
     def checkpoint_root(self) -> str:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import kfp_server_api
 
 from components.shared.errors import UsageError
-from pipeline.cluster.config import ClusterConfig
+from pipeline.cluster.config import ClusterConfig, refuse_password
 
 HOST_VARIABLE = "KFP_ENDPOINT"
 TOKEN_VARIABLE = "KFP_TOKEN"
@@ -33,13 +33,14 @@ def host_of(config: ClusterConfig) -> str:
             "http://localhost:8080 after `kubectl port-forward -n kubeflow "
             "svc/ml-pipeline-ui 8080:80`"
         )
-    parts = urlsplit(host)
-    if parts.username or parts.password:
-        raise UsageError(
-            f"cluster.host holds a password: leave it out, and put a token into ${TOKEN_VARIABLE}"
-        )
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise UsageError(f"cluster.host (={host}): must begin with http:// or https://")
+    refuse_password(host)
+    try:
+        parts = urlsplit(host)
+        whole = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:  # of the port, or of an IPv6 address
+        whole = False
+    if not whole:
+        raise UsageError(f"cluster.host (={host}): is no address; write e.g. http://localhost:8080")
     return host.rstrip("/")
 
 
@@ -58,6 +59,8 @@ class Credentials:
         cookies = os.environ.get(COOKIES_VARIABLE, "").strip()
         if not cookies and config.cookies_file:
             cookies = _read("cluster.cookies_file", config.cookies_file)
+        if config.client_key_file and not config.client_certificate_file:
+            raise UsageError("cluster.client_key_file needs cluster.client_certificate_file")
         self._cookies = _header(cookies, COOKIES_VARIABLE)
         self._seen = {part.partition("=")[2].strip() for part in self._cookies.split(";")}
         self.token()
@@ -88,15 +91,15 @@ class Credentials:
         token = self._token
         if not token and self._token_file:
             token = _read("cluster.token_file", self._token_file)
-            if not token:
-                raise UsageError(f"cluster.token_file (={self._token_file}): the file is empty")
+        token = token.removeprefix("Bearer ")
         if token:
             self._seen.add(token)
         return _header(token, TOKEN_VARIABLE)
 
     def redact(self, text: str) -> str:
         """The text without any of the secrets."""
-        for secret in self._seen - {""}:
+        # A short one is no secret, and may be part of any word.
+        for secret in sorted(filter(lambda one: len(one) > 3, self._seen), key=len, reverse=True):
             text = text.replace(secret, "…")
         return text
 
@@ -111,11 +114,15 @@ class Credentials:
 
 
 def _read(key: str, path: str) -> str:
+    # The path is not shown: it may be the secret itself, put there by mistake.
     try:
-        return Path(path).expanduser().read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "no text"
-        raise UsageError(f"{key} (={path}): cannot be read: {reason}") from None
+        text = Path(path).expanduser().read_text().strip()
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "no text, or no path"
+        raise UsageError(f"the file that {key} names cannot be read: {reason}") from None
+    if not text:
+        raise UsageError(f"the file that {key} names is empty")
+    return text
 
 
 def _header(value: str, variable: str) -> str:

@@ -64,5 +64,9 @@ def _check(cron: str, name: str, field: str) -> None:
             f"cron {cron!r}: {name} {field!r}: write *, numbers, names, ranges (1-5), lists "
             "(1,15) and steps (*/10)"
         )
-    if name == FIELDS[-1] and "7" in field:
-        raise UsageError(f"cron {cron!r}: {name} {field!r}: write 0 for Sunday, 1 to 6, or names")
+    if name == FIELDS[-1] and ("7" in field or re.search(r"(^|,)\w+/", field)):
+        # Where 7 is a Sunday too, 1/2 goes on to it; in Kubeflow it does not.
+        raise UsageError(
+            f"cron {cron!r}: {name} {field!r}: write 0 for Sunday, 1 to 6, or names; and steps "
+            "of a range, as in 1-6/2"
+        )

@@ -1,7 +1,6 @@
 """What a run on Kubeflow leaves: logs of its pods, and files to take home."""
 
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from kfp_server_api import V2beta1Run
 
@@ -10,11 +9,12 @@ from components.shared.errors import PipelineError, UsageError
 from components.shared.files import complete_or_absent
 from components.shared.process import LogLine, parse_log_line
 from pipeline.cluster.runs import pods_of
-from pipeline.cluster.server import KfpServer, ServerError
+from pipeline.cluster.server import KfpServer, NotFound, ServerError
 from pipeline.results import TASKS
 
 COLLECT = "collect"  # the task that names the others' files
 _FILES = {"report": REPORT, "gif": GIF, "metrics": SCORES}
+_BEGINS = {"report": b"<", "gif": b"GIF8", "metrics": b"{"}
 _SOURCES = {"minio": "minio", "s3": "s3", "gs": "gcs"}  # scheme → what the UI calls it
 
 
@@ -77,7 +77,7 @@ def fetch(server: KfpServer, run: V2beta1Run, folder: Path) -> list[Path]:
         PipelineError: The log or a file is not to be had.
     """
     lines = map(parse_log_line, log_of(server, run, COLLECT).splitlines())
-    uris = dict(line.message.split(" ", 1) for line in lines if line and "://" in line.message)
+    uris = dict(line.message.partition(" ")[::2] for line in lines if line)
     if missing := _FILES.keys() - uris.keys():
         raise PipelineError(
             f"run {run.display_name} does not say where its {', '.join(sorted(missing))} is; "
@@ -85,17 +85,25 @@ def fetch(server: KfpServer, run: V2beta1Run, folder: Path) -> list[Path]:
         )
     with complete_or_absent(folder) as target:
         for name, file in _FILES.items():
-            (target / file).write_bytes(_artifact(server, uris[name]))
+            content = _artifact(server, uris[name])
+            if not content.startswith(_BEGINS[name]):  # a page in its place
+                raise PipelineError(
+                    f"{server.host} gave something else for {uris[name]}: cluster.host must be "
+                    "the UI's server, and the log-in be good"
+                )
+            (target / file).write_bytes(content)
     return [folder / file for file in _FILES.values()]
 
 
 def _artifact(server: KfpServer, uri: str) -> bytes:
-    parts = urlsplit(uri)
-    if parts.scheme not in _SOURCES:
+    scheme, _, path = uri.partition("://")
+    bucket, _, key = path.partition("/")
+    if scheme not in _SOURCES:
         raise PipelineError(f"cannot fetch {uri}: the UI's server reads minio, s3 and gs")
-    query = {
-        "source": _SOURCES[parts.scheme],
-        "bucket": parts.netloc,
-        "key": parts.path.lstrip("/"),
-    }
-    return server.get_raw("/artifacts/get", query | server.scope)
+    query = {"source": _SOURCES[scheme], "bucket": bucket, "key": key}
+    try:
+        return server.get_raw("/artifacts/get", query | server.scope)
+    except NotFound:
+        raise PipelineError(
+            f"{server.host} has no {uri}: cluster.host must be the UI's server"
+        ) from None

@@ -10,14 +10,17 @@ from typing import NamedTuple
 
 from kfp_server_api import V2beta1PipelineTaskDetail, V2beta1Run
 
-from components.shared.errors import UsageError
-from pipeline.cluster.server import KfpServer, NotFound
+from components.shared.errors import UsageError, one_line
+from pipeline.cluster.server import KfpServer, NotFound, ServerError
 from pipeline.results import TASKS
 
 _ENDED = {"SUCCEEDED", "SKIPPED", "FAILED", "CANCELED"}
 _POLL_SECONDS = 5
+_LOSSES = 30  # looks in a row that fail, each after the tries of one request
 _SLACK = timedelta(seconds=1)  # the server's times are whole seconds
 _EXECUTOR = "executor"  # how Argo shows the pod of any task
+# Kubeflow's names for a pod that runs a step: of a task with retries, and of one without.
+_TEMPLATES = ("retry-system-container-impl", "system-container-impl")
 
 
 class Task(NamedTuple):
@@ -86,12 +89,24 @@ def stop(server: KfpServer, run: V2beta1Run) -> bool:
 
 def follow(server: KfpServer, run: V2beta1Run) -> Iterator[V2beta1Run]:
     """The run as it is now, then again and again until it has ended."""
-    stopped = False
+    stopped, lost = False, 0
     while True:
-        now = server.call(server.runs.run_service_get_run, run.run_id)
+        try:
+            now = server.call(server.runs.run_service_get_run, run.run_id)
+        except ServerError:  # a run outlives a restart of the server; so should its follower
+            lost += 1
+            if lost == _LOSSES:
+                raise
+            time.sleep(_POLL_SECONDS)
+            continue
+        lost = 0
         stopped = stopped or now.state == "CANCELING"
         if stopped and now.state == "FAILED":
             now.state = "CANCELED"
+        if now.error and not now.state:  # all that a server gives of a run that it cannot read
+            raise ServerError(
+                f"{server.host} cannot read run {run.run_id}: {one_line(now.error.message)}"
+            )
         yield now
         if has_ended(now):
             return
@@ -113,18 +128,39 @@ def pods_of(run: V2beta1Run, task: str) -> list[str]:
     """Names of the pods that a task may have run in, the last try last.
 
     The API names no pods. It gives Argo's node ids, <workflow>-<hash>, from which Argo makes
-    the names of pods; and which `executor` is whose, only its time tells.
+    the names of pods, by way of the template: tasks that may be tried again have another.
     """
     rows = _rows(run)
     row = next((row for row in rows if row.display_name == task), None)
     if row is None:
         return []
-    holders = [one for one in (row, _executor(row, rows)) if one]
-    nodes = [child.pod_name for one in holders for child in one.child_tasks or ()]
     return [
-        re.sub(r"-(\d+)$", r"-system-container-impl-\1", node)
-        for node in dict.fromkeys(filter(None, nodes))
+        re.sub(r"-(\d+)$", rf"-{template}-\1", node)
+        for node in dict.fromkeys([*_children(row), *_tries(row, rows)])
+        for template in _TEMPLATES
     ]
+
+
+def _tries(row: V2beta1PipelineTaskDetail, rows: list[V2beta1PipelineTaskDetail]) -> list[str]:
+    """Ids of the nodes of a task's tries, where it may be tried again.
+
+    They are children of an `executor` that does not say whose it is. But a node's id ends in
+    the 32-bit FNV-1a hash of its name, and the first try's name is its parent's and "(0)".
+    """
+    first = set()
+    for node in _children(row):
+        workflow, _, digits = node.rpartition("-")
+        if digits.isdecimal():
+            digest = int(digits)
+            for byte in b"(0)":
+                digest = (digest ^ byte) * 0x01000193 % 2**32
+            first.add(f"{workflow}-{digest}")
+    executors = [_children(one) for one in rows if one.display_name == _EXECUTOR]
+    return next((nodes for nodes in executors if first & set(nodes)), [])
+
+
+def _children(row: V2beta1PipelineTaskDetail) -> list[str]:
+    return [child.pod_name for child in row.child_tasks or () if child.pod_name]
 
 
 def _rows(run: V2beta1Run) -> list[V2beta1PipelineTaskDetail]:
@@ -134,21 +170,21 @@ def _rows(run: V2beta1Run) -> list[V2beta1PipelineTaskDetail]:
 
 def _task_state(row: V2beta1PipelineTaskDetail, rows: list[V2beta1PipelineTaskDetail]) -> str:
     """The API has no state for a cache hit: the task has succeeded, and its pod is skipped."""
-    pod = _executor(row, rows)
-    if row.state == "SUCCEEDED" and pod is not None and pod.state == "SKIPPED":
+    if row.state == "SUCCEEDED" and not _tries(row, rows) and _is_skipped(row, rows):
         return "cached"
     return (row.state or "omitted").lower()
 
 
-def _executor(
-    row: V2beta1PipelineTaskDetail, rows: list[V2beta1PipelineTaskDetail]
-) -> V2beta1PipelineTaskDetail | None:
-    """The row of a task's own pod, which begins when the task does."""
-    if not _is_set(row.start_time):
-        return None
-    pods = [pod for pod in rows if pod.display_name == _EXECUTOR and _is_set(pod.start_time)]
-    pod = min(pods, key=lambda pod: abs(pod.start_time - row.start_time), default=None)
-    return pod if pod and abs(pod.start_time - row.start_time) <= _SLACK else None
+def _is_skipped(row: V2beta1PipelineTaskDetail, rows: list[V2beta1PipelineTaskDetail]) -> bool:
+    """Whether a pod is skipped that would have begun with the task; a skipped one has no id."""
+    return any(
+        pod.display_name == _EXECUTOR
+        and pod.state == "SKIPPED"
+        and _is_set(pod.start_time)
+        and _is_set(row.start_time)
+        and abs(pod.start_time - row.start_time) <= _SLACK
+        for pod in rows
+    )
 
 
 def _seconds(row: V2beta1PipelineTaskDetail) -> float | None:

@@ -33,7 +33,7 @@ from pipeline.cluster.submit import (
 )
 from pipeline.config import PipelineConfig, explain, load_config
 
-_DEFAULT_ACCOUNTS = {"", "pipeline-runner", "default-editor"}
+_MADE_BY = "Made by `dcgan schedule apply`"
 
 Action = Literal["created", "updated", "unchanged"]
 
@@ -88,7 +88,7 @@ def read_schedule(path: Path) -> Schedule:
     """
     try:
         values = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         problem = one_line(getattr(error, "strerror", None) or error)
         raise UsageError(f"cannot read schedule {path}: {problem}") from None
     if not isinstance(values, dict):
@@ -140,9 +140,10 @@ def apply(
 
 
 def list_schedules(server: KfpServer) -> list[V2beta1RecurringRun]:
-    """All recurring runs of this pipeline's experiments, by name."""
+    """All recurring runs that `apply` made, by name."""
     listing = server.recurring_runs.recurring_run_service_list_recurring_runs
-    return sorted(server.pages(listing, **server.scope), key=lambda one: one.display_name)
+    found = filter(_is_ours, server.pages(listing, **server.scope))
+    return sorted(found, key=lambda one: one.display_name or "")
 
 
 def set_enabled(server: KfpServer, name: str, enabled: bool) -> bool:
@@ -178,7 +179,7 @@ def _wanted(
 ) -> V2beta1RecurringRun:
     return V2beta1RecurringRun(
         display_name=schedule.name,
-        description=f"Made by `dcgan schedule apply`; {schedule.cron} in {schedule.time_zone}.",
+        description=_description(config),
         experiment_id=experiment,
         pipeline_version_reference=version and version.reference,
         runtime_config=runtime_config(config),
@@ -192,10 +193,18 @@ def _wanted(
     )
 
 
+def _description(config: PipelineConfig) -> str:
+    return f"{_MADE_BY} for the account {config.cluster.service_account or 'of the server'}"
+
+
 def _differences(one: V2beta1RecurringRun, wanted: V2beta1RecurringRun) -> list[str]:
     """What is not as wanted, in the words of the schedule's file."""
     pairs = {key: (_facts(one)[key], value) for key, value in _facts(wanted).items()}
     changed = [key for key, (is_now, value) in pairs.items() if is_now != value]
+    # Where no account is asked for the server fills in its own, so what was asked for is noted.
+    asked_for = one.service_account if wanted.service_account else None
+    if (asked_for, one.description) != (wanted.service_account, wanted.description):
+        changed.append("service account")
     return changed + _changed_parameters(
         one.runtime_config and one.runtime_config.parameters, wanted.runtime_config.parameters
     )
@@ -206,7 +215,6 @@ def _facts(one: V2beta1RecurringRun) -> dict[str, Any]:
         one.pipeline_version_reference, one.runtime_config, one.trigger,
     )  # fmt: skip
     schedule = trigger and trigger.cron_schedule
-    account = one.service_account or ""
     return {
         "cron": schedule and schedule.cron,
         "catch_up": not one.no_catchup,
@@ -215,8 +223,6 @@ def _facts(one: V2beta1RecurringRun) -> dict[str, Any]:
         "pipeline version": reference and reference.pipeline_version_id,
         "experiment": one.experiment_id,
         "pipeline root": (runtime and runtime.pipeline_root) or "",
-        # The server fills in its own where none is asked for.
-        "service account": "" if account in _DEFAULT_ACCOUNTS else account,
     }
 
 
@@ -255,7 +261,17 @@ def _make_so(
 
 def _all_named(server: KfpServer, name: str) -> list[V2beta1RecurringRun]:
     listing = server.recurring_runs.recurring_run_service_list_recurring_runs
-    return list(server.named(listing, name, **server.scope))
+    found = list(server.named(listing, name, **server.scope))
+    if not all(map(_is_ours, found)):
+        raise UsageError(
+            f"schedule {name!r} on {server.host} was not made by `dcgan schedule apply`: give "
+            "yours another name, or delete that one on Kubeflow's pages"
+        )
+    return found
+
+
+def _is_ours(one: V2beta1RecurringRun) -> bool:
+    return (one.description or "").startswith(_MADE_BY)
 
 
 def _of_name(server: KfpServer, name: str) -> list[V2beta1RecurringRun]:

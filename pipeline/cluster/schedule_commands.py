@@ -61,7 +61,7 @@ def list_schedules(config: Config = None, overrides: Overrides = None) -> None:
         cron = one.trigger and one.trigger.cron_schedule
         table.add_row(
             plain(one.display_name),
-            from_kubeflow(cron.cron) if cron else "–",
+            from_kubeflow(cron.cron) if cron and cron.cron else "–",
             "[green]on[/]" if one.mode == "ENABLE" else "[yellow]paused[/]",
             local(one.created_at),
         )

@@ -92,6 +92,8 @@ class KfpServer:
 
     def _greet(self) -> None:
         health = self._health()
+        if health.get("apiServerReady") is False:
+            raise ServerError(f"the API behind {self.host} is not ready: try again")
         # The UI's server, which passes most requests on, answers this one itself.
         self.version = str(health.get("tag_name") or health.get("apiServerTagName") or "")
         if health.get("multi_user") or health.get("apiServerMultiUser"):
@@ -131,9 +133,9 @@ class KfpServer:
                 failure = self._explain(error)
                 if once or not _may_pass(error):
                     raise failure from None
-                hung = landed is not None and isinstance(error, ReadTimeoutError)
+                hung = landed is not None and _may_go_on(error)
             if pause is None:
-                raise failure
+                raise ServerError(f"{failure}; it may still do it") if hung else failure
             time.sleep(pause)
             if landed and (found := landed()) is not None:
                 return found
@@ -147,20 +149,23 @@ class KfpServer:
         self, path: str, query: Mapping[str, str] | None = None, once: bool = False
     ) -> bytes:
         """Body of a GET of any path of the host, with the same credentials."""
-        answer = self.call(
-            self._client.call_api, path, "GET",
-            query_params=list((query or {}).items()), auth_settings=["Bearer"],
-            _preload_content=False, once=once,
-        )  # fmt: skip
-        body: bytes = answer.data
-        return body
+
+        def read(**options: Any) -> bytes:
+            answer = self._client.call_api(
+                path, "GET", query_params=list((query or {}).items()),
+                auth_settings=["Bearer"], _preload_content=False, **options,
+            )  # fmt: skip
+            body: bytes = answer.data
+            return body
+
+        return self.call(read, once=once)
 
     def _health(self) -> dict[str, Any]:
         """What the server says of itself; which keys, depends on its version."""
         # Read raw: kfp_server_api drops the version.
         try:
             answer = json.loads(self.get_raw("/apis/v2beta1/healthz"))
-        except ValueError:
+        except (ValueError, NotFound):
             answer = None
         if not isinstance(answer, dict):
             raise UsageError(
@@ -175,7 +180,7 @@ class KfpServer:
         while True:
             answer = self.call(request, *args, page_token=token, page_size=_PAGE, **kwargs)
             (items,) = answer.openapi_types.keys() - _NO_ITEMS
-            yield from getattr(answer, items) or ()
+            yield from filter(None, getattr(answer, items) or ())
             token = answer.next_page_token
             if not token:
                 return
@@ -185,23 +190,39 @@ class KfpServer:
     ) -> Iterator[Any]:
         """Items of a list request of exactly this display name."""
         condition = {"operation": "EQUALS", "key": "display_name", "string_value": name}
-        found = self.pages(request, *args, filter=json.dumps({"predicates": [condition]}), **kwargs)
+        text = json.dumps({"predicates": [condition]})
+        # Servers decode a filter as an URL once too often.
+        text = text.replace("%", r"\u0025").replace("+", r"\u002b")
+        found = self.pages(request, *args, filter=text, **kwargs)
         # Servers compare without regard to case.
         return (item for item in found if item.display_name == name)
 
     def _once(self, request: Callable[..., _T], *args: Any, **kwargs: Any) -> _T:
         try:
             answer = request(*args, _request_timeout=_TIMEOUT, **kwargs)
-        except (AttributeError, UnicodeDecodeError) as error:
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
             # kfp_server_api stumbles over a failure whose body is none, as when TLS fails.
             if isinstance(error.__context__, ApiException):
                 raise error.__context__ from None
-            raise
-        if kwargs.get("_preload_content", True):
-            kind = self._client.last_response.urllib3_response.headers.get("content-type", "")
-            if kind.startswith("text/html"):  # kfp_server_api would take it for an empty answer
-                raise ApiException(status=302, reason="a page in place of data")
+            raise self._no_data() from error
+        if isinstance(answer, bytes):
+            return answer
+        response = self._client.last_response
+        kind = response.urllib3_response.headers.get("content-type", "")
+        if kind.startswith("text/html"):
+            raise ApiException(status=302, reason="a page in place of data")
+        try:  # kfp_server_api takes anything else for an empty answer
+            is_data = isinstance(json.loads(response.data), dict)
+        except ValueError:
+            is_data = False
+        if not is_data:
+            raise self._no_data()
         return answer
+
+    def _no_data(self) -> ServerError:
+        return ServerError(
+            f"{self.host} answered with what is no data of Kubeflow Pipelines: check cluster.host"
+        )
 
     def _explain(self, error: ApiException | HTTPError) -> PipelineError:
         """An error's meaning in one line, with no credentials in it."""
@@ -251,5 +272,15 @@ class KfpServer:
 _NO_ITEMS = {"total_size", "next_page_token"}
 
 
+def _may_go_on(error: ApiException | HTTPError) -> bool:
+    """Whether the server may still be at work: we, or a proxy, have only stopped waiting."""
+    if isinstance(error, ApiException):
+        return error.status in {408, 504}
+    return isinstance(error, ReadTimeoutError)
+
+
 def _may_pass(error: ApiException | HTTPError) -> bool:
-    return error.status in _PASSING if isinstance(error, ApiException) else True
+    if isinstance(error, ApiException):
+        # kfp_server_api takes a connection that breaks for one that was never secure.
+        return error.status in _PASSING or (not error.status and "EOF" in str(error.reason))
+    return True

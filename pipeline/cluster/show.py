@@ -65,7 +65,7 @@ def run_list(runs: Sequence[V2beta1Run]) -> Table:
         table.add_column(column, overflow="fold")
     for run in runs:
         took = None
-        if run.finished_at and run.finished_at.year > 1970:
+        if run.created_at and run.finished_at and run.finished_at.year > 1970:
             took = (run.finished_at - run.created_at).total_seconds()
         state = state_of(run).lower()
         colour = _COLOURS.get(state, "yellow")
@@ -75,9 +75,9 @@ def run_list(runs: Sequence[V2beta1Run]) -> Table:
     return table
 
 
-def local(moment: datetime) -> str:
-    """A time as this machine's clock has it."""
-    return f"{moment.astimezone():%Y-%m-%d %H:%M}"
+def local(moment: datetime | None) -> str:
+    """A time as this machine's clock has it; a dash for what is not known."""
+    return f"{moment.astimezone():%Y-%m-%d %H:%M}" if moment else "–"
 
 
 def duration(seconds: float | None) -> str:

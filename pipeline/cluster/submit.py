@@ -65,8 +65,9 @@ def check_config(config: PipelineConfig) -> list[str]:
         UsageError: Images of no registry, or pictures that no pod could see.
     """
     for step, image in images_of(config).items():
-        registry = image.split("/")[0]
-        if not (registry == "localhost" or set(registry) & {".", ":"} or config.cluster.registry):
+        registry, slash, _ = image.partition("/")
+        known = slash and (registry == "localhost" or set(registry) & {".", ":"})
+        if not known and (step in config.cluster.images or not config.cluster.registry):
             raise UsageError(
                 f"cluster.registry is empty, so no node could pull {image}: set it as given to "
                 "`make images REGISTRY=… PUSH=1` (localhost for images loaded onto the nodes), "

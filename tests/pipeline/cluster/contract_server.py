@@ -15,6 +15,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from http.server import ThreadingHTTPServer
 from typing import NamedTuple
+from urllib.parse import unquote_plus
 
 import kfp_server_api
 import yaml
@@ -137,7 +138,8 @@ class ContractServer:
     def get_run(self, run_id):
         run = self._get(self.runs, run_id, "Run")
         if run["state"] == "CANCELING":
-            self._enter(run, "FAILED")
+            # Written down at the next report only, and FAILED at the one after.
+            self._enter(run, "CANCELING" if run.pop("_asked_to_stop", False) else "FAILED")
         elif run["state"] in {"PENDING", "RUNNING"} and run["_phases"]:
             state, tasks = run["_phases"].pop(0)
             if state != run["state"]:
@@ -149,7 +151,7 @@ class ContractServer:
         run = self._get(self.runs, run_id, "Run")
         if run["state"] not in {"PENDING", "RUNNING"}:
             raise Refusal(400, 3, f"Failed to terminate run {run_id}. Row not found")
-        self._enter(run, "CANCELING")
+        run["state"], run["_asked_to_stop"] = "CANCELING", True
         return {}
 
     def create_recurring(self, body):
@@ -247,7 +249,8 @@ def _matches(item, query):
         item.get("namespace"), item.get("_namespace"),
     }:  # fmt: skip
         return False
-    conditions = json.loads(query.get("filter") or "{}").get("predicates", [])
+    # The server decodes it once more than was encoded.
+    conditions = json.loads(unquote_plus(query.get("filter") or "{}")).get("predicates", [])
     for condition in conditions:
         if condition["key"] not in {"display_name", "name", "recurring_run_id"}:
             raise Refusal(400, 3, f'no support for filtering on "{condition["key"]}"')
@@ -256,24 +259,39 @@ def _matches(item, query):
     return True
 
 
+def node_id(run_id, name):
+    """Argo's id of a node of a run: the workflow's name, and a hash (32-bit FNV-1a) of its own."""
+    workflow, digest = f"dcgan-{run_id[:5]}", 0x811C9DC5
+    for byte in f"{workflow}.root.{name}".encode():
+        digest = (digest ^ byte) * 0x01000193 % 2**32
+    return f"{workflow}-{digest}"
+
+
+def pod_of(run_id, task, attempt=0):
+    """Name of a pod: the template of what may be tried again stands before the hash."""
+    workflow, _, digest = node_id(run_id, f"{task}.executor({attempt})").rpartition("-")
+    return f"{workflow}-retry-system-container-impl-{digest}"
+
+
 def argo_rows(run_id, tasks):
-    """Rows as Argo's nodes give them for tasks → state (`cached` for a cache hit)."""
-    workflow, begin, rows = f"dcgan-{run_id[:5]}", now() - timedelta(hours=1), []
-    for number, (name, state) in enumerate(tasks.items()):
-        start = text_of(begin + timedelta(minutes=number))
-        open_ended = state in {"RUNNING", "PENDING"}
-        end = (
-            "0001-01-01T00:00:00Z"
-            if open_ended
-            else text_of(begin + timedelta(minutes=number, seconds=50))
-        )
-        row = {"run_id": run_id, "start_time": start, "end_time": end}
-        pod = {**row, "display_name": "executor", "state": state}
-        task = {**row, "display_name": name, "state": state}
+    """Rows as Argo's nodes give them for tasks → state (`cached` for a cache hit).
+
+    All but collect, which begins with the task before it, begin a minute after the last.
+    """
+    begin, rows = now() - timedelta(hours=1), []
+    for name, state in tasks.items():
+        begin += timedelta(minutes=name != "collect")
+        running = state in {"RUNNING", "PENDING"}
+        end = "0001-01-01T00:00:00Z" if running else text_of(begin + timedelta(seconds=50))
+        row = {"run_id": run_id, "start_time": text_of(begin), "end_time": end, "state": state}
         if state == "cached":
-            task["state"], pod["state"] = "SUCCEEDED", "SKIPPED"
+            rows.append({**row, "display_name": "executor", "state": "SKIPPED"})
+            row["state"] = "SUCCEEDED"
         else:
-            pod["child_tasks"] = [{"pod_name": f"{workflow}-{number}1"}]
-        task["child_tasks"] = [{"pod_name": f"{workflow}-{number}0"}]
-        rows += [{**row, "display_name": f"{name}-driver", "state": "SUCCEEDED"}, task, pod]
+            tries = [{"pod_name": node_id(run_id, f"{name}.executor({n})")} for n in range(2)]
+            rows.append({**row, "display_name": "executor", "child_tasks": tries})
+            rows.append({**row, "display_name": "executor(0)"})
+        executor = [{"pod_name": node_id(run_id, f"{name}.executor")}]
+        rows.append({**row, "display_name": name, "child_tasks": executor})
+        rows.append({**row, "display_name": f"{name}-driver", "state": "SUCCEEDED"})
     return [{"run_id": run_id, "execution_id": "7"}, *rows]

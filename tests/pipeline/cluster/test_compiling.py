@@ -274,6 +274,7 @@ def test_same_configuration_same_file_and_nothing_heavy_is_imported(tmp_path):
         ("cluster.images.train=ghcr.io/me/train", "must end in a digest"),
         ("cluster.images.train=ghcr.io/me/train:latest", "must end in a digest"),
         ("cluster.images.trian=ghcr.io/me/train:v1", "cluster.images.trian"),
+        ("cluster.images.train=train:v1", "cluster.registry is empty"),
         ("cluster.train.gpus=-1", "cluster.train.gpus (=-1): must be a whole number, ≥ 0"),
         ("cluster.train.gpu=1", "did you mean cluster.train.gpus?"),
         ("cluster.train.memory=lots", "cluster.train.memory"),

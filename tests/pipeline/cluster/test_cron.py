@@ -35,6 +35,7 @@ def test_what_people_wrote_elsewhere_is_shown_as_it_is():
         ("*/0 3 * * *", "bad minute"),
         ("0 3 30 2 *", "bad day-of-month"),
         ("0 3 * * 7", "write 0 for Sunday"),  # Kubeflow's parser knows 0 to 6
+        ("0 3 * * 1/2", "steps of a range"),
         ("0 3 * * 5-7", "write 0 for Sunday"),
         ("0 3 L * *", "day of month 'L': write"),  # cronsim knows it, Kubeflow does not
         ("0 3 * * 5#2", "day of week '5#2': write"),

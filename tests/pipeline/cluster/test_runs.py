@@ -16,6 +16,7 @@ from rich.console import Console
 from pipeline.cluster.runs import Task, state_of, tasks_of
 from pipeline.cluster.show import Progress
 from tests.pipeline.cluster.conftest import options
+from tests.pipeline.cluster.contract_server import pod_of
 
 IMAGES = ("--images", "/dcgan/pictures")
 
@@ -131,10 +132,9 @@ def test_log_of_all_tries(dcgan, contract):
     contract.phases = [("RUNNING", {"fingerprint": "SUCCEEDED", "train": "RUNNING"})]
     dcgan("submit", *IMAGES, "--name", "one", *options(contract.url))
     (run,) = contract.runs.values()
-    workflow = f"dcgan-{run['run_id'][:5]}"
-    contract.logs[f"{workflow}-system-container-impl-10"] = b"[train] epoch 1"
-    contract.logs[f"{workflow}-system-container-impl-11"] = b"[train] epoch 2\n"
-    contract.logs[f"{workflow}-system-container-impl-01"] = b"[fingerprint] done\n"
+    contract.logs[pod_of(run["run_id"], "train", 0)] = b"[train] epoch 1"
+    contract.logs[pod_of(run["run_id"], "train", 1)] = b"[train] epoch 2\n"
+    contract.logs[pod_of(run["run_id"], "fingerprint")] = b"[fingerprint] done\n"
     out = dcgan("runs", "logs", "one", *options(contract.url)).out
     assert out == "[train] epoch 1\n[train] epoch 2\n"
 
@@ -144,8 +144,7 @@ def test_log_through_the_uis_server(dcgan, contract, monkeypatch):
     contract.phases = [("RUNNING", {"train": "RUNNING"})]
     dcgan("submit", *IMAGES, "--name", "one", *options(contract.url))
     (run,) = contract.runs.values()
-    pod = f"dcgan-{run['run_id'][:5]}-system-container-impl-01"
-    contract.logs[pod] = b"[train] epoch 1\n"
+    contract.logs[pod_of(run["run_id"], "train")] = b"[train] epoch 1\n"
     contract.is_ui = True
     assert dcgan("runs", "logs", "one", *options(contract.url)).out == "[train] epoch 1\n"
 

@@ -155,12 +155,11 @@ def test_what_was_changed_on_the_server_is_seen(dcgan, contract, file):
     dcgan("schedule", "apply", "-f", file())
     (job,) = contract.recurring.values()
     job["runtime_config"]["parameters"]["train_config"]["epochs"] = 1
-    job["service_account"] = "somebody"
     action = applied(dcgan("schedule", "apply", "-f", file()))
-    assert action == "updated (service account, train.epochs)"
+    assert action == "updated (train.epochs)"
 
 
-@pytest.mark.parametrize("account", ["pipeline-runner", "default-editor"])
+@pytest.mark.parametrize("account", ["pipeline-runner", "default-editor", "pipeline-runner-dspa"])
 def test_accounts_that_the_server_fills_in_are_no_change(dcgan, contract, file, account):
     dcgan("schedule", "apply", "-f", file())
     (job,) = contract.recurring.values()
@@ -314,15 +313,31 @@ def test_the_schedule_that_comes_with_the_project(dcgan):
     assert len(re.findall(r"^Mon \S+ 03:00 ", done.out, re.MULTILINE)) == 5
 
 
+def test_an_account_that_is_no_longer_asked_for(dcgan, contract, file):
+    dcgan("schedule", "apply", "-f", file(), "--set", "cluster.service_account=dcgan")
+    assert applied(dcgan("schedule", "apply", "-f", file())) == "updated (service account)"
+
+
+def test_other_peoples_schedules_are_left_alone(dcgan, contract, file, at):
+    dcgan("schedule", "apply", "-f", file())
+    (job,) = contract.recurring.values()
+    job["description"] = "Bob's"
+    before = dict(job)
+    for command in (
+        ["apply", "-f", file(cron="0 5 * * *")],
+        *([one, file.name, *at] for one in ("pause", "resume", "delete", "run-now")),
+    ):
+        done = dcgan("schedule", *command, code=2)
+        assert "was not made by `dcgan schedule apply`" in done.err
+    assert dcgan("schedule", "list", *at).out == "no schedules yet\n"
+    assert list(contract.recurring.values()) == [before]
+
+
 def test_where_many_users_are(dcgan, contract, file):
     contract.multi_user = True
     me = ["--set", "cluster.namespace=me"]
     assert applied(dcgan("schedule", "apply", "-f", file(), *me)) == "created"
     assert applied(dcgan("schedule", "apply", "-f", file(), *me)) == "unchanged"
-
-
-def test_lists_what_others_made(dcgan, contract, at):
-    assert dcgan("schedule", "list", *at).out == "no schedules yet\n"
 
 
 def test_host_options_go_over_the_files(dcgan, contract, file):

@@ -35,10 +35,13 @@ def test_host_may_come_from_the_environment(dcgan, contract, monkeypatch):
     ("host", "message"),
     [
         ("''", "no server named: set cluster.host or $KFP_ENDPOINT"),
-        ("kubeflow.example", "must begin with http:// or https://"),
-        ("https://", "must begin with http:// or https://"),
-        ("https://me:hunter2@kubeflow.example", "cluster.host holds a password"),
-        ("https://hunter2@kubeflow.example", "cluster.host holds a password"),
+        ("kubeflow.example", "(=kubeflow.example): is no address"),
+        ("https://", "(=https://): is no address"),
+        ("http://[::1", "is no address"),
+        ("http://localhost:99999", "is no address"),
+        ("http://localhost:x", "is no address"),
+        ("https://me:hunter2@kubeflow.example", "holds a name or password"),
+        ("https://hunter2@kubeflow.example", "holds a name or password"),
     ],
 )
 def test_host_that_is_none(dcgan, host, message):
@@ -169,15 +172,19 @@ def test_token_that_no_header_can_hold(dcgan, contract, monkeypatch, token):
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(None, "No such file"), ("", "the file is empty"), (b"\xff", "no text")],
+    [
+        (None, "cannot be read: No such file"),
+        ("", "is empty"),
+        (b"\xff", "cannot be read: no text"),
+    ],
 )
 def test_token_file_without_a_token(dcgan, contract, tmp_path, content, message):
     file = tmp_path / "token"
     if content is not None:
         file.write_bytes(content if isinstance(content, bytes) else content.encode())
     done = dcgan("runs", "list", *options(contract.url, f"cluster.token_file={file}"), code=2)
-    assert f"cluster.token_file (={file})" in done.err
-    assert message in done.err
+    assert f"the file that cluster.token_file names {message}" in done.err
+    assert str(file) not in done.err  # what stands there may be the token itself
 
 
 def test_token_is_in_nothing_that_is_sent_to_be_kept(dcgan, login, monkeypatch):
@@ -231,6 +238,40 @@ def test_the_uis_server_in_front(dcgan, contract):
     assert "serves many users" in dcgan(*submit, code=2).err
     contract.multi_user = False
     assert "is Kubeflow Pipelines 1.8.5" in dcgan(*submit, code=2).err
+
+
+def test_the_uis_server_in_front_of_none(dcgan, contract, monkeypatch):
+    monkeypatch.setattr(contract, "health", lambda: b'{"apiServerReady": false}')
+    done = dcgan("runs", "list", *options(contract.url), code=1)
+    assert "is not ready: try again" in done.err
+
+
+@pytest.mark.parametrize("key", ["host", "ui_host"])
+def test_a_password_comes_into_no_file(dcgan, tmp_path, key):
+    setting = f"cluster.{key}=https://me:hunter2@kubeflow.example"
+    arguments = ["--images", "/dcgan/p", *options("''", setting)]
+    done = dcgan("compile", "-o", tmp_path / "x.yaml", *arguments, code=2)
+    assert "holds a name or password" in done.err
+    assert "hunter2" not in done.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_key_without_its_certificate(dcgan, contract):
+    done = dcgan("runs", "list", *options(contract.url, "cluster.client_key_file=x"), code=2)
+    assert "cluster.client_key_file needs cluster.client_certificate_file" in done.err
+
+
+@pytest.mark.parametrize("answer", [b"null", b"[]", b"", b"no json", b'"x"', b"\xff"])
+@pytest.mark.parametrize("table", ["experiments", "pipelines", "runs"])
+def test_an_answer_that_is_no_data(dcgan, contract, monkeypatch, table, answer):
+    """It must not be taken for an empty list, which would make a second of what is there."""
+    list_of = contract.list_of
+    rows = getattr(contract, table)
+    monkeypatch.setattr(
+        contract, "list_of", lambda *asked: answer if asked[0] is rows else list_of(*asked)
+    )
+    submit = ["submit", "--images", "/dcgan/p", *options(contract.url)]
+    assert "answered with what is no data" in dcgan(*submit, code=1).err
 
 
 def test_links_are_to_the_pages(dcgan, contract):

@@ -11,6 +11,7 @@ from pipeline.cluster import server as server_module
 from pipeline.cluster.compiling import compile_pipeline
 from pipeline.config import load_config
 from tests.pipeline.cluster.conftest import options
+from tests.pipeline.cluster.contract_server import pod_of
 
 IMAGES = ("--images", "/dcgan/pictures")
 TASKS = ("fingerprint", "ingest", "transform", "train", "evaluate", "export", "compare", "publish")
@@ -45,8 +46,9 @@ def test_a_version_is_uploaded_once_and_each_command_starts_a_run(dcgan, own, ho
 
 
 @pytest.mark.cluster
-def test_a_run_of_this_name_is_not_started_again(dcgan, own):
-    name = f"nightly-{uuid.uuid4().hex[:8]}"
+@pytest.mark.parametrize("name", ["nightly", "a+b 50%", 'say "ä"'])
+def test_a_run_of_this_name_is_not_started_again(dcgan, own, name):
+    name = f"{name}-{uuid.uuid4().hex[:8]}"
     first = dcgan("submit", *IMAGES, *own, "--name", name)
     second = dcgan("submit", *IMAGES, *own, "--name", name)
     assert f"run {name} started\n" in first.out
@@ -127,7 +129,7 @@ def test_names_that_differ_in_case_are_two(dcgan, contract):
 
 
 @pytest.mark.parametrize("after", [False, True])
-@pytest.mark.parametrize("fault", [{"status": 500}, {"status": 502}, {"status": 504}, {}])
+@pytest.mark.parametrize("fault", [{"status": 500}, {"status": 502}, {"status": 503}, {}])
 def test_never_two_runs_for_one_command(dcgan, contract, fault, after):
     """Whether the server fails before or after it has started the run."""
     contract.fail(POST_RUN, after=after, **fault)
@@ -135,6 +137,16 @@ def test_never_two_runs_for_one_command(dcgan, contract, fault, after):
     assert len(contract.runs) == 1
     posts = [line for line in contract.requests if re.search(POST_RUN, line)]
     assert len(posts) == (1 if after else 2)
+
+
+def test_a_proxy_that_stops_waiting_says_nothing_of_the_server(dcgan, contract):
+    contract.fail(POST_RUN, status=504, after=True)
+    assert "started" in dcgan("submit", *IMAGES, *options(contract.url)).out
+    contract.fail(POST_RUN, status=504)
+    done = dcgan("submit", *IMAGES, *options(contract.url), code=1)
+    assert "(504)" in done.err
+    assert "it may still do it" in done.err
+    assert [bool(re.search(POST_RUN, line)) for line in contract.requests].count(True) == 2
 
 
 def test_a_server_that_hangs_is_not_asked_twice(dcgan, contract, monkeypatch):
@@ -243,7 +255,7 @@ def test_failure_is_told_in_the_steps_words_and_with_its_code(dcgan, contract):
     phases(contract, "FAILED", "FAILED", at="ingest")
     name = run_of(dcgan("submit", *IMAGES, *options(contract.url)))
     (run,) = contract.runs.values()
-    pod = f"dcgan-{run['run_id'][:5]}-system-container-impl-11"
+    pod = pod_of(run["run_id"], "ingest")
     contract.logs[pod] = (
         b"[ingest] error 1: OSError: the first try\n"
         b"[ingest] 12 files\n[ingest] error 3: no pictures in /dcgan/pictures\n"
@@ -293,7 +305,7 @@ def test_results_come_home(dcgan, contract, tmp_path, scheme, multi_user):
         key = f"v2/artifacts/dcgan/{run['run_id']}/evaluate/1f/{output}"
         contract.objects["gcs" if scheme == "gs" else scheme, "mlpipeline", key] = content
         lines.append(f"[collect] {output} {scheme}://mlpipeline/{key}\n")
-    pod = f"dcgan-{run['run_id'][:5]}-system-container-impl-01"
+    pod = pod_of(run["run_id"], "collect")
     contract.logs[pod] = "".join(lines).encode()
     home = tmp_path / "home"
     dcgan("runs", "show", name, "--fetch", home, *where)
@@ -312,13 +324,42 @@ def test_results_that_cannot_be_had_leave_nothing(dcgan, contract, tmp_path):
     done = dcgan("submit", *IMAGES, "--fetch", home, *options(contract.url), code=1)
     assert "no log of collect" in done.err
     (run,) = contract.runs.values()
-    pod = f"dcgan-{run['run_id'][:5]}-system-container-impl-01"
+    pod = pod_of(run["run_id"], "collect")
     contract.logs[pod] = b"[collect] report minio://mlpipeline/gone\n"
     again = ["runs", "show", run["display_name"], "--fetch", home, *options(contract.url)]
     assert "does not say where its gif, metrics is" in dcgan(*again, code=1).err
+    contract.logs[pod] += b"[collect] oddly\n[collect] http://x\n"
     contract.logs[pod] += b"[collect] gif minio://a/b\n[collect] metrics minio://a/c\n"
     dcgan(*again, code=1)
+    page = b"<!doctype html><title>Log in</title>"
+    for key in ("mlpipeline", "gone"), ("a", "b"), ("a", "c"):
+        contract.objects["minio", *key] = page
+    assert "gave something else for minio://a/b" in dcgan(*again, code=1).err
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("home", ["/proc/home", "x" * 300, "no/such/folder/home"])
+def test_a_place_for_results_is_looked_at_first(dcgan, contract, home):
+    done = dcgan("submit", *IMAGES, "--fetch", home, *options(contract.url), code=2)
+    assert f"--fetch {home}: cannot write there" in done.err
+    assert not contract.requests
+
+
+def test_following_outlives_a_server_that_is_started_anew(dcgan, contract, monkeypatch):
+    contract.phases = [("RUNNING", {}), ("RUNNING", {}), ("SUCCEEDED", {})]
+    contract.fail(r"GET /apis/v2beta1/runs/", status=503, times=7)
+    assert ": succeeded" in dcgan("submit", *IMAGES, "--wait", *options(contract.url)).out
+    monkeypatch.setattr("pipeline.cluster.runs._LOSSES", 2)
+    contract.fail(r"GET /apis/v2beta1/runs/", status=503, times=6)
+    assert "(503)" in dcgan("submit", *IMAGES, "--wait", *options(contract.url), code=1).err
+
+
+def test_a_run_that_the_server_cannot_read(dcgan, contract, monkeypatch):
+    broken = {"run_id": "x", "error": {"code": 13, "message": "no such phase"}}
+    monkeypatch.setattr(contract, "get_run", lambda _: broken)
+    done = dcgan("submit", *IMAGES, "--wait", *options(contract.url), code=1)
+    assert "cannot read run" in done.err
+    assert "no such phase" in done.err
 
 
 def test_compiled_name_is_of_its_text():
