@@ -288,7 +288,8 @@ def argo_rows(run_id, tasks):
             rows.append({**row, "display_name": "executor", "state": "SKIPPED"})
             row["state"] = "SUCCEEDED"
         else:
-            tries = [{"pod_name": node_id(run_id, f"{name}.executor({n})")} for n in range(2)]
+            count = 2 if name == "train" else 1
+            tries = [{"pod_name": node_id(run_id, f"{name}.executor({n})")} for n in range(count)]
             rows.append({**row, "display_name": "executor", "child_tasks": tries})
             rows.append({**row, "display_name": "executor(0)"})
         executor = [{"pod_name": node_id(run_id, f"{name}.executor")}]

@@ -144,7 +144,7 @@ def test_cookies_are_in_no_message_and_the_environments_go_first(
 ):
     contract.cookie = "session=right"
     (tmp_path / "cookies").write_text("session=right")
-    monkeypatch.setenv("KFP_COOKIES", "a=wr0ng; session=als0-wrong")
+    monkeypatch.setenv("KFP_COOKIES", "a=wr0ng; session=wr0ng-too")
     arguments = options(contract.url, f"cluster.cookies_file={tmp_path}/cookies")
     done = dcgan("runs", "list", *arguments, code=2)
     assert "(403): not allowed: PermissionDenied: a=…; session=… may not" in done.err
