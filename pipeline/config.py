@@ -85,9 +85,9 @@ def load_config(
     """
     values: dict[str, Any] = {}
     if profile is not None:
-        _merge(values, _read_yaml(_profile_path(profile)))
+        _merge(values, _read_sections(_profile_path(profile)))
     if file is not None:
-        _merge(values, _read_yaml(file))
+        _merge(values, _read_sections(file))
     _merge(values, copy.deepcopy(dict(settings or {})))
     for override in overrides:
         _merge(values, _parse_override(override))
@@ -110,12 +110,17 @@ def _profile_path(name: str) -> Path:
     return _PROFILES / f"{name}.yaml"
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path, kind: str) -> Any:
+    """What a person's YAML file holds; UsageError, which names its kind, if it cannot be read."""
     try:
-        values = yaml.safe_load(path.read_text())
+        return yaml.safe_load(path.read_text())
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         problem = one_line(getattr(error, "strerror", None) or error)
-        raise UsageError(f"cannot read configuration {path}: {problem}") from None
+        raise UsageError(f"cannot read {kind} {path}: {problem}") from None
+
+
+def _read_sections(path: Path) -> dict[str, Any]:
+    values = read_yaml(path, "configuration")
     if not isinstance(values or {}, dict):
         raise UsageError(f"configuration {path} holds no sections: write `train:` and so on")
     return values or {}

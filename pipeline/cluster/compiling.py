@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from kfp import compiler, dsl, kubernetes
 
+from components.export.notify import WEBHOOK_VARIABLE
 from components.shared.contracts import STEPS
 from components.shared.errors import UsageError
 from pipeline.cluster.config import CLAIMED_USER, PodConfig, TrainPod
@@ -19,12 +20,8 @@ PIPELINE = "dcgan"
 
 # What reads or writes outside of Kubeflow: pictures, checkpoints, published models.
 _OUTSIDE = {"fingerprint", "ingest", "train", "compare", "publish"}
-_LIGHT = {
-    "fingerprint",
-    "publish",
-    "collect",
-    "notify",
-}  # no picture is decoded, nothing is computed
+# What decodes no picture and computes nothing.
+_LIGHT = {"fingerprint", "publish", "collect", "notify"}
 _LIGHT_POD = PodConfig(cpu="500m", memory="1Gi", timeout_minutes=30)
 _BACK_OFF = {"backoff_duration": "30s", "backoff_factor": 2.0, "backoff_max_duration": "1800s"}
 
@@ -120,7 +117,7 @@ class _Placement:
             self._connect(task)
         if task.name == "notify":
             kubernetes.use_secret_as_env(
-                task, self._cluster.webhook_secret, {"url": "DCGAN_WEBHOOK_URL"}
+                task, self._cluster.webhook_secret, {"url": WEBHOOK_VARIABLE}
             )
 
     def _ask(self, task: dsl.PipelineTask, pod: PodConfig) -> None:

@@ -15,9 +15,9 @@ COOKIES_VARIABLE = "KFP_COOKIES"
 TOKEN_FILE_VARIABLE = "KF_PIPELINES_SA_TOKEN_PATH"  # where kfp's own client looks for one, too
 
 
-def has_host(config: ClusterConfig) -> bool:
-    """Whether a server is named."""
-    return bool(config.host or os.environ.get(HOST_VARIABLE))
+def named_host(config: ClusterConfig) -> str:
+    """The server that configuration or environment name; empty where none is."""
+    return config.host or os.environ.get(HOST_VARIABLE, "")
 
 
 def host_of(config: ClusterConfig) -> str:
@@ -26,7 +26,7 @@ def host_of(config: ClusterConfig) -> str:
     Raises:
         UsageError: None is named, or it is no address.
     """
-    host = config.host or os.environ.get(HOST_VARIABLE, "")
+    host = named_host(config)
     if not host:
         raise UsageError(
             f"no server named: set cluster.host or ${HOST_VARIABLE}, e.g. to "

@@ -8,11 +8,10 @@ from components.shared.contracts import GIF, REPORT, SCORES
 from components.shared.errors import PipelineError, UsageError
 from components.shared.files import complete_or_absent
 from components.shared.process import LogLine, parse_log_line
-from pipeline.cluster.runs import pods_of
+from pipeline.cluster.runs import CLUSTER_TASKS, COLLECT, pods_of
 from pipeline.cluster.server import KfpServer, NotFound, ServerError
 from pipeline.results import TASKS
 
-COLLECT = "collect"  # the task that names the others' files
 _FILES = {"report": REPORT, "gif": GIF, "metrics": SCORES}
 _BEGINS = {"report": b"<", "gif": b"GIF8", "metrics": b"{"}
 _SOURCES = {"minio": "minio", "s3": "s3", "gs": "gcs"}  # scheme → what the UI calls it
@@ -25,7 +24,7 @@ def log_of(server: KfpServer, run: V2beta1Run, task: str) -> str:
         UsageError: The pipeline has no such task.
         PipelineError: No log is to be had.
     """
-    if task not in (*TASKS, COLLECT, "notify"):
+    if task not in CLUSTER_TASKS:
         raise UsageError(f"no task {task!r}: choose one of {', '.join(TASKS)}")
     logs = [log for pod in pods_of(run, task) if (log := _pod_log(server, run, pod))]
     if not logs:

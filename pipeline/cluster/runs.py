@@ -14,6 +14,9 @@ from components.shared.errors import UsageError, one_line
 from pipeline.cluster.server import KfpServer, NotFound, ServerError
 from pipeline.results import TASKS
 
+COLLECT = "collect"  # the task that names the others' files
+CLUSTER_TASKS = (*TASKS, COLLECT, "notify")  # notify where there is a webhook
+
 _ENDED = {"SUCCEEDED", "SKIPPED", "FAILED", "CANCELED"}
 _POLL_SECONDS = 5
 _LOSSES = 30  # looks in a row that fail, each after the tries of one request
@@ -119,7 +122,7 @@ def tasks_of(run: V2beta1Run) -> list[Task]:
     found = {row.display_name: row for row in rows}
     return [
         Task(name, _task_state(found[name], rows), _seconds(found[name]))
-        for name in (*TASKS, "collect", "notify")
+        for name in CLUSTER_TASKS
         if name in found
     ]
 

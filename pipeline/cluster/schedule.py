@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import yaml
 from kfp_server_api import (
     V2beta1CronSchedule,
     V2beta1RecurringRun,
@@ -16,7 +15,7 @@ from kfp_server_api import (
 )
 from pydantic import Field, ValidationError, field_validator
 
-from components.shared.errors import UsageError, one_line
+from components.shared.errors import UsageError
 from components.shared.step_config import StepConfig
 from pipeline.cluster import cron as crontab
 from pipeline.cluster.compiling import compile_pipeline
@@ -31,7 +30,7 @@ from pipeline.cluster.submit import (
     start_run,
     upload,
 )
-from pipeline.config import PipelineConfig, explain, load_config
+from pipeline.config import PipelineConfig, explain, load_config, read_yaml
 
 _MADE_BY = "Made by `dcgan schedule apply`"
 
@@ -86,11 +85,7 @@ def read_schedule(path: Path) -> Schedule:
     Raises:
         UsageError: It cannot be read, or a key or value does not fit.
     """
-    try:
-        values = yaml.safe_load(path.read_text())
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        problem = one_line(getattr(error, "strerror", None) or error)
-        raise UsageError(f"cannot read schedule {path}: {problem}") from None
+    values = read_yaml(path, "schedule")
     if not isinstance(values, dict):
         raise UsageError(f"schedule {path} holds no keys: write name, cron and source")
     try:
@@ -123,10 +118,12 @@ def apply(
     """
     compiled = compile_pipeline(config)
     found = _all_named(server, schedule.name)
-    version = find_version(server, compiled) if dry_run else upload(server, compiled)
-    known = find_experiment(server, config.cluster.experiment)
-    experiment = known and known.experiment_id
-    if experiment is None and not dry_run:
+    if dry_run:
+        version = find_version(server, compiled)
+        known = find_experiment(server, config.cluster.experiment)
+        experiment = known and known.experiment_id
+    else:
+        version = upload(server, compiled)
         experiment = experiment_id(server, config.cluster.experiment)
     wanted = _wanted(schedule, config, version, experiment)
     found.sort(key=lambda one: len(_differences(one, wanted)))
@@ -199,8 +196,8 @@ def _description(config: PipelineConfig) -> str:
 
 def _differences(one: V2beta1RecurringRun, wanted: V2beta1RecurringRun) -> list[str]:
     """What is not as wanted, in the words of the schedule's file."""
-    pairs = {key: (_facts(one)[key], value) for key, value in _facts(wanted).items()}
-    changed = [key for key, (is_now, value) in pairs.items() if is_now != value]
+    is_now, asked = _facts(one), _facts(wanted)
+    changed = [key for key in asked if is_now[key] != asked[key]]
     # Where no account is asked for the server fills in its own, so what was asked for is noted.
     asked_for = one.service_account if wanted.service_account else None
     if (asked_for, one.description) != (wanted.service_account, wanted.description):

@@ -103,12 +103,12 @@ def run_now(name: _Name, config: Config = None, overrides: Overrides = None) -> 
 
 def _apply(wanted: "Schedule", settings: "PipelineConfig", dry_run: bool) -> "Applied | None":
     """What was or would be done; None where a dry run has no server to ask."""
-    from pipeline.cluster.credentials import has_host
+    from pipeline.cluster.credentials import named_host
     from pipeline.cluster.schedule import apply
     from pipeline.cluster.server import KfpServer
     from pipeline.cluster.submit import check_server
 
-    if dry_run and not has_host(settings.cluster):
+    if dry_run and not named_host(settings.cluster):
         return None
     with KfpServer(settings.cluster) as server:
         for warning in check_server(server):

@@ -12,12 +12,13 @@ from typing import NamedTuple, TypeVar
 from kfp_server_api import (
     V2beta1Experiment,
     V2beta1Pipeline,
+    V2beta1PipelineVersion,
     V2beta1PipelineVersionReference,
     V2beta1Run,
     V2beta1RuntimeConfig,
 )
 
-from components.shared.errors import PipelineError, UsageError
+from components.shared.errors import UsageError
 from pipeline.cluster.compiling import (
     PIPELINE,
     CompiledPipeline,
@@ -111,8 +112,12 @@ def check_server(server: KfpServer) -> list[str]:
 
 def find_version(server: KfpServer, compiled: CompiledPipeline) -> Version | None:
     """The version of this very text, where the server has it."""
-    pipeline = _find_pipeline(server)
-    return pipeline and _find_version(server, pipeline.pipeline_id, compiled)
+    if (pipeline := _find_pipeline(server)) is None:
+        return None
+    found = _find_version(server, pipeline.pipeline_id, compiled)
+    return found and Version(
+        pipeline.pipeline_id, found.pipeline_version_id, compiled.name, is_new=False
+    )
 
 
 def upload(server: KfpServer, compiled: CompiledPipeline) -> Version:
@@ -128,24 +133,20 @@ def upload(server: KfpServer, compiled: CompiledPipeline) -> Version:
 
     pipeline_id = _found_or_made(find_pipeline, make_pipeline)[0].pipeline_id
 
-    def find() -> Version | None:
+    def find() -> V2beta1PipelineVersion | None:
         return _find_version(server, pipeline_id, compiled)
 
-    def make() -> Version:
+    def make() -> V2beta1PipelineVersion:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, f"{compiled.name}.yaml")
             path.write_text(compiled.text)
-            server.call(
+            return server.call(
                 server.uploads.upload_pipeline_version, str(path),
                 name=compiled.name, pipelineid=pipeline_id, landed=find,
             )  # fmt: skip
-        if (version := find()) is None:
-            raise PipelineError(
-                f"{server.host} took version {compiled.name} but does not list it; try again"
-            )
-        return version._replace(is_new=True)
 
-    return _found_or_made(find, make)[0]
+    version, is_new = _found_or_made(find, make)
+    return Version(pipeline_id, version.pipeline_version_id, compiled.name, is_new)
 
 
 def _find_pipeline(server: KfpServer) -> V2beta1Pipeline | None:
@@ -153,10 +154,11 @@ def _find_pipeline(server: KfpServer) -> V2beta1Pipeline | None:
     return next(server.named(listing, PIPELINE, **server.scope), None)
 
 
-def _find_version(server: KfpServer, pipeline: str, compiled: CompiledPipeline) -> Version | None:
+def _find_version(
+    server: KfpServer, pipeline_id: str, compiled: CompiledPipeline
+) -> V2beta1PipelineVersion | None:
     listing = server.pipelines.pipeline_service_list_pipeline_versions
-    found = next(server.named(listing, compiled.name, pipeline), None)
-    return found and Version(pipeline, found.pipeline_version_id, compiled.name, False)
+    return next(server.named(listing, compiled.name, pipeline_id), None)
 
 
 def find_experiment(server: KfpServer, name: str) -> V2beta1Experiment | None:

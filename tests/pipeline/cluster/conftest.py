@@ -1,6 +1,7 @@
 """A Kubeflow Pipelines server, and the command line in front of it."""
 
 import os
+import re
 import sys
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from pipeline.cluster import runs, server
 from tests.pipeline.cluster.contract_server import ContractServer
 
 REAL = os.environ.get("KFP_ENDPOINT")
+IMAGES = ("--images", "/dcgan/pictures")
 NAMESPACE = os.environ.get("KFP_NAMESPACE", "")  # where that one serves many users
 
 
@@ -76,3 +78,7 @@ def at(host):
 def options(host, *more):
     settings = (f"cluster.host={host}", "cluster.registry=ghcr.io/you", *more)
     return [part for setting in settings for part in ("--set", setting)]
+
+
+def run_of(done):
+    return re.search(r"^run (\S+) ", done.out, re.MULTILINE)[1]

@@ -15,10 +15,8 @@ from rich.console import Console
 
 from pipeline.cluster.runs import Task, state_of, tasks_of
 from pipeline.cluster.show import Progress
-from tests.pipeline.cluster.conftest import options
+from tests.pipeline.cluster.conftest import IMAGES, options
 from tests.pipeline.cluster.contract_server import pod_of
-
-IMAGES = ("--images", "/dcgan/pictures")
 
 
 @pytest.mark.cluster
