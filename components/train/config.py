@@ -33,7 +33,12 @@ class TrainConfig(StepConfig):
 
     generator_learning_rate: float = Field(1e-4, gt=0, le=1, description="Adam step size.")
     discriminator_learning_rate: float = Field(1e-4, gt=0, le=1, description="Adam step size.")
-    beta_1: float = Field(0.9, ge=0, lt=1, description="Adam's decay of the first moment.")
+    generator_beta_1: float = Field(
+        0.9, ge=0, lt=1, description="Adam's decay of the first moment."
+    )
+    discriminator_beta_1: float = Field(
+        0.9, ge=0, lt=1, description="Adam's decay of the first moment."
+    )
     r1_weight: float = Field(
         0.0, ge=0, description="γ of the R1 gradient penalty on real pictures as shown; 0 is off."
     )

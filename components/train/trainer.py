@@ -43,9 +43,11 @@ class Trainer:
         self.discriminator = Discriminator(config, image_size)
         self._average = keras.models.clone_model(self.generator)
         self._average.set_weights(self.generator.get_weights())
-        self._generator_optimizer = self._optimizer(config.generator_learning_rate, self.generator)
-        self._discriminator_optimizer = self._optimizer(
-            config.discriminator_learning_rate, self.discriminator
+        self._generator_optimizer = _optimizer(
+            self.generator, config.generator_learning_rate, config.generator_beta_1
+        )
+        self._discriminator_optimizer = _optimizer(
+            self.discriminator, config.discriminator_learning_rate, config.discriminator_beta_1
         )
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
         # Sums over the epoch under way; part of the state so that a resumed epoch reports
@@ -146,10 +148,13 @@ class Trainer:
         seed = _seed(self._config.seed, purpose, step)
         return tf.random.stateless_normal([count, self._config.latent_size], seed)
 
-    def _optimizer(self, learning_rate: float, model: keras.Model) -> keras.optimizers.Optimizer:
-        optimizer = keras.optimizers.Adam(learning_rate, beta_1=self._config.beta_1)
-        optimizer.build(model.trainable_variables)
-        return optimizer
+
+def _optimizer(
+    model: keras.Model, learning_rate: float, beta_1: float
+) -> keras.optimizers.Optimizer:
+    optimizer = keras.optimizers.Adam(learning_rate, beta_1=beta_1)
+    optimizer.build(model.trainable_variables)
+    return optimizer
 
 
 def _seed(seed: int, purpose: Purpose, step: tf.Tensor) -> tf.Tensor:

@@ -93,3 +93,15 @@ def test_penalty_is_paid_every_so_many_steps(monkeypatch, tmp_path):
     with TrainingFolder(tmp_path, {}) as folder:
         TrainingLoop(trainer, folder, config, 7).run(images, tf.strings.to_number)
     assert paid == [True, False, False, True, False, False, True]
+
+
+def test_each_network_has_an_optimiser_of_its_own():
+    knobs = {
+        "generator_learning_rate": 1e-3, "generator_beta_1": 0.0,
+        "discriminator_learning_rate": 2e-3, "discriminator_beta_1": 0.5,
+    }  # fmt: skip
+    trainer = Trainer(CONFIG.model_copy(update=knobs), 32)
+    for name in ("generator", "discriminator"):
+        optimizer = getattr(trainer, f"_{name}_optimizer")
+        assert optimizer.beta_1 == knobs[f"{name}_beta_1"]
+        assert float(optimizer.learning_rate) == pytest.approx(knobs[f"{name}_learning_rate"])
