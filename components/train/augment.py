@@ -1,4 +1,4 @@
-"""Differentiable augmentation of what the discriminator sees.
+"""What is changed at random about the pictures that the discriminator sees.
 
 Zhao et al. 2020, "Differentiable Augmentation for Data-Efficient GAN Training"
 (https://arxiv.org/abs/2006.10738, §3.2): real and fake pictures alike are changed at
@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-_TRANSLATION = 1 / 8  # of the side; the paper's ratio
+_TRANSLATION = 1 / 8  # of the side; the paper's ratios
+_CUTOUT = 1 / 2
 
 
 def augment(images: tf.Tensor, kinds: Sequence[str], seed: tf.Tensor) -> tf.Tensor:
@@ -17,17 +18,31 @@ def augment(images: tf.Tensor, kinds: Sequence[str], seed: tf.Tensor) -> tf.Tens
 
     Args:
         images: float32 [B, S, S, 3] in [-1, 1].
-        kinds: Of "color" and "translation".
+        kinds: Of "color", "translation" and "cutout", made in this order.
         seed: int64 [2]; the same seed gives the same changes.
 
     Returns:
-        float32 [B, S, S, 3]; colours may leave [-1, 1], uncovered borders are 0.
+        float32 [B, S, S, 3]; colours may leave [-1, 1], uncovered borders and what is cut
+        out are 0.
     """
     if "color" in kinds:
         images = _color(images, seed)
     if "translation" in kinds:
         images = _translation(images, seed)
+    if "cutout" in kinds:
+        images = _cutout(images, seed)
     return images
+
+
+def flip(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Mirror each picture, left to right, with probability one half.
+
+    Args:
+        images: float32 [B, S, S, 3].
+        seed: int64 [2]; the same seed mirrors the same pictures.
+    """
+    mirrored = tf.random.stateless_uniform([tf.shape(images)[0], 1, 1, 1], seed) < 0.5
+    return tf.where(mirrored, tf.reverse(images, [2]), images)
 
 
 def _color(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
@@ -56,3 +71,15 @@ def _translation(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     rows, columns = tf.unstack(tf.one_hot(tf.range(size) + shifts, size))
     images = tf.einsum("bij,bjwc->biwc", rows, images)
     return tf.einsum("bij,bhjc->bhic", columns, images)
+
+
+def _cutout(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Cut out a square of half the side, whose centre is anywhere in the picture."""
+    size = images.shape[1]
+    cut = int(size * _CUTOUT + 0.5)
+    starts = tf.random.stateless_uniform(
+        [2, tf.shape(images)[0], 1], seed + [1, 0], -(cut // 2), size - cut // 2 + 1, tf.int32
+    )
+    places = tf.range(size) - starts
+    rows, columns = tf.unstack((places >= 0) & (places < cut))
+    return tf.where(rows[:, :, None, None] & columns[:, None, :, None], 0.0, images)

@@ -6,7 +6,8 @@ from pydantic import Field
 
 from components.shared.step_config import StepConfig
 
-Augmentation = Literal["color", "translation"]
+Loss = Literal["non_saturating", "hinge"]
+Augmentation = Literal["color", "translation", "cutout"]
 
 
 class TrainConfig(StepConfig):
@@ -25,12 +26,25 @@ class TrainConfig(StepConfig):
         description="Channels at 4×4; halved at each doubling of the resolution.",
     )
     kernel_size: int = Field(5, ge=3, le=7, description="Side of the convolution kernels.")
+    upsampling: Literal["transposed", "nearest"] = Field(
+        "transposed",
+        description="How the generator doubles the resolution: a transposed convolution, or "
+        "repeated pixels and a convolution, which costs more and draws no checkerboard.",
+    )
     leaky_slope: float = Field(0.3, ge=0, lt=1, description="Negative slope of LeakyReLU.")
     dropout: float = Field(0.3, ge=0, lt=1, description="Dropped share, discriminator only.")
     batch_norm_momentum: float = Field(
         0.99, ge=0, lt=1, description="Of the moving statistics in the generator."
     )
 
+    spectral_norm: bool = Field(
+        False, description="Divide the discriminator's kernels by their largest singular value."
+    )
+
+    loss: Loss = Field(
+        "non_saturating",
+        description="Binary cross-entropy, the generator's against 1; or the hinge loss.",
+    )
     generator_learning_rate: float = Field(1e-4, gt=0, le=1, description="Adam step size.")
     discriminator_learning_rate: float = Field(1e-4, gt=0, le=1, description="Adam step size.")
     generator_beta_1: float = Field(
@@ -47,6 +61,10 @@ class TrainConfig(StepConfig):
     )
     augment: tuple[Augmentation, ...] = Field(
         (), description="Differentiable augmentations shown to the discriminator."
+    )
+    flip: bool = Field(
+        False,
+        description="Mirror half of the real pictures; off where pictures have a direction.",
     )
     ema_half_life: int = Field(
         0,

@@ -8,12 +8,12 @@ import tensorflow as tf
 
 from components.shared.normalization import to_pixels
 from components.shared.pictures import grid
-from components.train.augment import augment
+from components.train.augment import augment, flip
 from components.train.config import TrainConfig
 from components.train.losses import (
     discriminator_loss,
-    generator_gradient_scale,
     generator_loss,
+    one_pass_gradients,
     r1_penalty,
 )
 from components.train.networks import Discriminator, build_generator
@@ -30,6 +30,7 @@ class Purpose(IntEnum):
     DROPOUT_REAL = 3
     DROPOUT_FAKE = 4
     SHEET = 5
+    FLIP = 6
 
 
 class Trainer:
@@ -84,7 +85,10 @@ class Trainer:
         """
         generator_weights = self.generator.trainable_variables
         discriminator_weights = self.discriminator.trainable_variables
+        self.discriminator.update_singular_vectors()
         noise = self._normal(self._config.batch_size, Purpose.NOISE, self.step)
+        if self._config.flip:
+            real = flip(real, self._seed(Purpose.FLIP))
         with tf.GradientTape(persistent=True) as tape:
             fake = self.generator(noise, training=True)
             # Real and fake pictures pass one after the other: in one batch, the gradient at
@@ -93,9 +97,10 @@ class Trainer:
             fake_logits = self._judge(shown_fake, Purpose.DROPOUT_FAKE)
             shown_real = self._show(real, Purpose.AUGMENT_REAL)
             real_logits = self._judge(shown_real, Purpose.DROPOUT_REAL)
-            loss = discriminator_loss(real_logits, fake_logits)
-        *gradients, at_fake = tape.gradient(loss, [*discriminator_weights, fake])
-        at_fake *= generator_gradient_scale(fake_logits)
+            loss = discriminator_loss(self._config.loss, real_logits, fake_logits)
+        gradients, at_fake = one_pass_gradients(
+            tape, self._config.loss, loss, discriminator_weights, fake, fake_logits
+        )
         generator_gradients = tape.gradient(fake, generator_weights, output_gradients=at_fake)
         if penalize:
             penalty_gradients = self._penalty_gradients(shown_real)
@@ -104,7 +109,7 @@ class Trainer:
         self._discriminator_optimizer.apply(gradients, discriminator_weights)
         self._generator_optimizer.apply(generator_gradients, generator_weights)
         self._update_average()
-        losses = tf.stack([loss, generator_loss(fake_logits)])
+        losses = tf.stack([loss, generator_loss(self._config.loss, fake_logits)])
         self.loss_sums.assign_add(tf.cast(losses, tf.float64))
         self.step.assign_add(1)
 

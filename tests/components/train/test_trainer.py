@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from components.train.augment import flip
 from components.train.config import TrainConfig
 from components.train.losses import discriminator_loss, generator_loss
 from components.train.trainer import Purpose, Trainer
@@ -22,24 +23,28 @@ def eager():
     tf.config.run_functions_eagerly(False)
 
 
-def two_tapes(trainer, real, penalize):
+def two_tapes(trainer, config, real, penalize):
     """Gradients of both networks, each from a tape and a backward pass of its own."""
     generator, discriminator = trainer.generator, trainer.discriminator
-    noise = trainer._normal(CONFIG.batch_size, Purpose.NOISE, trainer.step)
+    discriminator.update_singular_vectors()
+    if config.flip:
+        real = flip(real, trainer._seed(Purpose.FLIP))
+    noise = trainer._normal(config.batch_size, Purpose.NOISE, trainer.step)
     with tf.GradientTape() as generator_tape, tf.GradientTape() as discriminator_tape:
         fake = generator(noise, training=True)
         shown_fake = trainer._show(fake, Purpose.AUGMENT_FAKE)
         fake_logits = trainer._judge(shown_fake, Purpose.DROPOUT_FAKE)
         shown_real = trainer._show(real, Purpose.AUGMENT_REAL)
-        loss = discriminator_loss(trainer._judge(shown_real, Purpose.DROPOUT_REAL), fake_logits)
+        real_logits = trainer._judge(shown_real, Purpose.DROPOUT_REAL)
+        loss = discriminator_loss(config.loss, real_logits, fake_logits)
         if penalize:
             with tf.GradientTape() as inner:
                 inner.watch(shown_real)
                 logits = tf.reduce_sum(discriminator(shown_real))
             slope = inner.gradient(logits, shown_real)
             norm = tf.reduce_mean(tf.reduce_sum(slope**2, axis=[1, 2, 3]))
-            loss += CONFIG.r1_interval * CONFIG.r1_weight / 2 * norm
-        losses = loss, generator_loss(fake_logits)
+            loss += config.r1_interval * config.r1_weight / 2 * norm
+        losses = loss, generator_loss(config.loss, fake_logits)
     values = [
         [v.value for v in network.trainable_variables] for network in (discriminator, generator)
     ]
@@ -49,11 +54,21 @@ def two_tapes(trainer, real, penalize):
 
 
 @pytest.mark.parametrize("penalize", [False, True])
+@pytest.mark.parametrize(
+    "knobs",
+    [
+        {},
+        {"loss": "hinge", "spectral_norm": True, "flip": True, "upsampling": "nearest",
+         "augment": ("color", "translation", "cutout")},
+    ],
+    ids=["default", "all else"],
+)  # fmt: skip
 @pytest.mark.usefixtures("eager")
-def test_gradients_are_those_of_two_tapes(penalize, monkeypatch):
-    trainer = Trainer(CONFIG, 32)
+def test_gradients_are_those_of_two_tapes(knobs, penalize, monkeypatch):
+    config = CONFIG.model_copy(update=knobs)
     real = tf.random.stateless_uniform([6, 32, 32, 3], [0, 1], -1, 1)
-    expected = two_tapes(trainer, real, penalize)
+    expected = two_tapes(Trainer(config, 32), config, real, penalize)
+    trainer = Trainer(config, 32)
     caught = {}
     for name in ("discriminator", "generator"):
         optimizer = getattr(trainer, f"_{name}_optimizer")
