@@ -41,6 +41,31 @@ def test_translation_shifts_each_picture_and_fills_with_zero(images):
     assert len(found) > 1, "each picture has a shift of its own"
 
 
+def test_color_shifts_brightness_then_scales_saturation_then_contrast(images):
+    """As the paper's own code, one change after the other."""
+    draws = tf.random.stateless_uniform([3, 8, 1, 1, 1], SEED)
+    expected = images + (draws[0] - 0.5)
+    grey = tf.reduce_mean(expected, axis=3, keepdims=True)
+    expected = (expected - grey) * (2 * draws[1]) + grey
+    mean = tf.reduce_mean(expected, axis=[1, 2, 3], keepdims=True)
+    expected = (expected - mean) * (draws[2] + 0.5) + mean
+    np.testing.assert_allclose(augment(images, ["color"], SEED), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_gradient_is_that_of_finite_differences(images, kind):
+    """All changes are affine, so that a difference is exact up to rounding."""
+    weights = tf.random.stateless_normal(images.shape, [0, 1])
+    direction = tf.random.stateless_normal(images.shape, [0, 2])
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        total = tf.reduce_sum(weights * augment(images, [kind], SEED), axis=[1, 2, 3])
+    slope = tf.reduce_sum(tape.gradient(total, images) * direction, axis=[1, 2, 3])
+    moved = augment(images + direction, [kind], SEED) - augment(images, [kind], SEED)
+    expected = tf.reduce_sum(weights * moved, axis=[1, 2, 3])
+    np.testing.assert_allclose(slope, expected, rtol=1e-3, atol=1e-2)
+
+
 def test_gradients_pass_through_to_the_picture(images):
     with tf.GradientTape() as tape:
         tape.watch(images)
