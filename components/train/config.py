@@ -8,6 +8,7 @@ from components.shared.step_config import StepConfig
 
 Loss = Literal["non_saturating", "hinge"]
 Augmentation = Literal["color", "translation", "cutout"]
+Precision = Literal["auto", "float32", "bfloat16"]
 
 
 class TrainConfig(StepConfig):
@@ -16,6 +17,10 @@ class TrainConfig(StepConfig):
     epochs: int = Field(50, ge=1, le=100_000, description="Passes over the training pictures.")
     batch_size: int = Field(10, ge=2, le=4096, description="Pictures a step.")
     seed: int = Field(0, ge=0, lt=2**31, description="Source of all randomness in training.")
+    precision: Precision = Field(
+        "auto",
+        description="Of convolutions; auto is bfloat16 where CPU or GPU compute in it.",
+    )
 
     latent_size: int = Field(100, ge=1, le=4096, description="Length of a latent vector.")
     base_width: int = Field(

@@ -8,10 +8,13 @@ Under a mixed data type policy, convolutions compute in its low precision; weigh
 statistics, the generator's pictures and the discriminator's logits are float32.
 """
 
+from types import ModuleType
+
 import keras
 import tensorflow as tf
 
 from components.train.config import TrainConfig
+from components.train.convolution import convolve
 
 _SMALLEST_SIDE = 4
 _CHANNELS = 3
@@ -19,7 +22,10 @@ _FIRST_POWER_ITERATIONS = 15
 
 
 def build_generator(
-    config: TrainConfig, image_size: int, dtype: str | keras.DTypePolicy = "float32"
+    config: TrainConfig,
+    image_size: int,
+    dtype: str | keras.DTypePolicy = "float32",
+    layers: ModuleType = keras.layers,
 ) -> keras.Model:
     """Build the generator.
 
@@ -27,32 +33,37 @@ def build_generator(
         config: Knobs of the training.
         image_size: Side of the pictures, a power of two.
         dtype: Data type policy of the layers, such as "mixed_bfloat16".
+        layers: Where BatchNormalization and Conv2DTranspose come from.
 
     Returns:
         A functional model: float32 latents [B, latent_size] → float32 [B, S, S, 3] in
-        [-1, 1], made of Keras' own layers, so that it loads without this package.
+        [-1, 1]. Made of Keras' own layers, it loads without this package.
     """
     widths = _widths(config.base_width, image_size)
     latents = keras.Input([config.latent_size], name="latents")
     side = _SMALLEST_SIDE
     hidden = keras.layers.Dense(side * side * widths[0], use_bias=False, dtype=dtype)(latents)
-    hidden = _normalise_and_activate(hidden, config, dtype)
+    hidden = _normalise_and_activate(hidden, config, dtype, layers)
     hidden = keras.layers.Reshape([side, side, widths[0]], dtype=dtype)(hidden)
     for width in widths[1:]:
-        hidden = _upsample(hidden, config, width, dtype)
-        hidden = _normalise_and_activate(hidden, config, dtype)
-    hidden = _upsample(hidden, config, _CHANNELS, dtype)
+        hidden = _upsample(hidden, config, width, dtype, layers)
+        hidden = _normalise_and_activate(hidden, config, dtype, layers)
+    hidden = _upsample(hidden, config, _CHANNELS, dtype, layers)
     images = keras.layers.Activation("tanh", dtype="float32", name="images")(hidden)
     return keras.Model(latents, images, name="generator")
 
 
 def _upsample(
-    hidden: keras.KerasTensor, config: TrainConfig, width: int, dtype: str | keras.DTypePolicy
+    hidden: keras.KerasTensor,
+    config: TrainConfig,
+    width: int,
+    dtype: str | keras.DTypePolicy,
+    layers: ModuleType,
 ) -> keras.KerasTensor:
     """Double the side: [B, S, S, C] → [B, 2·S, 2·S, width]."""
     size, options = config.kernel_size, {"padding": "same", "use_bias": False, "dtype": dtype}
     if config.upsampling == "transposed":
-        return keras.layers.Conv2DTranspose(width, size, strides=2, **options)(hidden)
+        return layers.Conv2DTranspose(width, size, strides=2, **options)(hidden)
     # All outputs see equally many inputs, hence no checkerboard (Odena et al. 2016,
     # https://distill.pub/2016/deconv-checkerboard/). An even kernel has no centre: it would
     # shift the picture by half a pixel each time, so the odd size below it is taken.
@@ -61,10 +72,13 @@ def _upsample(
 
 
 def _normalise_and_activate(
-    hidden: keras.KerasTensor, config: TrainConfig, dtype: str | keras.DTypePolicy
+    hidden: keras.KerasTensor,
+    config: TrainConfig,
+    dtype: str | keras.DTypePolicy,
+    layers: ModuleType,
 ) -> keras.KerasTensor:
     momentum = config.batch_norm_momentum
-    hidden = keras.layers.BatchNormalization(momentum=momentum, dtype=dtype)(hidden)
+    hidden = layers.BatchNormalization(momentum=momentum, dtype=dtype)(hidden)
     return keras.layers.LeakyReLU(negative_slope=config.leaky_slope, dtype=dtype)(hidden)
 
 
@@ -146,7 +160,7 @@ class Discriminator(keras.Model):
         *convolutions, logit = zip(self.effective_kernels(), self.biases, strict=True)
         hidden = tf.cast(images, self.compute_dtype)
         for index, (kernel, bias) in enumerate(convolutions):
-            hidden = tf.nn.conv2d(hidden, tf.cast(kernel, hidden.dtype), 2, "SAME")
+            hidden = convolve(hidden, tf.cast(kernel, hidden.dtype))
             hidden = tf.nn.bias_add(hidden, tf.cast(bias, hidden.dtype))
             hidden = tf.nn.leaky_relu(hidden, self._slope)
             if dropout_seed is not None and self._dropout:
