@@ -59,18 +59,22 @@ class Trainer:
         """The generator to sample from: averaged over time where that is on."""
         return self._average if self._config.ema_half_life else self.generator
 
-    def state(self) -> tf.train.Checkpoint:
-        """Everything that the next step depends on."""
-        return tf.train.Checkpoint(
-            generator=self.generator,
-            discriminator=self.discriminator,
-            average=self._average,
-            generator_optimizer=self._generator_optimizer,
-            discriminator_optimizer=self._discriminator_optimizer,
-            step=self.step,
-            loss_sums=self.loss_sums,
-            seconds=self.seconds,
-        )
+    def state(self) -> dict[str, tf.Variable]:
+        """Everything that the next step depends on, by names that do not change."""
+        parts = {
+            "generator": self.generator.weights,
+            "discriminator": self.discriminator.weights,
+            "average": self._average.weights,
+            "generator_optimizer": self._generator_optimizer.variables,
+            "discriminator_optimizer": self._discriminator_optimizer.variables,
+        }
+        # Keras' own names count on through all the networks of a process.
+        state = {
+            f"{part}/{index:03d}": variable.value
+            for part, variables in parts.items()
+            for index, variable in enumerate(variables)
+        }
+        return state | {"step": self.step, "loss_sums": self.loss_sums, "seconds": self.seconds}
 
     @tf.function
     def train_step(self, real: tf.Tensor, penalize: bool) -> None:

@@ -83,8 +83,8 @@ def test_average_follows_all_weights_of_the_generator():
 
 
 def test_penalty_is_paid_every_so_many_steps(monkeypatch, tmp_path):
-    from components.train.checkpoints import TrainingFolder
     from components.train.loop import TrainingLoop
+    from components.train.training_folder import TrainingFolder
 
     config = CONFIG.model_copy(update={"epochs": 1, "r1_interval": 3})
     trainer, paid = Trainer(config, 32), []
