@@ -83,3 +83,16 @@ class TrainConfig(StepConfig):
     )
     snapshot_epochs: int = Field(1, ge=1, description="Epochs between snapshots of the generator.")
     snapshots_kept: int = Field(5, ge=1, description="Snapshots kept, the last ones.")
+
+    resume: Literal["auto", "fresh"] = Field(
+        "auto",
+        description="auto: refuse to start while another training waits unfinished; fresh: "
+        "leave it behind and start over, which is what unattended runs want. Both go on from "
+        "their own checkpoints.",
+    )
+    trainings_kept: int = Field(
+        5, ge=0, description="Ended trainings whose checkpoints stay, the last ones."
+    )
+    trainings_kept_days: float = Field(
+        30.0, ge=0, description="Days after which an ended training's checkpoints are removed."
+    )

@@ -161,7 +161,7 @@ class Discriminator(keras.Model):
         hidden = tf.cast(images, self.compute_dtype)
         for index, (kernel, bias) in enumerate(convolutions):
             hidden = convolve(hidden, tf.cast(kernel, hidden.dtype))
-            hidden = tf.nn.bias_add(hidden, tf.cast(bias, hidden.dtype))
+            hidden = hidden + tf.cast(bias, hidden.dtype)
             hidden = tf.nn.leaky_relu(hidden, self._slope)
             if dropout_seed is not None and self._dropout:
                 hidden = tf.nn.experimental.stateless_dropout(

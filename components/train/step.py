@@ -12,10 +12,10 @@ from components.shared.errors import DataRefused
 from components.shared.files import complete_or_absent, read_json, write_json
 from components.shared.normalization import load_transform_graph
 from components.shared.records import load_images
-from components.train.checkpoints import TrainingFolder
 from components.train.config import TrainConfig
 from components.train.loop import TrainingLoop
 from components.train.trainer import Trainer
+from components.train.trainings import identity_of, open_training
 
 LOG = logging.getLogger("dcgan.train")
 
@@ -46,8 +46,11 @@ def train(
 
     Raises:
         DataRefused: Fewer training pictures than a batch.
-        PipelineError: Another process works on the same training.
-        TrainingStopped: A loss is no longer finite.
+        UsageError: Another training waits unfinished, or this one is past its last epoch.
+        PipelineError: Another process works on the same training, or its checkpoints are
+            damaged.
+        TrainingStopped: A loss or a weight is no longer finite, now or in an earlier run.
+        Terminated: SIGTERM or Ctrl-C; a checkpoint is written.
     """
     manifest = read_json(records / MANIFEST)
     images = load_images(records, TRAIN_SPLIT)
@@ -58,12 +61,12 @@ def train(
             f"(={config.batch_size}): add pictures, or lower it"
         )
     data = {key: manifest[key] for key in ("digest", "image_size", "counts")}
-    identity = _identity(data["digest"], code_version, config)
+    identity = identity_of(data["digest"], code_version, config)
     LOG.info("%d pictures, %d steps an epoch, on %s", images.shape[0], steps_per_epoch, _device())
 
-    graph = load_transform_graph(transform_graph)
-    trainer = Trainer(config, manifest["image_size"])
-    with TrainingFolder(checkpoint_root, identity) as folder:
+    with open_training(checkpoint_root, identity, config, steps_per_epoch) as folder:
+        graph = load_transform_graph(transform_graph)
+        trainer = Trainer(config, manifest["image_size"])
         loop = TrainingLoop(trainer, folder, config, steps_per_epoch)
         loop.run(images, lambda batch: graph(batch)[IMAGE])
         steps = steps_per_epoch * config.epochs
@@ -80,12 +83,6 @@ def train(
             folder.copy_results(target)
             write_json(target / TRAINING, summary)
     return summary
-
-
-def _identity(data_digest: str, code_version: str, config: TrainConfig) -> dict[str, Any]:
-    # How often state is saved does not change what it becomes.
-    knobs = config.model_dump(mode="json", exclude={"checkpoint_seconds"})
-    return {"data": data_digest, "code": code_version, "config": knobs}
 
 
 def _device() -> str:

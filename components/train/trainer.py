@@ -20,6 +20,11 @@ from components.train.losses import (
 from components.train.networks import Discriminator, build_generator
 
 
+SHEET_SIDE = 4  # samples a row and a column
+# What `Trainer.sums` adds up, in this order.
+SIGNS = ("discriminator_loss", "generator_loss", "real_logit", "fake_logit")
+
+
 class Purpose(IntEnum):
     """What a random draw is for; each purpose has a stream of its own per step."""
 
@@ -63,6 +68,7 @@ class Trainer:
         # the mean over all its steps.
         self.sums = tf.Variable([0.0] * len(SIGNS), dtype=tf.float64, trainable=False)
         self.seconds = tf.Variable(0.0, dtype=tf.float64, trainable=False)
+        self.sheet_latents = normal(config, SHEET_SIDE**2, Purpose.SHEET, tf.constant(0, tf.int64))
 
     def state(self) -> dict[str, tf.Variable]:
         """Everything that the next step depends on, by names that stay the same."""
@@ -158,10 +164,6 @@ class Trainer:
 
     def _seed(self, purpose: Purpose) -> tf.Tensor:
         return _seed(self._config.seed, purpose, self.step)
-
-
-# What `Trainer.sums` adds up, in this order.
-SIGNS = ("discriminator_loss", "generator_loss", "real_logit", "fake_logit")
 
 
 def normal(config: TrainConfig, count: int, purpose: Purpose, step: tf.Tensor) -> tf.Tensor:
