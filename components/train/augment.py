@@ -41,8 +41,10 @@ def flip(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         images: float32 [B, S, S, 3].
         seed: int64 [2]; the same seed mirrors the same pictures.
     """
-    mirrored = tf.random.stateless_uniform([tf.shape(images)[0], 1, 1, 1], seed) < 0.5
-    return tf.where(mirrored, tf.reverse(images, [2]), images)
+    mirrored = tf.random.stateless_uniform([tf.shape(images)[0], 1], seed) < 0.5
+    columns = tf.range(images.shape[2])
+    columns = tf.where(mirrored, columns[::-1], columns)
+    return tf.gather(images, columns, axis=2, batch_dims=1)
 
 
 def _color(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:

@@ -33,8 +33,8 @@ class TrainConfig(StepConfig):
     kernel_size: int = Field(5, ge=3, le=7, description="Side of the convolution kernels.")
     upsampling: Literal["transposed", "nearest"] = Field(
         "transposed",
-        description="How the generator doubles the resolution: a transposed convolution, or "
-        "repeated pixels and a convolution, which costs more and draws no checkerboard.",
+        description="How the generator doubles the resolution: by a transposed convolution, "
+        "or by repeated pixels and a convolution, which draws no checkerboard.",
     )
     leaky_slope: float = Field(0.3, ge=0, lt=1, description="Negative slope of LeakyReLU.")
     dropout: float = Field(0.3, ge=0, lt=1, description="Dropped share, discriminator only.")

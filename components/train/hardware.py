@@ -42,7 +42,9 @@ def _bfloat16_support() -> str | None:
     if gpus:
         details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
         weakest = min(each.get("compute_capability", (0, 0)) for each in details)
-        return f"GPU of capability {weakest[0]}.{weakest[1]}" if weakest >= _GPU_CAPABILITY else None
+        return (
+            f"GPU of capability {weakest[0]}.{weakest[1]}" if weakest >= _GPU_CAPABILITY else None
+        )
     try:
         lines = _CPU_INFO.read_text().splitlines()
     except OSError:

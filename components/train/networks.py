@@ -60,15 +60,23 @@ def _upsample(
     dtype: str | keras.DTypePolicy,
     layers: ModuleType,
 ) -> keras.KerasTensor:
-    """Double the side: [B, S, S, C] → [B, 2·S, 2·S, width]."""
-    size, options = config.kernel_size, {"padding": "same", "use_bias": False, "dtype": dtype}
-    if config.upsampling == "transposed":
-        return layers.Conv2DTranspose(width, size, strides=2, **options)(hidden)
-    # All outputs see equally many inputs, hence no checkerboard (Odena et al. 2016,
-    # https://distill.pub/2016/deconv-checkerboard/). An even kernel has no centre: it would
-    # shift the picture by half a pixel each time, so the odd size below it is taken.
-    hidden = keras.layers.UpSampling2D(interpolation="nearest", dtype=dtype)(hidden)
-    return keras.layers.Conv2D(width, size - 1 + size % 2, **options)(hidden)
+    """Double the side: [B, S, S, C] → [B, 2·S, 2·S, width].
+
+    "nearest" repeats each pixel 2×2, then convolves, so that all outputs see equally many
+    inputs and no checkerboard comes of it (Odena et al. 2016,
+    https://distill.pub/2016/deconv-checkerboard/). Repeating is a transposed convolution
+    with 2×2 ones, and convolutions can change places: to convolve the few pixels first, and
+    take the mean over 2×2 after, gives the same but at the borders, for a quarter of the
+    work. An even kernel would shift the picture by half a pixel each time, hence an odd one.
+    """
+    nearest = config.upsampling == "nearest"
+    size = config.kernel_size - (nearest and config.kernel_size % 2 == 0)
+    hidden = layers.Conv2DTranspose(
+        width, size, strides=2, padding="same", use_bias=False, dtype=dtype
+    )(hidden)
+    if nearest:
+        hidden = keras.layers.AveragePooling2D(2, strides=1, padding="same", dtype=dtype)(hidden)
+    return hidden
 
 
 def _normalise_and_activate(

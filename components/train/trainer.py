@@ -117,9 +117,7 @@ class Trainer:
         gradients, at_fake = one_pass_gradients(
             tape, config.loss, loss, self._discriminator_weights, fake, fake_logits
         )
-        generator_gradients = tape.gradient(
-            fake, self._generator_weights, output_gradients=at_fake
-        )
+        generator_gradients = tape.gradient(fake, self._generator_weights, output_gradients=at_fake)
         if penalize:
             penalty_gradients = self._penalty_gradients(shown_real)
             gradients = [g + p for g, p in zip(gradients, penalty_gradients, strict=True)]

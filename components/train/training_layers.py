@@ -9,10 +9,6 @@ import tensorflow as tf
 
 from components.train.convolution import convolve_transposed
 
-Dense = keras.layers.Dense
-LeakyReLU = keras.layers.LeakyReLU
-Reshape = keras.layers.Reshape
-
 
 class Conv2DTranspose(keras.layers.Conv2DTranspose):
     """Strides 2, padding "same", no bias."""
