@@ -19,7 +19,6 @@ from components.train.losses import (
 )
 from components.train.networks import Discriminator, build_generator
 
-
 SHEET_SIDE = 4  # samples a row and a column
 # What `Trainer.sums` adds up, in this order.
 SIGNS = ("discriminator_loss", "generator_loss", "real_logit", "fake_logit")

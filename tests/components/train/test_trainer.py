@@ -126,7 +126,7 @@ def test_step_in_low_precision_follows_that_in_float32():
 
 def test_step_compiles_by_xla():
     """As on a GPU, where an operation without a compiled form would end the training."""
-    knobs = {"spectral_norm": True, "flip": True, "dropout": 0.3, "loss": "hinge"}
+    knobs = {"spectral_norm": True, "flip": True, "dropout": 0.3, "upsampling": "nearest"}
     trainer = Trainer(CONFIG.model_copy(update=knobs), 32)
     before = copy_of(trainer.state())
     step = tf.function(Trainer.train_step.python_function, jit_compile=True)
