@@ -22,6 +22,11 @@ class TrainConfig(StepConfig):
         description="Of convolutions; auto is bfloat16 where CPU or GPU compute in it.",
     )
 
+    warm_start: str = Field(
+        "",
+        description="Folder of a published model, such as runs/published/dcgan, whose newest "
+        "generator gives the first weights; empty is none.",
+    )
     latent_size: int = Field(100, ge=1, le=4096, description="Length of a latent vector.")
     base_width: int = Field(
         1024,
