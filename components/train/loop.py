@@ -1,5 +1,6 @@
 """The training loop, and what it leaves behind at each epoch."""
 
+import contextlib
 import logging
 import math
 import time
@@ -11,7 +12,7 @@ import tensorflow as tf
 
 from components.shared.contracts import TENSORBOARD
 from components.shared.errors import TrainingStopped
-from components.train.batches import batches
+from components.train.batches import Pictures, batches
 from components.train.checkpoints import TrainingFolder
 from components.train.config import TrainConfig
 from components.train.trainer import Trainer
@@ -39,11 +40,11 @@ class TrainingLoop:
         self._progress = _Progress(config, self._total, self.first_step)
         self._saved_at = time.monotonic()
 
-    def run(self, images: tf.Tensor, normalize: Callable[[tf.Tensor], tf.Tensor]) -> None:
+    def run(self, pictures: Pictures, normalize: Callable[[tf.Tensor], tf.Tensor]) -> None:
         """Train to the end of the last epoch.
 
         Args:
-            images: Raw pixels, string [N].
+            pictures: From `open_pictures`.
             normalize: The transform graph, from string [B] to float32 [B, S, S, 3].
 
         Raises:
@@ -53,11 +54,11 @@ class TrainingLoop:
         if self.first_step == 0:
             self._save_sheet(epoch=0)
         config = self._config
-        data = batches(images, normalize, config, self.first_step)
-        for step, real in enumerate(data, start=self.first_step):
-            penalize = config.r1_weight > 0 and step % config.r1_interval == 0
-            self._trainer.train_step(real, penalize)
-            self._after(step + 1)
+        with contextlib.closing(batches(pictures, normalize, config, self.first_step)) as data:
+            for step, real in enumerate(data, start=self.first_step):
+                penalize = config.r1_weight > 0 and step % config.r1_interval == 0
+                self._trainer.train_step(real, penalize)
+                self._after(step + 1)
         self._summaries.close()
 
     def _announce(self) -> None:

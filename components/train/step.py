@@ -11,7 +11,7 @@ from components.shared.contracts import IMAGE, MANIFEST, TRAIN_SPLIT, TRAINING
 from components.shared.errors import DataRefused
 from components.shared.files import complete_or_absent, read_json, write_json
 from components.shared.normalization import load_transform_graph
-from components.shared.records import load_images
+from components.train.batches import open_pictures
 from components.train.checkpoints import TrainingFolder
 from components.train.config import TrainConfig
 from components.train.loop import TrainingLoop
@@ -46,26 +46,29 @@ def train(
 
     Raises:
         DataRefused: Fewer training pictures than a batch.
-        PipelineError: Another process works on the same training.
+        PipelineError: Another process works on the same training, or the records are damaged.
         TrainingStopped: A loss is no longer finite.
     """
     manifest = read_json(records / MANIFEST)
-    images = load_images(records, TRAIN_SPLIT)
-    steps_per_epoch = int(images.shape[0]) // config.batch_size
+    count = manifest["counts"][TRAIN_SPLIT]
+    steps_per_epoch = count // config.batch_size
     if steps_per_epoch == 0:
         raise DataRefused(
-            f"{images.shape[0]} training pictures are fewer than train.batch_size "
+            f"{count} training pictures are fewer than train.batch_size "
             f"(={config.batch_size}): add pictures, or lower it"
         )
     data = {key: manifest[key] for key in ("digest", "image_size", "counts")}
     identity = _identity(data["digest"], code_version, config)
-    LOG.info("%d pictures, %d steps an epoch, on %s", images.shape[0], steps_per_epoch, _device())
+    LOG.info("%d steps an epoch, on %s", steps_per_epoch, _device())
 
     graph = load_transform_graph(transform_graph)
     trainer = Trainer(config, manifest["image_size"])
-    with TrainingFolder(checkpoint_root, identity) as folder:
+    with (
+        TrainingFolder(checkpoint_root, identity) as folder,
+        open_pictures(records, manifest, config) as pictures,
+    ):
         loop = TrainingLoop(trainer, folder, config, steps_per_epoch)
-        loop.run(images, lambda batch: graph(batch)[IMAGE])
+        loop.run(pictures, lambda batch: graph(batch)[IMAGE])
         steps = steps_per_epoch * config.epochs
         summary = {
             "config": config.model_dump(mode="json"),
