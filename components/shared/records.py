@@ -119,8 +119,9 @@ class RecordReader:
         """
         shard = bisect_right(self._first_numbers, number) - 1
         record = number - self._first_numbers[shard]
-        start, following = self._starts[shard][record : record + 2]
-        framed = os.pread(self._files[shard].fileno(), following - start - _HEADER_BYTES, start)
+        start = self._starts[shard][record]
+        length = self._starts[shard][record + 1] - _HEADER_BYTES - start
+        framed = os.pread(self._files[shard].fileno(), length, start)
         return _image(framed, self._paths[shard], record)
 
 
