@@ -83,6 +83,12 @@ class TrainConfig(StepConfig):
         "generator; 0 samples from the raw weights.",
     )
 
+    cache_gib: float = Field(
+        2.0,
+        ge=0,
+        description="Training pictures are held in memory up to this size, in GiB; larger sets "
+        "are read from the records as they are needed, in the same order.",
+    )
     checkpoint_seconds: float = Field(
         60.0, ge=0, description="Time between checkpoints; one is also made at each snapshot."
     )

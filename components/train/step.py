@@ -11,8 +11,9 @@ from components.shared.contracts import IMAGE, MANIFEST, TRAIN_SPLIT, TRAINING
 from components.shared.errors import DataRefused
 from components.shared.files import complete_or_absent, read_json, write_json
 from components.shared.normalization import load_transform_graph
-from components.shared.records import load_images
+from components.train.batches import open_pictures
 from components.train.config import TrainConfig
+from components.train.hardware import dtype_policy
 from components.train.loop import TrainingLoop
 from components.train.trainer import Trainer
 from components.train.trainings import identity_of, open_training
@@ -47,28 +48,31 @@ def train(
     Raises:
         DataRefused: Fewer training pictures than a batch.
         UsageError: Another training waits unfinished, or this one is past its last epoch.
-        PipelineError: Another process works on the same training, or its checkpoints are
-            damaged.
+        PipelineError: Another process works on the same training, or its checkpoints or the
+            records are damaged.
         TrainingStopped: A loss or a weight is no longer finite, now or in an earlier run.
         Terminated: SIGTERM or Ctrl-C; a checkpoint is written.
     """
     manifest = read_json(records / MANIFEST)
-    images = load_images(records, TRAIN_SPLIT)
-    steps_per_epoch = int(images.shape[0]) // config.batch_size
+    count = manifest["counts"][TRAIN_SPLIT]
+    steps_per_epoch = count // config.batch_size
     if steps_per_epoch == 0:
         raise DataRefused(
-            f"{images.shape[0]} training pictures are fewer than train.batch_size "
+            f"{count} training pictures are fewer than train.batch_size "
             f"(={config.batch_size}): add pictures, or lower it"
         )
     data = {key: manifest[key] for key in ("digest", "image_size", "counts")}
     identity = identity_of(data["digest"], code_version, config)
-    LOG.info("%d pictures, %d steps an epoch, on %s", images.shape[0], steps_per_epoch, _device())
+    LOG.info("%d steps an epoch, on %s", steps_per_epoch, _device())
 
-    with open_training(checkpoint_root, identity, config, steps_per_epoch) as folder:
+    with (
+        open_training(checkpoint_root, identity, config, steps_per_epoch) as folder,
+        open_pictures(records, manifest, config) as pictures,
+    ):
         graph = load_transform_graph(transform_graph)
-        trainer = Trainer(config, manifest["image_size"])
+        trainer = Trainer(config, manifest["image_size"], dtype_policy(config.precision))
         loop = TrainingLoop(trainer, folder, config, steps_per_epoch)
-        loop.run(images, lambda batch: graph(batch)[IMAGE])
+        loop.run(pictures, lambda batch: graph(batch)[IMAGE])
         steps = steps_per_epoch * config.epochs
         summary = {
             "config": config.model_dump(mode="json"),

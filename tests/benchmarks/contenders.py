@@ -7,6 +7,7 @@ A process of its own runs one of them, a turn for each line it reads:
 and answers with the seconds of one step, the median over the turn.
 """
 
+import itertools
 import os
 import statistics
 import sys
@@ -100,7 +101,7 @@ def pytorch(batch: int) -> Step:
     def up(inputs: int, outputs: int) -> nn.Module:
         return nn.ConvTranspose2d(inputs, outputs, 5, 2, 2, output_padding=1, bias=False)
 
-    pairs = list(zip(WIDTHS, WIDTHS[1:], strict=False))
+    pairs = list(itertools.pairwise(WIDTHS))
     grown = [
         layer
         for inputs, outputs in pairs
@@ -114,7 +115,7 @@ def pytorch(batch: int) -> Step:
     channels = (3, *reversed(WIDTHS))
     shrunk = [
         layer
-        for inputs, outputs in zip(channels, channels[1:], strict=False)
+        for inputs, outputs in itertools.pairwise(channels)
         for layer in (nn.Conv2d(inputs, outputs, 5, 2, 2), nn.LeakyReLU(0.3), nn.Dropout(0.3))
     ]
     discriminator = nn.Sequential(*shrunk, nn.Flatten(), nn.Linear(16 * WIDTHS[0], 1))
