@@ -24,8 +24,9 @@ class TrainConfig(StepConfig):
 
     warm_start: str = Field(
         "",
-        description="Folder of a published model, such as runs/published/dcgan, whose newest "
-        "generator gives the first weights; empty is none.",
+        pattern=r"^(/.*)?$",
+        description="Absolute path of a published model, as of runs/published/dcgan, whose "
+        "newest generator gives the first weights; empty is none.",
     )
     latent_size: int = Field(100, ge=1, le=4096, description="Length of a latent vector.")
     base_width: int = Field(
