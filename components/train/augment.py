@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from components.train.hardware import own_draws
+
 _TRANSLATION = 1 / 8  # of the side; the paper's ratio
 
 
@@ -32,7 +34,11 @@ def augment(images: tf.Tensor, kinds: Sequence[str], seed: tf.Tensor) -> tf.Tens
 
 def _color(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Shift brightness by ±0.5, scale saturation by 0 to 2 and contrast by 0.5 to 1.5."""
-    draws = tf.random.stateless_uniform([3, tf.shape(images)[0], 1, 1, 1], seed)
+    draws = own_draws(
+        lambda rows: tf.random.stateless_uniform([3, rows, 1, 1, 1], seed),
+        images.shape[0],
+        axis=1,
+    )
     brightness, saturation, contrast = tf.unstack(draws)
     images = images + (brightness - 0.5)
     grey = tf.reduce_mean(images, axis=3, keepdims=True)
@@ -49,8 +55,12 @@ def _translation(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """
     size = images.shape[1]
     reach = int(size * _TRANSLATION + 0.5)
-    shifts = tf.random.stateless_uniform(
-        [2, tf.shape(images)[0], 1], seed + [0, 1], -reach, reach + 1, tf.int32
+    shifts = own_draws(
+        lambda rows: tf.random.stateless_uniform(
+            [2, rows, 1], seed + [0, 1], -reach, reach + 1, tf.int32
+        ),
+        images.shape[0],
+        axis=1,
     )
     # A row that would come from outside the picture has no one in it, hence zeros.
     rows, columns = tf.unstack(tf.one_hot(tf.range(size) + shifts, size))

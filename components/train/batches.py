@@ -13,6 +13,7 @@ def batches(
     normalize: Callable[[tf.Tensor], tf.Tensor],
     config: TrainConfig,
     first_step: int,
+    rows: slice = slice(None),
 ) -> tf.data.Dataset:
     """Batches of normalised pictures from `first_step` to the end of the last epoch.
 
@@ -24,9 +25,10 @@ def batches(
         normalize: From raw pixels, string [B], to float32 [B, S, S, 3] in [-1, 1].
         config: Knobs of this step.
         first_step: Steps already done.
+        rows: Of each batch, those to give: all, or those of one host.
 
     Returns:
-        A dataset of float32 [batch_size, S, S, 3].
+        A dataset of float32 [batch_size, S, S, 3], or as many rows of each batch.
     """
     count = int(images.shape[0])
     size, steps_per_epoch = config.batch_size, count // config.batch_size
@@ -35,8 +37,8 @@ def batches(
         for epoch in range(first_step // steps_per_epoch, config.epochs):
             order = np.random.default_rng([config.seed, epoch]).permutation(count)
             for step in range(max(first_step - epoch * steps_per_epoch, 0), steps_per_epoch):
-                yield order[step * size : (step + 1) * size]
+                yield order[step * size : (step + 1) * size][rows]
 
-    signature = tf.TensorSpec([size], tf.int64)
+    signature = tf.TensorSpec([len(range(size)[rows])], tf.int64)
     dataset = tf.data.Dataset.from_generator(indices, output_signature=signature)
     return dataset.map(lambda chosen: normalize(tf.gather(images, chosen))).prefetch(2)

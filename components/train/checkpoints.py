@@ -90,6 +90,10 @@ class TrainingFolder:
         self._write_metrics(rows)
         return rows
 
+    def summary_writer(self) -> tf.summary.SummaryWriter:
+        """Open TensorBoard's events."""
+        return tf.summary.create_file_writer(str(self.path / TENSORBOARD))
+
     def add_metrics(self, row: dict[str, Any]) -> None:
         """Add one point to the curves."""
         self._write_metrics([*self._read_metrics(), row])
@@ -120,6 +124,37 @@ class TrainingFolder:
         for name in (SNAPSHOTS, SHEETS, TENSORBOARD):
             shutil.copytree(self.path / name, target / name)
         shutil.copy(self.path / METRICS, target / METRICS)
+
+
+class FollowerFolder(TrainingFolder):
+    """The folder as workers beside the chief see it: they read it, the chief alone writes."""
+
+    def __init__(self, checkpoint_root: Path, identity: dict[str, Any]) -> None:
+        """Open the folder, whether the chief has made it yet or not."""
+        self.path = checkpoint_root / digest_of(identity)[:16]
+
+    def __exit__(self, *_: object) -> None:
+        """Leave the lock to the chief."""
+
+    def save(self) -> None:
+        """Leave it to the chief, as all that follows."""
+
+    def forget_after(self, step: int) -> list[dict[str, Any]]:
+        """Drop nothing, give nothing."""
+        return []
+
+    def summary_writer(self) -> tf.summary.SummaryWriter:
+        """Give a writer that writes nothing."""
+        return tf.summary.create_noop_writer()
+
+    def add_metrics(self, row: dict[str, Any]) -> None:
+        """Add nothing."""
+
+    def save_sheet(self, epoch: int, sheet: np.ndarray) -> None:
+        """Save nothing."""
+
+    def save_snapshot(self, epoch: int, generator: keras.Model, kept: int) -> None:
+        """Save nothing."""
 
 
 def _lock(folder: Path) -> TextIO:

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from components.shared.contracts import TENSORBOARD
 from components.shared.errors import TrainingStopped
 from components.train.batches import batches
 from components.train.checkpoints import TrainingFolder
@@ -33,18 +32,21 @@ class TrainingLoop:
         self._resumed = folder.restore(trainer.state())
         self.first_step = int(trainer.step.numpy())
         kept = folder.forget_after(self.first_step)
-        self._summaries = tf.summary.create_file_writer(str(folder.path / TENSORBOARD))
+        self._summaries = folder.summary_writer()
         for row in kept:
             self._summarize(row)
         self._progress = _Progress(config, self._total, self.first_step)
         self._saved_at = time.monotonic()
 
-    def run(self, images: tf.Tensor, normalize: Callable[[tf.Tensor], tf.Tensor]) -> None:
+    def run(
+        self, images: tf.Tensor, normalize: Callable[[tf.Tensor], tf.Tensor], rows: slice
+    ) -> None:
         """Train to the end of the last epoch.
 
         Args:
             images: Raw pixels, string [N].
             normalize: The transform graph, from string [B] to float32 [B, S, S, 3].
+            rows: Of each batch, those of this host.
 
         Raises:
             TrainingStopped: A loss is no longer finite.
@@ -53,7 +55,7 @@ class TrainingLoop:
         if self.first_step == 0:
             self._save_sheet(epoch=0)
         config = self._config
-        data = batches(images, normalize, config, self.first_step)
+        data = batches(images, normalize, config, self.first_step, rows)
         for step, real in enumerate(data, start=self.first_step):
             penalize = config.r1_weight > 0 and step % config.r1_interval == 0
             self._trainer.train_step(real, penalize)

@@ -78,5 +78,9 @@ def _upsample(config: TrainConfig, width: int, **options: str) -> keras.layers.L
 
 
 def _normalise_and_activate(hidden: keras.KerasTensor, config: TrainConfig) -> keras.KerasTensor:
-    hidden = keras.layers.BatchNormalization(momentum=config.batch_norm_momentum)(hidden)
+    # Statistics are those of the whole batch, also where replicas share it.
+    shared = tf.distribute.get_strategy().num_replicas_in_sync > 1
+    hidden = keras.layers.BatchNormalization(
+        momentum=config.batch_norm_momentum, synchronized=shared
+    )(hidden)
     return keras.layers.LeakyReLU(negative_slope=config.leaky_slope)(hidden)

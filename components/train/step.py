@@ -9,11 +9,12 @@ import tensorflow as tf
 
 from components.shared.contracts import IMAGE, MANIFEST, TRAIN_SPLIT, TRAINING
 from components.shared.errors import DataRefused
-from components.shared.files import complete_or_absent, read_json, write_json
+from components.shared.files import complete_or_absent, digest_of, read_json, write_json
 from components.shared.normalization import load_transform_graph
 from components.shared.records import load_images
-from components.train.checkpoints import TrainingFolder
+from components.train.checkpoints import FollowerFolder, TrainingFolder
 from components.train.config import TrainConfig
+from components.train.hardware import Hardware, find_hardware
 from components.train.loop import TrainingLoop
 from components.train.trainer import Trainer
 
@@ -29,6 +30,9 @@ def train(
     config: TrainConfig,
 ) -> dict[str, Any]:
     """Train a DCGAN, going on from the last checkpoint of the same training.
+
+    Where several workers train together ($TF_CONFIG), each calls this with the same
+    arguments, and the chief alone makes files.
 
     Args:
         records: Folder written by ingest.
@@ -46,9 +50,13 @@ def train(
 
     Raises:
         DataRefused: Fewer training pictures than a batch.
-        PipelineError: Another process works on the same training.
+        PipelineError: Another process works on the same training, or another worker of
+            this one is gone.
+        UsageError: The batch cannot be shared evenly, or $TF_CONFIG is not understood.
         TrainingStopped: A loss is no longer finite.
     """
+    hardware = find_hardware()  # before any other TensorFlow operation
+    rows = hardware.rows(config.batch_size)
     manifest = read_json(records / MANIFEST)
     images = load_images(records, TRAIN_SPLIT)
     steps_per_epoch = int(images.shape[0]) // config.batch_size
@@ -59,13 +67,20 @@ def train(
         )
     data = {key: manifest[key] for key in ("digest", "image_size", "counts")}
     identity = _identity(data["digest"], code_version, config)
-    LOG.info("%d pictures, %d steps an epoch, on %s", images.shape[0], steps_per_epoch, _device())
+    LOG.info(
+        "%d pictures, %d steps an epoch, on %s", images.shape[0], steps_per_epoch, _device(hardware)
+    )
 
     graph = load_transform_graph(transform_graph)
-    trainer = Trainer(config, manifest["image_size"])
-    with TrainingFolder(checkpoint_root, identity) as folder:
+    open_folder = TrainingFolder if hardware.is_chief else FollowerFolder
+    with hardware.lost_workers_named(), open_folder(checkpoint_root, identity) as folder:
+        hardware.require_same("data, code or configuration", int(digest_of(identity)[:15], 16))
+        with hardware.strategy.scope():
+            trainer = Trainer(config, manifest["image_size"])
         loop = TrainingLoop(trainer, folder, config, steps_per_epoch)
-        loop.run(images, lambda batch: graph(batch)[IMAGE])
+        hardware.require_same("the step of their last checkpoint", loop.first_step)
+        loop.run(images, lambda batch: graph(batch)[IMAGE], rows)
+        hardware.wait_for_all()
         steps = steps_per_epoch * config.epochs
         summary = {
             "config": config.model_dump(mode="json"),
@@ -76,9 +91,10 @@ def train(
             "seconds": round(float(trainer.seconds.numpy()), 1),
             "resumed_from_step": loop.first_step,
         }
-        with complete_or_absent(training) as target:
-            folder.copy_results(target)
-            write_json(target / TRAINING, summary)
+        if hardware.is_chief:
+            with complete_or_absent(training) as target:
+                folder.copy_results(target)
+                write_json(target / TRAINING, summary)
     return summary
 
 
@@ -88,9 +104,10 @@ def _identity(data_digest: str, code_version: str, config: TrainConfig) -> dict[
     return {"data": data_digest, "code": code_version, "config": knobs}
 
 
-def _device() -> str:
+def _device(hardware: Hardware) -> str:
     gpus = tf.config.list_physical_devices("GPU")
+    hosts = f", worker {hardware.worker} of {hardware.workers}" if hardware.workers > 1 else ""
     if not gpus:
-        return f"CPU ({os.cpu_count()} cores)"
+        return f"CPU ({os.cpu_count()} cores){hosts}"
     details = tf.config.experimental.get_device_details(gpus[0])
-    return f"GPU ({details.get('device_name', gpus[0].name)})"
+    return f"{len(gpus)} GPU ({details.get('device_name', gpus[0].name)}){hosts}"

@@ -10,6 +10,7 @@ from components.shared.normalization import to_pixels
 from components.shared.pictures import grid
 from components.train.augment import augment
 from components.train.config import TrainConfig
+from components.train.hardware import mean_over_replicas, own_draws, own_rows, replica
 from components.train.losses import (
     discriminator_loss,
     generator_gradient_scale,
@@ -36,7 +37,11 @@ class Trainer:
     """All state of a training: the same state and step give the same next state."""
 
     def __init__(self, config: TrainConfig, image_size: int) -> None:
-        """Make freshly initialised networks; all of it is a function of the seed."""
+        """Make freshly initialised networks; all of it is a function of the seed.
+
+        Within the scope of the strategy that they are to be trained by.
+        """
+        self._strategy = tf.distribute.get_strategy()
         keras.utils.set_random_seed(config.seed)
         self._config = config
         self.generator = build_generator(config, image_size)
@@ -77,12 +82,17 @@ class Trainer:
         """Update both networks at once, with one pass of the fakes through the discriminator.
 
         Args:
-            real: Batch of pictures, float32 [B, S, S, 3] in [-1, 1].
+            real: This host's rows of a batch of pictures, float32 [B, S, S, 3] in [-1, 1].
             penalize: Whether this step pays the R1 penalty; one trace for each answer.
         """
+        self._strategy.run(self._update, args=(real, penalize))
+
+    def _update(self, real: tf.Tensor, penalize: bool) -> None:
+        """Do one replica's part of a step."""
+        real = own_rows(real)
         generator_weights = self.generator.trainable_variables
         discriminator_weights = self.discriminator.trainable_variables
-        noise = self._normal(self._config.batch_size, Purpose.NOISE, self.step)
+        noise = own_draws(lambda rows: self._normal(rows, Purpose.NOISE, self.step), real.shape[0])
         with tf.GradientTape(persistent=True) as tape:
             fake = self.generator(noise, training=True)
             # Real and fake pictures pass one after the other: in one batch, the gradient at
@@ -102,7 +112,7 @@ class Trainer:
         self._discriminator_optimizer.apply(gradients, discriminator_weights)
         self._generator_optimizer.apply(generator_gradients, generator_weights)
         self._update_average()
-        losses = tf.stack([loss, generator_loss(fake_logits)])
+        losses = mean_over_replicas(tf.stack([loss, generator_loss(fake_logits)]))
         self.loss_sums.assign_add(tf.cast(losses, tf.float64))
         self.step.assign_add(1)
 
@@ -110,7 +120,9 @@ class Trainer:
         return augment(images, self._config.augment, self._seed(purpose))
 
     def _judge(self, images: tf.Tensor, purpose: Purpose) -> tf.Tensor:
-        return self.discriminator(images, dropout_seed=self._seed(purpose))
+        # Each replica drops units of its own; the layers count on below its number.
+        seed = self._seed(purpose) + [replica() << 8, 0]
+        return self.discriminator(images, dropout_seed=seed)
 
     def _penalty_gradients(self, real: tf.Tensor) -> list[tf.Tensor]:
         # Charged every `r1_interval` steps, hence that many times over ("lazy
@@ -147,7 +159,14 @@ class Trainer:
         return tf.random.stateless_normal([count, self._config.latent_size], seed)
 
     def _optimizer(self, learning_rate: float, model: keras.Model) -> keras.optimizers.Optimizer:
-        optimizer = keras.optimizers.Adam(learning_rate, beta_1=self._config.beta_1)
+        # Keras adds up the gradients of all replicas, each the mean over its own rows; the
+        # factor, by which it divides them first, makes that the mean over the batch.
+        replicas = self._strategy.num_replicas_in_sync
+        optimizer = keras.optimizers.Adam(
+            learning_rate,
+            beta_1=self._config.beta_1,
+            loss_scale_factor=replicas if replicas > 1 else None,
+        )
         optimizer.build(model.trainable_variables)
         return optimizer
 

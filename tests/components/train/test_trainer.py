@@ -91,5 +91,5 @@ def test_penalty_is_paid_every_so_many_steps(monkeypatch, tmp_path):
     monkeypatch.setattr(trainer, "train_step", lambda _, penalize: paid.append(penalize))
     images = tf.constant([str(index) for index in range(42)])
     with TrainingFolder(tmp_path, {}) as folder:
-        TrainingLoop(trainer, folder, config, 7).run(images, tf.strings.to_number)
+        TrainingLoop(trainer, folder, config, 7).run(images, tf.strings.to_number, slice(None))
     assert paid == [True, False, False, True, False, False, True]
