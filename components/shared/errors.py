@@ -29,7 +29,7 @@ class DataRefused(PipelineError):
 
 
 class TrainingStopped(PipelineError):
-    """A loss is no longer finite."""
+    """The training went wrong: a loss or the state is no longer finite."""
 
     exit_code = 4
 
@@ -44,3 +44,9 @@ class Interrupted(PipelineError):
     """The person stopped it, by Ctrl-C."""
 
     exit_code = 130
+
+
+class Terminated(PipelineError):
+    """The machine or a person asked the process to end, by SIGTERM."""
+
+    exit_code = 143

@@ -14,16 +14,22 @@ import fcntl
 import logging
 import os
 import re
+import signal
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 from typing import NamedTuple
 
-from components.shared.errors import PipelineError, UsageError, one_line
+from components.shared.errors import PipelineError, Terminated, UsageError, one_line
 
 PARENT_LOCK_VARIABLE = "DCGAN_PARENT_LOCK"  # path of a file that a local run keeps locked
+SECONDS_TO_STOP = 60.0  # for a step whose parent is gone
+
+# Set by `stops_in_its_own_time`: what SIGTERM then sets, instead of ending the process.
+_stop_request: threading.Event | None = None
 
 _LINE = re.compile(r"\[(?P<step>[a-z]+)\] (?P<message>.*)")
 _DONE = re.compile(r"done in (?P<work>[\d.]+) s, imports (?P<imports>[\d.]+) s")
@@ -78,11 +84,12 @@ class StepProcess:
 def step_process(step: str) -> Iterator[StepProcess]:
     """Log, time and end the process that runs one step.
 
-    An error foreseen by us, or storage that ran out, becomes one line and its exit
+    An error foreseen by us, storage that ran out, or SIGTERM becomes one line and its exit
     code; anything else keeps its traceback and ends with 1.
     """
     log = _start_log(step)
-    _end_with_parent()
+    usual = signal.signal(signal.SIGTERM, lambda *_: _terminate(step))
+    _end_with_parent(step)
     process = StepProcess()
     try:
         yield process
@@ -93,7 +100,31 @@ def step_process(step: str) -> Iterator[StepProcess]:
             raise
         log.info("error %d: %s", known.exit_code, one_line(known))
         sys.exit(known.exit_code)
+    finally:
+        signal.signal(signal.SIGTERM, usual)
     log.info(process.summary())
+
+
+@contextlib.contextmanager
+def stops_in_its_own_time() -> Iterator[threading.Event]:
+    """Have SIGTERM and Ctrl-C set the event that is given, while the block runs.
+
+    The block looks at it, saves what would be lost, and raises `Terminated`. It should
+    write to the log only then: a local run that was stopped ends at the next line.
+    """
+    global _stop_request  # noqa: PLW0603 signals belong to the whole process
+    stop = _stop_request = threading.Event()
+
+    def ask(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    usual = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        for number, handler in usual.items():
+            signal.signal(number, handler)
+        _stop_request = None
 
 
 def storage_error(error: BaseException) -> UsageError | None:
@@ -133,7 +164,20 @@ def _start_log(step: str) -> logging.Logger:
     return log
 
 
-def _end_with_parent() -> None:
+def _terminate(step: str) -> None:
+    """Stop at once, or have what runs now stop in its own time."""
+    if _stop_request is not None:
+        _stop_request.set()
+        return
+    error = Terminated("stopped by SIGTERM; the same command begins this step anew")
+    # Not through the logger, whose lock the interrupted code may hold; nor by an exception,
+    # which could fall into a callback that Python lets nothing out of, and be lost.
+    with contextlib.suppress(OSError):  # nobody listens any more
+        os.write(1, f"[{step}] error {error.exit_code}: {error}\n".encode())
+    os._exit(error.exit_code)
+
+
+def _end_with_parent(step: str) -> None:
     """End this process when the run that started it is gone.
 
     A local run that is killed would otherwise leave its step training on, out of sight.
@@ -146,6 +190,8 @@ def _end_with_parent() -> None:
     def watch() -> None:
         with contextlib.suppress(FileNotFoundError), Path(path).open() as file:
             fcntl.flock(file, fcntl.LOCK_SH)
-        os._exit(1)
+        _terminate(step)
+        time.sleep(SECONDS_TO_STOP)
+        os._exit(Terminated.exit_code)
 
     threading.Thread(target=watch, daemon=True, name="end-with-parent").start()

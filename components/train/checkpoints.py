@@ -1,172 +1,138 @@
-"""The folder in which one training lives, across all the processes that work on it.
+"""Checkpoints: one file each, whole or not there, that holds all state of a training."""
 
-It is named by the digest of all that determines the training, and outlives the step:
-whoever starts the same training again finds its state here.
-"""
-
-import fcntl
-import json
-import shutil
+import logging
+import os
+import zipfile
 from pathlib import Path
-from typing import Any, Self, TextIO
+from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
-from components.shared.contracts import (
-    METRICS,
-    SHEETS,
-    SNAPSHOTS,
-    TENSORBOARD,
-    epoch_file,
-    epoch_of,
-)
-from components.shared.errors import PipelineError
-from components.shared.files import digest_of, read_json_lines, write_atomically, write_json
-from components.shared.pictures import save_png
+from components.shared.errors import PipelineError, TrainingStopped
 
-_CHECKPOINTS = "checkpoints"
-_IDENTITY = "training_identity.json"
-_LOCK = ".lock"
-_PARTIAL = ".partial-"
+LOG = logging.getLogger("dcgan.train")
+_KEPT = 2
+_PARTIAL = ".partial"
+
+Arrays = dict[str, Any]  # name → np.ndarray
 
 
-class TrainingFolder:
-    """Checkpoints, snapshots, sheets and curves of one training."""
-
-    def __init__(self, checkpoint_root: Path, identity: dict[str, Any]) -> None:
-        """Open the folder of the training that `identity` (a JSON object) determines.
-
-        Raises:
-            PipelineError: Another process works on this training.
-        """
-        self.path = checkpoint_root / digest_of(identity)[:16]
-        for name in (_CHECKPOINTS, SNAPSHOTS, SHEETS):
-            (self.path / name).mkdir(parents=True, exist_ok=True)
-        self._lock = _lock(self.path)
-        self._remove_leftovers()
-        write_json(self.path / _IDENTITY, identity)
-        self._manager: tf.train.CheckpointManager | None = None
-
-    def __enter__(self) -> Self:
-        """Return the folder itself."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Let others work on this training."""
-        self._lock.close()
-
-    def _remove_leftovers(self) -> None:
-        """Remove what a killed process or a full disk left half-written."""
-        for partial in (self.path / SNAPSHOTS).glob(f"{_PARTIAL}*"):
-            partial.unlink()
-        for partial in (self.path / _CHECKPOINTS).glob("*_temp"):  # TensorFlow's
-            shutil.rmtree(partial)
-
-    def restore(self, state: tf.train.Checkpoint) -> bool:
-        """Load the last complete checkpoint into `state`; False where there is none."""
-        self._manager = tf.train.CheckpointManager(
-            state, str(self.path / _CHECKPOINTS), max_to_keep=2, step_counter=state.step
-        )
-        latest = self._manager.latest_checkpoint
-        if latest is None:
-            return False
-        state.restore(latest).assert_existing_objects_matched()
-        return True
-
-    def save(self) -> None:
-        """Write a checkpoint; TensorFlow names it as the latest only once it is whole."""
-        assert self._manager is not None, "restore() comes first"
-        self._manager.save()
-
-    def forget_after(self, step: int) -> list[dict[str, Any]]:
-        """Drop the curves' points after `step`, to be made again; give those that stay.
-
-        TensorBoard's events cannot be taken back, so all of them go.
-        """
-        shutil.rmtree(self.path / TENSORBOARD, ignore_errors=True)
-        rows = [row for row in self._read_metrics() if row["step"] <= step]
-        self._write_metrics(rows)
-        return rows
-
-    def summary_writer(self) -> tf.summary.SummaryWriter:
-        """Open TensorBoard's events."""
-        return tf.summary.create_file_writer(str(self.path / TENSORBOARD))
-
-    def add_metrics(self, row: dict[str, Any]) -> None:
-        """Add one point to the curves."""
-        self._write_metrics([*self._read_metrics(), row])
-
-    def _read_metrics(self) -> list[dict[str, Any]]:
-        path = self.path / METRICS
-        return read_json_lines(path) if path.exists() else []
-
-    def _write_metrics(self, rows: list[dict[str, Any]]) -> None:
-        lines = "".join(json.dumps(row) + "\n" for row in rows)
-        write_atomically(self.path / METRICS, lines.encode())
-
-    def save_sheet(self, epoch: int, sheet: np.ndarray) -> None:
-        """Save the sample sheet of an epoch as PNG."""
-        save_png(self.path / SHEETS / epoch_file(epoch, ".png"), sheet)
-
-    def save_snapshot(self, epoch: int, generator: keras.Model, kept: int) -> None:
-        """Save the generator after an epoch; of older snapshots, the last ones stay."""
-        target = self.path / SNAPSHOTS / epoch_file(epoch, ".keras")
-        partial = target.with_name(f"{_PARTIAL}{target.name}")
-        generator.save(partial)
-        partial.replace(target)
-        for old in sorted(target.parent.glob("epoch-*.keras"), key=epoch_of)[:-kept]:
-            old.unlink()
-
-    def copy_results(self, target: Path) -> None:
-        """Copy what later steps and people read: all but the checkpoints."""
-        for name in (SNAPSHOTS, SHEETS, TENSORBOARD):
-            shutil.copytree(self.path / name, target / name)
-        shutil.copy(self.path / METRICS, target / METRICS)
+def copy_of(state: dict[str, tf.Variable]) -> Arrays:
+    """Copy the values of variables; training on does not change the copy."""
+    return {name: np.array(variable.numpy()) for name, variable in state.items()}
 
 
-class FollowerFolder(TrainingFolder):
-    """The folder as workers beside the chief see it: they read it, the chief alone writes."""
-
-    def __init__(self, checkpoint_root: Path, identity: dict[str, Any]) -> None:
-        """Open the folder, whether the chief has made it yet or not."""
-        self.path = checkpoint_root / digest_of(identity)[:16]
-
-    def __exit__(self, *_: object) -> None:
-        """Leave the lock to the chief."""
-
-    def save(self) -> None:
-        """Leave it to the chief, as all that follows."""
-
-    def forget_after(self, step: int) -> list[dict[str, Any]]:
-        """Drop nothing, give nothing."""
-        return []
-
-    def summary_writer(self) -> tf.summary.SummaryWriter:
-        """Give a writer that writes nothing."""
-        return tf.summary.create_noop_writer()
-
-    def add_metrics(self, row: dict[str, Any]) -> None:
-        """Add nothing."""
-
-    def save_sheet(self, epoch: int, sheet: np.ndarray) -> None:
-        """Save nothing."""
-
-    def save_snapshot(self, epoch: int, generator: keras.Model, kept: int) -> None:
-        """Save nothing."""
+def checkpoints_in(folder: Path) -> list[Path]:
+    """Whole checkpoints in `folder`, by name ``step-00000531.npz``, the newest first."""
+    return sorted(folder.glob("step-*.npz"), key=step_of, reverse=True)
 
 
-def _lock(folder: Path) -> TextIO:
-    """Keep others out until the file is closed or the process ends, however it does."""
-    file = (folder / _LOCK).open("w")
+def step_of(path: Path) -> int:
+    """Steps done when a checkpoint was made."""
+    return int(path.stem.removeprefix("step-"))
+
+
+def save_checkpoint(folder: Path, arrays: Arrays) -> None:
+    """Write a checkpoint beside the older ones, of which the last one stays.
+
+    Args:
+        folder: Folder of a training's checkpoints.
+        arrays: All state by name; "step" is the number of steps done.
+
+    Raises:
+        TrainingStopped: A value is not finite; nothing is written.
+        OSError: No room; the older checkpoints stay.
+    """
+    step = int(arrays["step"])
+    check_finite(arrays, step)
+    target = folder / f"step-{step:08d}.npz"
+    partial = target.with_name(f".{target.name}{_PARTIAL}")
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        raise PipelineError(
-            f"another process works on the training in {folder}: wait for it, or stop it"
-        ) from None
-    except OSError:  # a file system without locks
-        pass
-    return file
+        with partial.open("wb") as file:
+            np.savez(file, **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+    _sync(folder)
+    for old in checkpoints_in(folder)[_KEPT:]:
+        old.unlink()
+
+
+def check_finite(arrays: Arrays, step: int) -> None:
+    """Raise TrainingStopped for a value that is not finite: one step goes wrong, then all."""
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise TrainingStopped(
+                f"{name} is no longer finite after step {step}: lower "
+                "train.generator_learning_rate and train.discriminator_learning_rate"
+            )
+
+
+def restore(folder: Path, state: dict[str, tf.Variable], way_out: str) -> bool:
+    """Load the newest checkpoint that reads whole; False where there is none at all.
+
+    Args:
+        folder: Folder of a training's checkpoints.
+        state: Variables to load into, by the names in the checkpoint.
+        way_out: What the person can do if nothing can be read.
+
+    Raises:
+        PipelineError: All are damaged, or one does not fit the variables.
+    """
+    found = checkpoints_in(folder)
+    for path in found:
+        arrays = _read(path)
+        if arrays is not None:
+            _check_fit(path, arrays, state)
+            for name, variable in state.items():
+                variable.assign(arrays[name])
+            return True
+    if found:
+        names = ", ".join(path.name for path in found)
+        raise PipelineError(f"all checkpoints in {folder} are damaged ({names}): {way_out}")
+    return False
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what a killed process left half-written."""
+    for partial in folder.glob(f".step-*{_PARTIAL}"):
+        partial.unlink()
+
+
+def _read(path: Path) -> Arrays | None:
+    """Read a checkpoint; None, and a line in the log, where it is damaged."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+        if damaged is not None:
+            raise zipfile.BadZipFile(f"bad CRC-32 of {damaged}")
+        with np.load(path, allow_pickle=False) as file:
+            return dict(file)
+    except Exception as error:  # damage shows as any of a dozen kinds
+        LOG.info("checkpoint %s is damaged and passed over (%s)", path, error)
+        return None
+
+
+def _check_fit(path: Path, arrays: Arrays, state: dict[str, tf.Variable]) -> None:
+    there = {name: (array.shape, array.dtype.name) for name, array in arrays.items()}
+    here = {name: (tuple(v.shape), v.dtype.as_numpy_dtype.__name__) for name, v in state.items()}
+    if there == here:
+        return
+    differing = sorted(name for name in there | here if there.get(name) != here.get(name))
+    name = differing[0]
+    raise PipelineError(
+        f"{path} does not fit this training: {len(differing)} differing arrays, {name} is "
+        f"{there.get(name, 'missing')} there, {here.get(name, 'unknown')} here"
+    )
+
+
+def _sync(folder: Path) -> None:
+    """Have the folder's entries survive a loss of power, as the files do."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

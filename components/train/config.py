@@ -6,7 +6,9 @@ from pydantic import Field
 
 from components.shared.step_config import StepConfig
 
-Augmentation = Literal["color", "translation"]
+Loss = Literal["non_saturating", "hinge"]
+Augmentation = Literal["color", "translation", "cutout"]
+Precision = Literal["auto", "float32", "bfloat16"]
 
 
 class TrainConfig(StepConfig):
@@ -15,6 +17,10 @@ class TrainConfig(StepConfig):
     epochs: int = Field(50, ge=1, le=100_000, description="Passes over the training pictures.")
     batch_size: int = Field(10, ge=2, le=4096, description="Pictures a step.")
     seed: int = Field(0, ge=0, lt=2**31, description="Source of all randomness in training.")
+    precision: Precision = Field(
+        "auto",
+        description="Of convolutions; auto is bfloat16 where CPU or GPU compute in it.",
+    )
 
     latent_size: int = Field(100, ge=1, le=4096, description="Length of a latent vector.")
     base_width: int = Field(
@@ -25,15 +31,33 @@ class TrainConfig(StepConfig):
         description="Channels at 4×4; halved at each doubling of the resolution.",
     )
     kernel_size: int = Field(5, ge=3, le=7, description="Side of the convolution kernels.")
+    upsampling: Literal["transposed", "nearest"] = Field(
+        "transposed",
+        description="How the generator doubles the resolution: by a transposed convolution, "
+        "or by repeated pixels and a convolution, which draws no checkerboard.",
+    )
     leaky_slope: float = Field(0.3, ge=0, lt=1, description="Negative slope of LeakyReLU.")
     dropout: float = Field(0.3, ge=0, lt=1, description="Dropped share, discriminator only.")
     batch_norm_momentum: float = Field(
         0.99, ge=0, lt=1, description="Of the moving statistics in the generator."
     )
 
+    spectral_norm: bool = Field(
+        False, description="Divide the discriminator's kernels by their largest singular value."
+    )
+
+    loss: Loss = Field(
+        "non_saturating",
+        description="Binary cross-entropy, the generator's against 1; or the hinge loss.",
+    )
     generator_learning_rate: float = Field(1e-4, gt=0, le=1, description="Adam step size.")
     discriminator_learning_rate: float = Field(1e-4, gt=0, le=1, description="Adam step size.")
-    beta_1: float = Field(0.9, ge=0, lt=1, description="Adam's decay of the first moment.")
+    generator_beta_1: float = Field(
+        0.9, ge=0, lt=1, description="Adam's decay of the first moment."
+    )
+    discriminator_beta_1: float = Field(
+        0.9, ge=0, lt=1, description="Adam's decay of the first moment."
+    )
     r1_weight: float = Field(
         0.0, ge=0, description="γ of the R1 gradient penalty on real pictures as shown; 0 is off."
     )
@@ -42,6 +66,10 @@ class TrainConfig(StepConfig):
     )
     augment: tuple[Augmentation, ...] = Field(
         (), description="Differentiable augmentations shown to the discriminator."
+    )
+    flip: bool = Field(
+        False,
+        description="Mirror half of the real pictures; off where pictures have a direction.",
     )
     ema_half_life: int = Field(
         0,
@@ -55,3 +83,16 @@ class TrainConfig(StepConfig):
     )
     snapshot_epochs: int = Field(1, ge=1, description="Epochs between snapshots of the generator.")
     snapshots_kept: int = Field(5, ge=1, description="Snapshots kept, the last ones.")
+
+    resume: Literal["auto", "fresh"] = Field(
+        "auto",
+        description="auto: refuse to start while another training waits unfinished; fresh: "
+        "leave it behind and start over, which is what unattended runs want. Both go on from "
+        "their own checkpoints.",
+    )
+    trainings_kept: int = Field(
+        5, ge=0, description="Ended trainings whose checkpoints stay, the last ones."
+    )
+    trainings_kept_days: float = Field(
+        30.0, ge=0, description="Days after which an ended training's checkpoints are removed."
+    )

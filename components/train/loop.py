@@ -1,26 +1,35 @@
-"""The training loop, and what it leaves behind at each epoch."""
+"""The training loop: steps, what each epoch leaves behind, checkpoints, and the end."""
 
 import logging
 import math
+import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from concurrent.futures import Future
 
-import numpy as np
 import tensorflow as tf
 
-from components.shared.errors import TrainingStopped
+from components.shared.errors import Terminated, TrainingStopped
+from components.shared.process import stops_in_its_own_time
 from components.train.batches import batches
-from components.train.checkpoints import TrainingFolder
+from components.train.checkpoints import copy_of
 from components.train.config import TrainConfig
+from components.train.progress import Progress
+from components.train.recorder import Recorder
 from components.train.trainer import Trainer
+from components.train.training_folder import TrainingFolder
+from components.train.writer import NoWriter, Writer
 
 LOG = logging.getLogger("dcgan.train")
-_SECONDS_BETWEEN_LINES = 10.0
 
 
 class TrainingLoop:
-    """Runs a trainer over the pictures and keeps its folder up to date."""
+    """Runs a trainer over the pictures and keeps its folder up to date.
+
+    Sheets, curves, snapshots and checkpoints are written by a thread of their own, in the
+    order in which they came up. So a checkpoint is written after all that the epochs before
+    it left, and whoever goes on from it finds nothing missing.
+    """
 
     def __init__(
         self, trainer: Trainer, folder: TrainingFolder, config: TrainConfig, steps_per_epoch: int
@@ -29,65 +38,101 @@ class TrainingLoop:
         self._trainer, self._folder, self._config = trainer, folder, config
         self._steps_per_epoch = steps_per_epoch
         self._total = steps_per_epoch * config.epochs
-        self._resumed = folder.restore(trainer.state())
+        self._state = trainer.state()
+        self._resumed = folder.restore(self._state)
         self.first_step = int(trainer.step.numpy())
         kept = folder.forget_after(self.first_step)
-        self._summaries = folder.summary_writer()
-        for row in kept:
-            self._summarize(row)
-        self._progress = _Progress(config, self._total, self.first_step)
-        self._saved_at = time.monotonic()
+        image_size = trainer.generator.output_shape[1]
+        self._recorder = Recorder(folder, config, image_size, trainer.sheet_latents)
+        self._recorder.replay(kept)
+        self._progress = Progress(config, self._total, self.first_step)
+        self._writer = Writer() if folder.writes else NoWriter()
+        self._checkpoint: Future[None] | None = None
+        self._checkpoint_due = False
+        self._saved_at, self._saved_step = time.monotonic(), self.first_step
 
     def run(
-        self, images: tf.Tensor, normalize: Callable[[tf.Tensor], tf.Tensor], rows: slice
+        self,
+        images: tf.Tensor,
+        normalize: Callable[[tf.Tensor], tf.Tensor],
+        rows: slice = slice(None),
     ) -> None:
         """Train to the end of the last epoch.
 
         Args:
             images: Raw pixels, string [N].
             normalize: The transform graph, from string [B] to float32 [B, S, S, 3].
-            rows: Of each batch, those of this host.
+            rows: Of each batch, those that this host takes.
 
         Raises:
-            TrainingStopped: A loss is no longer finite.
+            TrainingStopped: A loss or a weight is no longer finite.
+            Terminated: Asked to stop; a checkpoint of the step under way is written.
         """
         self._announce()
-        if self.first_step == 0:
-            self._save_sheet(epoch=0)
+        try:
+            with stops_in_its_own_time() as stop, self._writer:
+                self._train(images, normalize, rows, stop)
+        except TrainingStopped as error:
+            step = int(self._trainer.step.numpy())
+            self._folder.mark("stopped", reason=str(error), epoch=self._epoch_of(step))
+            raise
+        self._recorder.close()
+        self._folder.mark("finished")
+
+    def _announce(self) -> None:
+        self._folder.mark("running", epochs=self._config.epochs, total_steps=self._total)
+        if self.first_step == self._total:
+            LOG.info("already trained to step %d: nothing to do", self._total)
+        elif self._resumed:
+            epoch = self._epoch_of(self.first_step + 1)
+            LOG.info("going on from step %d of %d, epoch %d", self.first_step, self._total, epoch)
+
+    def _train(
+        self,
+        images: tf.Tensor,
+        normalize: Callable[[tf.Tensor], tf.Tensor],
+        rows: slice,
+        stop: threading.Event,
+    ) -> None:
         config = self._config
+        if self.first_step == 0:
+            self._writer.submit(self._recorder.record_start, self._trainer.sampler_weights())
+        if self.first_step == self._total and not self._folder.has_snapshot(config.epochs):
+            # `epochs` was lowered to where the training happened to be.
+            weights = self._trainer.sampler_weights()
+            self._writer.submit(self._recorder.record_snapshot, config.epochs, weights)
         data = batches(images, normalize, config, self.first_step, rows)
         for step, real in enumerate(data, start=self.first_step):
             penalize = config.r1_weight > 0 and step % config.r1_interval == 0
             self._trainer.train_step(real, penalize)
+            # A cluster is told to stop one host at a time. The others work on, so that the
+            # chief can end its step and save it, which ends them.
+            if stop.is_set() and self._folder.writes:
+                self._stop(step + 1)
             self._after(step + 1)
-        self._summaries.close()
-
-    def _announce(self) -> None:
-        if self.first_step == self._total:
-            LOG.info("already trained to step %d: nothing to do", self._total)
-        elif self._resumed:
-            epoch = self.first_step // self._steps_per_epoch + 1
-            LOG.info("going on from step %d of %d, epoch %d", self.first_step, self._total, epoch)
+        if self._saved_step < self._total:
+            self._save(self._total)
+        self._writer.flush()
 
     def _after(self, done: int) -> None:
         """Do what is due after `done` steps."""
-        steps = done % self._steps_per_epoch or self._steps_per_epoch  # of the epoch under way
+        self._writer.check()
         if self._progress.is_due():
-            self._progress.show(done, self._steps_per_epoch, self._mean_losses(done, steps))
-        ends_epoch = steps == self._steps_per_epoch
-        saved = self._end_epoch(done) if ends_epoch else False
-        if saved or time.monotonic() - self._saved_at >= self._config.checkpoint_seconds:
-            if not ends_epoch:
-                self._mean_losses(done, steps)  # a state that is lost is not worth keeping
-            self._save()
+            self._progress.show(done, self._steps_per_epoch, self._mean_losses(done))
+        if done % self._steps_per_epoch == 0:
+            seconds = self._record_epoch(done)
+            self._progress.show_epoch(self._epoch_of(done), seconds)
+        if time.monotonic() - self._saved_at >= self._config.checkpoint_seconds:
+            self._checkpoint_due = True
+        # Where writing is slower than that, one is written as often as the disk allows.
+        if self._checkpoint_due and (self._checkpoint is None or self._checkpoint.done()):
+            self._save(done)
 
-    def _end_epoch(self, done: int) -> bool:
-        """Record an epoch; True when a snapshot was taken, which a checkpoint follows."""
-        epoch = done // self._steps_per_epoch
-        discriminator_loss, generator_loss = self._mean_losses(done, self._steps_per_epoch)
+    def _record_epoch(self, done: int) -> float:
+        """Have an epoch recorded, and give its seconds; a checkpoint follows each snapshot."""
+        epoch, config = self._epoch_of(done), self._config
+        discriminator_loss, generator_loss = self._mean_losses(done)
         seconds, rate = self._progress.end_epoch(done)
-        if seconds >= _SECONDS_BETWEEN_LINES:
-            LOG.info("epoch %d took %s", epoch, _clock(seconds))
         row = {
             "epoch": epoch,
             "step": done,
@@ -96,36 +141,39 @@ class TrainingLoop:
             "seconds": round(seconds, 3),
             "images_per_second": round(rate, 1),
         }
-        self._folder.add_metrics(row)
-        self._summarize(row)
-        sheet = self._save_sheet(epoch)
-        self._trainer.loss_sums.assign([0.0, 0.0])
-        if epoch % self._config.snapshot_epochs and epoch < self._config.epochs:
-            return False
-        with self._summaries.as_default(step=done):
-            tf.summary.image("samples", sheet[tf.newaxis])
-        self._folder.save_snapshot(epoch, self._trainer.sampler, self._config.snapshots_kept)
-        return True
+        snapshot_due = epoch % config.snapshot_epochs == 0 or epoch == config.epochs
+        weights = self._trainer.sampler_weights()
+        self._writer.submit(self._recorder.record_epoch, row, weights, snapshot_due)
+        self._trainer.sums.assign(tf.zeros_like(self._trainer.sums))
+        self._checkpoint_due |= snapshot_due
+        return seconds
 
-    def _summarize(self, row: dict[str, Any]) -> None:
-        with self._summaries.as_default(step=row["step"]):
-            for name in ("discriminator_loss", "generator_loss", "images_per_second"):
-                tf.summary.scalar(name, row[name])
-
-    def _save_sheet(self, epoch: int) -> np.ndarray:
-        sheet = self._trainer.sample_sheet()
-        self._folder.save_sheet(epoch, sheet)
-        return sheet
-
-    def _save(self) -> None:
+    def _save(self, done: int) -> None:
+        """Have a checkpoint written of the state as it is now; one copy at a time."""
+        if self._checkpoint is not None:
+            self._checkpoint.result()
         now = time.monotonic()
         self._trainer.seconds.assign_add(now - self._saved_at)
-        self._folder.save()
-        self._saved_at = now
+        arrays = copy_of(self._state)
+        self._checkpoint = self._writer.submit(self._folder.save_checkpoint, arrays)
+        self._saved_at, self._saved_step, self._checkpoint_due = now, done, False
 
-    def _mean_losses(self, done: int, steps: int) -> tuple[float, float]:
-        """Of discriminator and generator, over the epoch's `steps` so far."""
-        discriminator, generator = (self._trainer.loss_sums.numpy() / steps).tolist()
+    def _stop(self, done: int) -> None:
+        """End the process, and lose nothing."""
+        if done % self._steps_per_epoch == 0:
+            self._record_epoch(done)
+        self._save(done)
+        self._writer.flush()
+        self._recorder.close()
+        raise Terminated(
+            f"stopped after step {done} of {self._total}, epoch {self._epoch_of(done)}, with a "
+            "checkpoint; the same command goes on from there"
+        )
+
+    def _mean_losses(self, done: int) -> tuple[float, float]:
+        """Of discriminator and generator, over the steps so far of the epoch under way."""
+        steps = done % self._steps_per_epoch or self._steps_per_epoch
+        discriminator, generator, *_ = (self._trainer.sums.numpy() / steps).tolist()
         if not (math.isfinite(discriminator) and math.isfinite(generator)):
             raise TrainingStopped(
                 f"loss is no longer finite after step {done} (discriminator {discriminator}, "
@@ -134,39 +182,6 @@ class TrainingLoop:
             )
         return discriminator, generator
 
-
-class _Progress:
-    """Rates, the time left, and a line about them every few seconds."""
-
-    def __init__(self, config: TrainConfig, total: int, first_step: int) -> None:
-        self._config, self._total = config, total
-        self._line = self._epoch = (time.monotonic(), first_step)
-
-    def is_due(self) -> bool:
-        return time.monotonic() - self._line[0] >= _SECONDS_BETWEEN_LINES
-
-    def show(self, done: int, steps_per_epoch: int, losses: tuple[float, float]) -> None:
-        rate, self._line = self._rate(self._line, done)
-        left = (self._total - done) * self._config.batch_size / rate
-        LOG.info(
-            "epoch %d/%d step %d/%d %.0f img/s D %.2f G %.2f left %s",
-            -(-done // steps_per_epoch), self._config.epochs, done, self._total, rate, *losses,
-            _clock(left),
-        )  # fmt: skip
-
-    def end_epoch(self, done: int) -> tuple[float, float]:
-        """Seconds that the epoch took, and its pictures per second."""
-        started = self._epoch[0]
-        rate, self._epoch = self._rate(self._epoch, done)
-        return self._epoch[0] - started, rate
-
-    def _rate(self, since: tuple[float, int], done: int) -> tuple[float, tuple[float, int]]:
-        now = (time.monotonic(), done)
-        seconds = max(now[0] - since[0], 1e-9)
-        return (done - since[1]) * self._config.batch_size / seconds, now
-
-
-def _clock(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}h{minutes:02}m" if hours else f"{minutes}m{seconds:02}s"
+    def _epoch_of(self, step: int) -> int:
+        """Epoch in which a step, counted from 1, is done."""
+        return -(-step // self._steps_per_epoch)

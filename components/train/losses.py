@@ -1,7 +1,10 @@
 """Losses of both networks, written on logits for numerical stability."""
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 
+from components.train.config import Loss
 from components.train.networks import Discriminator
 
 # exp(60) and the gradient it multiplies, about exp(-60), are both normal float32 numbers.
@@ -9,25 +12,69 @@ from components.train.networks import Discriminator
 _LARGEST_EXPONENT = 60.0
 
 
-def discriminator_loss(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
-    """Binary cross-entropy, real against 1 plus fake against 0 (Goodfellow et al. 2014, §3)."""
-    return tf.reduce_mean(tf.nn.softplus(-real_logits)) + tf.reduce_mean(
-        tf.nn.softplus(fake_logits)
-    )
+def discriminator_loss(kind: Loss, real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
+    """Mean loss over real pictures plus that over fakes.
+
+    Binary cross-entropy, real against 1 and fake against 0 (Goodfellow et al. 2014, §3); or
+    hinge: no loss above 1 and below -1 (Lim & Ye 2017, https://arxiv.org/abs/1705.02894, §3).
+    """
+    if kind == "hinge":
+        of_real, of_fake = tf.nn.relu(1 - real_logits), tf.nn.relu(1 + fake_logits)
+    else:
+        of_real, of_fake = tf.nn.softplus(-real_logits), tf.nn.softplus(fake_logits)
+    return tf.reduce_mean(of_real) + tf.reduce_mean(of_fake)
 
 
-def generator_loss(fake_logits: tf.Tensor) -> tf.Tensor:
-    """Binary cross-entropy, fake against 1: the non-saturating loss of the same section."""
-    return tf.reduce_mean(tf.nn.softplus(-fake_logits))
+def generator_loss(kind: Loss, fake_logits: tf.Tensor) -> tf.Tensor:
+    """Mean loss over fakes, of the same sources.
+
+    Binary cross-entropy, fake against 1, which does not saturate; or hinge: minus the logit.
+    """
+    return tf.reduce_mean(-fake_logits if kind == "hinge" else tf.nn.softplus(-fake_logits))
+
+
+def one_pass_gradients(
+    tape: tf.GradientTape,
+    kind: Loss,
+    loss: tf.Tensor,
+    weights: Sequence[tf.Tensor],
+    fake: tf.Tensor,
+    fake_logits: tf.Tensor,
+) -> tuple[list[tf.Tensor], tf.Tensor]:
+    """Gradients of both networks' losses from one forward pass through the discriminator.
+
+    Cross-entropy needs one backward pass too. Hinge needs a second, to the pictures alone:
+    where a fake's logit is below -1 the discriminator's loss has no gradient to rescale.
+
+    Args:
+        tape: A persistent tape that saw the pass from `fake` to `loss`.
+        kind: The loss.
+        loss: The discriminator's loss, a scalar.
+        weights: The discriminator's.
+        fake: Pictures [B, S, S, 3], as the generator made them.
+        fake_logits: float32 [B, 1], each of its own picture alone.
+
+    Returns:
+        The gradients of `loss` at `weights`, and that of the generator's loss at `fake`.
+    """
+    if kind == "hinge":
+        with tf.GradientTape() as inner:
+            inner.watch(fake_logits)
+            of_generator = generator_loss(kind, fake_logits)
+        slope = inner.gradient(of_generator, fake_logits)
+        at_fake = tape.gradient(fake_logits, fake, output_gradients=slope)
+        return tape.gradient(loss, weights), at_fake
+    *gradients, at_fake = tape.gradient(loss, [*weights, fake])
+    return gradients, at_fake * generator_gradient_scale(fake_logits)
 
 
 def generator_gradient_scale(fake_logits: tf.Tensor) -> tf.Tensor:
     """Factor per fake that turns the discriminator's gradient into the generator's.
 
-    With l the logit of a fake and σ the logistic function, ∂L_D/∂l = σ(l)/B and
-    ∂L_G/∂l = (σ(l) − 1)/B, so that at the picture ∂L_G/∂x = −exp(−l) · ∂L_D/∂x. This
-    spares a second pass through the discriminator. It is exact because a logit depends
-    on its own picture alone.
+    For the cross-entropies. With l the logit of a fake and σ the logistic function,
+    ∂L_D/∂l = σ(l)/B and ∂L_G/∂l = (σ(l) − 1)/B, so that at the picture
+    ∂L_G/∂x = −exp(−l) · ∂L_D/∂x. This spares a second pass through the discriminator. It is
+    exact because a logit depends on its own picture alone.
 
     Args:
         fake_logits: float32 [B, 1].

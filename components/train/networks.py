@@ -3,84 +3,187 @@
 Both follow the write-up that this project reproduces: strided convolutions, batch
 normalisation in the generator only, LeakyReLU and dropout in the discriminator. Widths
 halve at each doubling of the resolution, from `base_width` at 4×4.
+
+Under a mixed data type policy, convolutions compute in its low precision; weights, batch
+statistics, the generator's pictures and the discriminator's logits are float32.
 """
+
+from types import ModuleType
 
 import keras
 import tensorflow as tf
 
 from components.train.config import TrainConfig
+from components.train.convolution import convolve
 
 _SMALLEST_SIDE = 4
 _CHANNELS = 3
+_FIRST_POWER_ITERATIONS = 15
 
 
-def build_generator(config: TrainConfig, image_size: int) -> keras.Model:
+def build_generator(
+    config: TrainConfig,
+    image_size: int,
+    dtype: str | keras.DTypePolicy = "float32",
+    layers: ModuleType = keras.layers,
+) -> keras.Model:
     """Build the generator.
+
+    Args:
+        config: Knobs of the training.
+        image_size: Side of the pictures, a power of two.
+        dtype: Data type policy of the layers, such as "mixed_bfloat16".
+        layers: Where BatchNormalization and Conv2DTranspose come from.
 
     Returns:
         A functional model: float32 latents [B, latent_size] → float32 [B, S, S, 3] in
-        [-1, 1], made of Keras' own layers, so that it loads without this package.
+        [-1, 1]. Made of Keras' own layers, it loads without this package.
     """
-    widths = _widths(config, image_size)
+    widths = _widths(config.base_width, image_size)
     latents = keras.Input([config.latent_size], name="latents")
     side = _SMALLEST_SIDE
-    hidden = keras.layers.Dense(side * side * widths[0], use_bias=False)(latents)
-    hidden = _normalise_and_activate(hidden, config)
-    hidden = keras.layers.Reshape([side, side, widths[0]])(hidden)
+    hidden = keras.layers.Dense(side * side * widths[0], use_bias=False, dtype=dtype)(latents)
+    hidden = _normalise_and_activate(hidden, config, dtype, layers)
+    hidden = keras.layers.Reshape([side, side, widths[0]], dtype=dtype)(hidden)
     for width in widths[1:]:
-        hidden = _upsample(config, width)(hidden)
-        hidden = _normalise_and_activate(hidden, config)
-    images = _upsample(config, _CHANNELS, activation="tanh", name="images")(hidden)
+        hidden = _upsample(hidden, config, width, dtype, layers)
+        hidden = _normalise_and_activate(hidden, config, dtype, layers)
+    hidden = _upsample(hidden, config, _CHANNELS, dtype, layers)
+    images = keras.layers.Activation("tanh", dtype="float32", name="images")(hidden)
     return keras.Model(latents, images, name="generator")
 
 
+def _upsample(
+    hidden: keras.KerasTensor,
+    config: TrainConfig,
+    width: int,
+    dtype: str | keras.DTypePolicy,
+    layers: ModuleType,
+) -> keras.KerasTensor:
+    """Double the side: [B, S, S, C] → [B, 2·S, 2·S, width].
+
+    "nearest" repeats each pixel 2×2, then convolves, so that all outputs see equally many
+    inputs and no checkerboard comes of it (Odena et al. 2016,
+    https://distill.pub/2016/deconv-checkerboard/). Repeating is a transposed convolution
+    with 2×2 ones, and convolutions can change places: to convolve the few pixels first, and
+    take the mean over 2×2 after, gives the same but at the borders, for a quarter of the
+    work. An even kernel would shift the picture by half a pixel each time, hence an odd one.
+    """
+    nearest = config.upsampling == "nearest"
+    size = config.kernel_size - (nearest and config.kernel_size % 2 == 0)
+    hidden = layers.Conv2DTranspose(
+        width, size, strides=2, padding="same", use_bias=False, dtype=dtype
+    )(hidden)
+    if nearest:
+        hidden = keras.layers.AveragePooling2D(2, strides=1, padding="same", dtype=dtype)(hidden)
+    return hidden
+
+
+def _normalise_and_activate(
+    hidden: keras.KerasTensor,
+    config: TrainConfig,
+    dtype: str | keras.DTypePolicy,
+    layers: ModuleType,
+) -> keras.KerasTensor:
+    momentum = config.batch_norm_momentum
+    hidden = layers.BatchNormalization(momentum=momentum, dtype=dtype)(hidden)
+    return keras.layers.LeakyReLU(negative_slope=config.leaky_slope, dtype=dtype)(hidden)
+
+
 class Discriminator(keras.Model):
-    """Float32 images [B, S, S, 3] in [-1, 1] → logits [B, 1], real above 0.
+    """Float32 images [B, S, S, 3] in [-1, 1] → float32 logits [B, 1], real above 0.
 
     It has no batch normalisation: each logit depends on its own picture alone, which
-    `losses.generator_gradient_scale` relies on.
+    `losses.one_pass_gradients` relies on.
     """
 
-    def __init__(self, config: TrainConfig, image_size: int) -> None:
-        """Build all weights at once, so that checkpoints can be restored into them."""
-        super().__init__(name="discriminator")
+    def __init__(
+        self, config: TrainConfig, image_size: int, dtype: str | keras.DTypePolicy = "float32"
+    ) -> None:
+        """Build all weights at once, so that checkpoints can be restored into them.
+
+        Args:
+            config: Knobs of the training.
+            image_size: Side of the pictures, a power of two.
+            dtype: Data type policy of the convolutions, such as "mixed_bfloat16".
+        """
+        super().__init__(name="discriminator", dtype=dtype)
         self._dropout = config.dropout
         self._slope = config.leaky_slope
-        self.convolutions = [
-            keras.layers.Conv2D(width, config.kernel_size, strides=2, padding="same")
-            for width in reversed(_widths(config, image_size))
+        self.kernels: list[keras.Variable] = []
+        self.biases: list[keras.Variable] = []
+        self._directions: list[keras.Variable] = []
+        size, channels = config.kernel_size, _CHANNELS
+        for width in reversed(_widths(config.base_width, image_size)):
+            self._add_kernel([size, size, channels, width], config.spectral_norm)
+            channels = width
+        self._add_kernel([_SMALLEST_SIDE**2 * channels, 1], config.spectral_norm)
+        for _ in range(_FIRST_POWER_ITERATIONS):
+            self.update_singular_vectors()
+        self.built = True
+
+    def _add_kernel(self, shape: list[int], spectral_norm: bool) -> None:
+        # Without autocast a weight is read as float32: σ needs it, and `call` casts the rest.
+        index, options = len(self.kernels), {"autocast": False}
+        kernel = self.add_weight(shape, name=f"kernel_{index}", **options)
+        self.kernels.append(kernel)
+        self.biases.append(self.add_weight(shape[-1:], "zeros", name=f"bias_{index}", **options))
+        if spectral_norm:
+            direction = self.add_weight(
+                shape[-1:], "random_normal", name=f"singular_vector_{index}", trainable=False,
+                aggregation="only_first_replica", **options,
+            )  # fmt: skip
+            self._directions.append(direction)
+
+    def update_singular_vectors(self) -> None:
+        """Follow the kernels by one power iteration; once a step, before the first pass.
+
+        Nothing else changes the vectors, so that all passes of a step are made with the same
+        weights. Without spectral normalisation there are none, and nothing happens.
+        """
+        for kernel, vector in zip(self.kernels, self._directions, strict=False):
+            matrix = _as_matrix(kernel)
+            image = tf.linalg.matvec(matrix, vector)
+            back = tf.linalg.matvec(matrix, image, transpose_a=True)
+            vector.assign(tf.math.l2_normalize(back))
+
+    def effective_kernels(self) -> list[tf.Tensor]:
+        """Kernels as the passes use them, float32, in the order of the layers.
+
+        With spectral normalisation (Miyato et al. 2018, https://arxiv.org/abs/1802.05957,
+        §2.1) each is divided by the estimate of its largest singular value σ = uᵀWv, where
+        W is the kernel as a matrix [inputs, outputs]. We keep v, the direction of the
+        outputs, alone: with u = Wv/‖Wv‖, σ is ‖Wv‖, and its gradient is uvᵀ, just as if u
+        were held constant.
+        """
+        if not self._directions:
+            return [tf.convert_to_tensor(kernel) for kernel in self.kernels]
+        return [
+            kernel / tf.norm(tf.linalg.matvec(_as_matrix(kernel), vector))
+            for kernel, vector in zip(self.kernels, self._directions, strict=True)
         ]
-        self.flatten = keras.layers.Flatten()
-        self.logit = keras.layers.Dense(1)
-        self(tf.zeros([1, image_size, image_size, _CHANNELS]))
 
     def call(self, images: tf.Tensor, dropout_seed: tf.Tensor | None = None) -> tf.Tensor:
         """Judge pictures; drop units only when given a seed, int64 [2]."""
-        hidden = images
-        for index, convolution in enumerate(self.convolutions):
-            hidden = tf.nn.leaky_relu(convolution(hidden), self._slope)
+        *convolutions, logit = zip(self.effective_kernels(), self.biases, strict=True)
+        hidden = tf.cast(images, self.compute_dtype)
+        for index, (kernel, bias) in enumerate(convolutions):
+            hidden = convolve(hidden, tf.cast(kernel, hidden.dtype))
+            hidden = hidden + tf.cast(bias, hidden.dtype)
+            hidden = tf.nn.leaky_relu(hidden, self._slope)
             if dropout_seed is not None and self._dropout:
                 hidden = tf.nn.experimental.stateless_dropout(
                     hidden, self._dropout, seed=dropout_seed + [index, 0], rng_alg="philox"
                 )
-        return self.logit(self.flatten(hidden))
+        kernel, bias = logit
+        features = tf.cast(tf.reshape(hidden, [-1, kernel.shape[0]]), tf.float32)
+        return tf.matmul(features, kernel) + bias
 
 
-def _widths(config: TrainConfig, image_size: int) -> list[int]:
+def _as_matrix(kernel: keras.Variable) -> tf.Tensor:
+    return tf.reshape(kernel, [-1, kernel.shape[-1]])
+
+
+def _widths(base_width: int, image_size: int) -> list[int]:
     doublings = (image_size // _SMALLEST_SIDE).bit_length() - 1
-    return [max(config.base_width >> index, _SMALLEST_SIDE) for index in range(doublings)]
-
-
-def _upsample(config: TrainConfig, width: int, **options: str) -> keras.layers.Layer:
-    return keras.layers.Conv2DTranspose(
-        width, config.kernel_size, strides=2, padding="same", use_bias=False, **options
-    )
-
-
-def _normalise_and_activate(hidden: keras.KerasTensor, config: TrainConfig) -> keras.KerasTensor:
-    # Statistics are those of the whole batch, also where replicas share it.
-    shared = tf.distribute.get_strategy().num_replicas_in_sync > 1
-    hidden = keras.layers.BatchNormalization(
-        momentum=config.batch_norm_momentum, synchronized=shared
-    )(hidden)
-    return keras.layers.LeakyReLU(negative_slope=config.leaky_slope)(hidden)
+    return [max(base_width >> index, _SMALLEST_SIDE) for index in range(doublings)]

@@ -12,11 +12,12 @@ from components.shared.errors import DataRefused
 from components.shared.files import complete_or_absent, digest_of, read_json, write_json
 from components.shared.normalization import load_transform_graph
 from components.shared.records import load_images
-from components.train.checkpoints import FollowerFolder, TrainingFolder
 from components.train.config import TrainConfig
-from components.train.hardware import Hardware, find_hardware
 from components.train.loop import TrainingLoop
+from components.train.replicas import find_replicas
 from components.train.trainer import Trainer
+from components.train.training_folder import FollowerFolder
+from components.train.trainings import identity_of, open_training
 
 LOG = logging.getLogger("dcgan.train")
 
@@ -50,13 +51,15 @@ def train(
 
     Raises:
         DataRefused: Fewer training pictures than a batch.
-        PipelineError: Another process works on the same training, or another worker of
-            this one is gone.
-        UsageError: The batch cannot be shared evenly, or $TF_CONFIG is not understood.
-        TrainingStopped: A loss is no longer finite.
+        UsageError: Another training waits unfinished, this one is past its last epoch,
+            replicas cannot share a batch evenly, or $TF_CONFIG is not understood.
+        PipelineError: Another process works on the same training, its checkpoints are
+            damaged, or another worker is gone.
+        TrainingStopped: A loss or a weight is no longer finite, now or in an earlier run.
+        Terminated: SIGTERM or Ctrl-C; a checkpoint is written.
     """
-    hardware = find_hardware()  # before any other TensorFlow operation
-    rows = hardware.rows(config.batch_size)
+    replicas = find_replicas()  # before any other TensorFlow operation
+    rows = replicas.rows(config.batch_size)
     manifest = read_json(records / MANIFEST)
     images = load_images(records, TRAIN_SPLIT)
     steps_per_epoch = int(images.shape[0]) // config.batch_size
@@ -66,21 +69,24 @@ def train(
             f"(={config.batch_size}): add pictures, or lower it"
         )
     data = {key: manifest[key] for key in ("digest", "image_size", "counts")}
-    identity = _identity(data["digest"], code_version, config)
-    LOG.info(
-        "%d pictures, %d steps an epoch, on %s", images.shape[0], steps_per_epoch, _device(hardware)
-    )
+    identity = identity_of(data["digest"], code_version, config)
+    where = f"{_device()}, {replicas}"
+    LOG.info("%d pictures, %d steps an epoch, on %s", images.shape[0], steps_per_epoch, where)
 
-    graph = load_transform_graph(transform_graph)
-    open_folder = TrainingFolder if hardware.is_chief else FollowerFolder
-    with hardware.lost_workers_named(), open_folder(checkpoint_root, identity) as folder:
-        hardware.require_same("data, code or configuration", int(digest_of(identity)[:15], 16))
-        with hardware.strategy.scope():
+    if replicas.is_chief:
+        folder = open_training(checkpoint_root, identity, config, steps_per_epoch)
+    else:
+        folder = FollowerFolder(checkpoint_root, identity)
+    with folder, replicas.lost_workers_named():
+        # Not before the chief has opened the folder do the others look into it.
+        replicas.require_same("data, code or configuration", int(digest_of(identity)[:15], 16))
+        graph = load_transform_graph(transform_graph)
+        with replicas.strategy.scope():
             trainer = Trainer(config, manifest["image_size"])
         loop = TrainingLoop(trainer, folder, config, steps_per_epoch)
-        hardware.require_same("the step of their last checkpoint", loop.first_step)
+        replicas.require_same("the step of their last checkpoint", loop.first_step)
         loop.run(images, lambda batch: graph(batch)[IMAGE], rows)
-        hardware.wait_for_all()
+        replicas.wait_for_all()
         steps = steps_per_epoch * config.epochs
         summary = {
             "config": config.model_dump(mode="json"),
@@ -91,23 +97,16 @@ def train(
             "seconds": round(float(trainer.seconds.numpy()), 1),
             "resumed_from_step": loop.first_step,
         }
-        if hardware.is_chief:
+        if replicas.is_chief:
             with complete_or_absent(training) as target:
                 folder.copy_results(target)
                 write_json(target / TRAINING, summary)
     return summary
 
 
-def _identity(data_digest: str, code_version: str, config: TrainConfig) -> dict[str, Any]:
-    # How often state is saved does not change what it becomes.
-    knobs = config.model_dump(mode="json", exclude={"checkpoint_seconds"})
-    return {"data": data_digest, "code": code_version, "config": knobs}
-
-
-def _device(hardware: Hardware) -> str:
+def _device() -> str:
     gpus = tf.config.list_physical_devices("GPU")
-    hosts = f", worker {hardware.worker} of {hardware.workers}" if hardware.workers > 1 else ""
     if not gpus:
-        return f"CPU ({os.cpu_count()} cores){hosts}"
+        return f"CPU ({os.cpu_count()} cores)"
     details = tf.config.experimental.get_device_details(gpus[0])
-    return f"{len(gpus)} GPU ({details.get('device_name', gpus[0].name)}){hosts}"
+    return f"GPU ({details.get('device_name', gpus[0].name)})"

@@ -6,20 +6,23 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from components.shared.normalization import to_pixels
-from components.shared.pictures import grid
-from components.train.augment import augment
+from components.train import training_layers
+from components.train.adam import Adam
+from components.train.augment import augment, flip
 from components.train.config import TrainConfig
-from components.train.hardware import mean_over_replicas, own_draws, own_rows, replica
+from components.train.hardware import has_gpu
 from components.train.losses import (
     discriminator_loss,
-    generator_gradient_scale,
     generator_loss,
+    one_pass_gradients,
     r1_penalty,
 )
 from components.train.networks import Discriminator, build_generator
+from components.train.replicas import mean_over_replicas, own_draws, own_rows, replica
 
 SHEET_SIDE = 4  # samples a row and a column
+# What `Trainer.sums` adds up, in this order.
+SIGNS = ("discriminator_loss", "generator_loss", "real_logit", "fake_logit")
 
 
 class Purpose(IntEnum):
@@ -31,68 +34,91 @@ class Purpose(IntEnum):
     DROPOUT_REAL = 3
     DROPOUT_FAKE = 4
     SHEET = 5
+    FLIP = 6
 
 
 class Trainer:
     """All state of a training: the same state and step give the same next state."""
 
-    def __init__(self, config: TrainConfig, image_size: int) -> None:
+    def __init__(self, config: TrainConfig, image_size: int, dtype: str = "float32") -> None:
         """Make freshly initialised networks; all of it is a function of the seed.
 
-        Within the scope of the strategy that they are to be trained by.
+        Within the scope of the strategy that they are to be trained by, where it is not the
+        default one.
+
+        Args:
+            config: Knobs of the training.
+            image_size: Side of the pictures, a power of two.
+            dtype: Data type policy of both networks, "float32" or "mixed_bfloat16".
         """
-        self._strategy = tf.distribute.get_strategy()
         keras.utils.set_random_seed(config.seed)
         self._config = config
-        self.generator = build_generator(config, image_size)
-        self.discriminator = Discriminator(config, image_size)
-        self._average = keras.models.clone_model(self.generator)
-        self._average.set_weights(self.generator.get_weights())
-        self._generator_optimizer = self._optimizer(config.generator_learning_rate, self.generator)
-        self._discriminator_optimizer = self._optimizer(
-            config.discriminator_learning_rate, self.discriminator
+        self._strategy = tf.distribute.get_strategy()
+        # On a CPU, XLA is an order of magnitude slower, and what it compiles cannot wait for
+        # another replica's part.
+        jit = has_gpu() and self._strategy.num_replicas_in_sync == 1
+        self.train_step = tf.function(self._train_step, jit_compile=jit or None)
+        self.generator = build_generator(config, image_size, dtype, training_layers)
+        self.discriminator = Discriminator(config, image_size, dtype)
+        self._average = [tf.Variable(weight) for weight in _variables(self.generator.weights)]
+        self._generator_weights = _variables(self.generator.trainable_variables)
+        self._discriminator_weights = _variables(self.discriminator.trainable_variables)
+        self._generator_optimizer = Adam(
+            self._generator_weights, config.generator_learning_rate, config.generator_beta_1
+        )
+        self._discriminator_optimizer = Adam(
+            self._discriminator_weights,
+            config.discriminator_learning_rate,
+            config.discriminator_beta_1,
         )
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
         # Sums over the epoch under way; part of the state so that a resumed epoch reports
         # the mean over all its steps.
-        self.loss_sums = tf.Variable([0.0, 0.0], dtype=tf.float64, trainable=False)
+        self.sums = tf.Variable([0.0] * len(SIGNS), dtype=tf.float64, trainable=False)
         self.seconds = tf.Variable(0.0, dtype=tf.float64, trainable=False)
-        self.sheet_latents = self._normal(SHEET_SIDE**2, Purpose.SHEET, tf.constant(0, tf.int64))
+        self.sheet_latents = normal(config, SHEET_SIDE**2, Purpose.SHEET, tf.constant(0, tf.int64))
 
-    @property
-    def sampler(self) -> keras.Model:
-        """The generator to sample from: averaged over time where that is on."""
-        return self._average if self._config.ema_half_life else self.generator
+    def state(self) -> dict[str, tf.Variable]:
+        """Everything that the next step depends on, by names that stay the same."""
+        groups = {
+            "generator": _variables(self.generator.weights),
+            "discriminator": _variables(self.discriminator.weights),
+            "average": self._average if self._config.ema_half_life else [],
+            "generator_moments": self._generator_optimizer.moments,
+            "discriminator_moments": self._discriminator_optimizer.moments,
+        }
+        numbered = {
+            f"{group}/{index:02}": variable
+            for group, variables in groups.items()
+            for index, variable in enumerate(variables)
+        }
+        return {**numbered, "step": self.step, "sums": self.sums, "seconds": self.seconds}
 
-    def state(self) -> tf.train.Checkpoint:
-        """Everything that the next step depends on."""
-        return tf.train.Checkpoint(
-            generator=self.generator,
-            discriminator=self.discriminator,
-            average=self._average,
-            generator_optimizer=self._generator_optimizer,
-            discriminator_optimizer=self._discriminator_optimizer,
-            step=self.step,
-            loss_sums=self.loss_sums,
-            seconds=self.seconds,
-        )
+    def sampler_weights(self) -> list[np.ndarray]:
+        """Copies of the weights to sample from: averaged over time where that is on."""
+        averaged = self._config.ema_half_life > 0
+        variables = self._average if averaged else _variables(self.generator.weights)
+        return [np.array(variable.numpy()) for variable in variables]
 
-    @tf.function
-    def train_step(self, real: tf.Tensor, penalize: bool) -> None:
+    def _train_step(self, real: tf.Tensor, penalize: bool) -> None:
         """Update both networks at once, with one pass of the fakes through the discriminator.
 
         Args:
-            real: This host's rows of a batch of pictures, float32 [B, S, S, 3] in [-1, 1].
+            real: Batch of pictures, or this host's rows of it, float32 [B, S, S, 3] in [-1, 1].
             penalize: Whether this step pays the R1 penalty; one trace for each answer.
         """
         self._strategy.run(self._update, args=(real, penalize))
 
     def _update(self, real: tf.Tensor, penalize: bool) -> None:
-        """Do one replica's part of a step."""
+        """Do a step as one of the replicas, which end it with the same weights."""
+        config = self._config
+        self.discriminator.update_singular_vectors()
         real = own_rows(real)
-        generator_weights = self.generator.trainable_variables
-        discriminator_weights = self.discriminator.trainable_variables
-        noise = own_draws(lambda rows: self._normal(rows, Purpose.NOISE, self.step), real.shape[0])
+        noise = own_draws(
+            lambda rows: normal(config, rows, Purpose.NOISE, self.step), real.shape[0]
+        )
+        if config.flip:
+            real = flip(real, self._seed(Purpose.FLIP))
         with tf.GradientTape(persistent=True) as tape:
             fake = self.generator(noise, training=True)
             # Real and fake pictures pass one after the other: in one batch, the gradient at
@@ -101,26 +127,35 @@ class Trainer:
             fake_logits = self._judge(shown_fake, Purpose.DROPOUT_FAKE)
             shown_real = self._show(real, Purpose.AUGMENT_REAL)
             real_logits = self._judge(shown_real, Purpose.DROPOUT_REAL)
-            loss = discriminator_loss(real_logits, fake_logits)
-        *gradients, at_fake = tape.gradient(loss, [*discriminator_weights, fake])
-        at_fake *= generator_gradient_scale(fake_logits)
-        generator_gradients = tape.gradient(fake, generator_weights, output_gradients=at_fake)
+            loss = discriminator_loss(config.loss, real_logits, fake_logits)
+        gradients, at_fake = one_pass_gradients(
+            tape, config.loss, loss, self._discriminator_weights, fake, fake_logits
+        )
+        generator_gradients = tape.gradient(fake, self._generator_weights, output_gradients=at_fake)
         if penalize:
             penalty_gradients = self._penalty_gradients(shown_real)
             gradients = [g + p for g, p in zip(gradients, penalty_gradients, strict=True)]
+        signs = [
+            loss,
+            generator_loss(config.loss, fake_logits),
+            tf.reduce_mean(real_logits),
+            tf.reduce_mean(fake_logits),
+        ]
 
-        self._discriminator_optimizer.apply(gradients, discriminator_weights)
-        self._generator_optimizer.apply(generator_gradients, generator_weights)
+        gradients, generator_gradients, signs = mean_over_replicas(
+            (gradients, generator_gradients, tf.stack(signs))
+        )
+        self._discriminator_optimizer.apply(gradients, self.step)
+        self._generator_optimizer.apply(generator_gradients, self.step)
         self._update_average()
-        losses = mean_over_replicas(tf.stack([loss, generator_loss(fake_logits)]))
-        self.loss_sums.assign_add(tf.cast(losses, tf.float64))
+        self.sums.assign_add(tf.cast(signs, tf.float64))
         self.step.assign_add(1)
 
     def _show(self, images: tf.Tensor, purpose: Purpose) -> tf.Tensor:
         return augment(images, self._config.augment, self._seed(purpose))
 
     def _judge(self, images: tf.Tensor, purpose: Purpose) -> tf.Tensor:
-        # Each replica drops units of its own; the layers count on below its number.
+        # Each replica drops units of its own; layers count on below its number.
         seed = self._seed(purpose) + [replica() << 8, 0]
         return self.discriminator(images, dropout_seed=seed)
 
@@ -130,47 +165,34 @@ class Trainer:
         weight = self._config.r1_weight * self._config.r1_interval
         with tf.GradientTape() as tape:
             penalty = weight * r1_penalty(self.discriminator, real)
-        variables = [variable.value for variable in self.discriminator.trainable_variables]
         # The last bias does not move the gradient at the pictures.
-        return tape.gradient(penalty, variables, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        return tape.gradient(
+            penalty, self._discriminator_weights, unconnected_gradients=tf.UnconnectedGradients.ZERO
+        )
 
     def _update_average(self) -> None:
         if not self._config.ema_half_life:
             return
         decay = 0.5 ** (self._config.batch_size / self._config.ema_half_life)
         # Moving statistics of batch normalisation are averaged with the weights they suit.
-        for average, weight in zip(self._average.weights, self.generator.weights, strict=True):
+        weights = _variables(self.generator.weights)
+        for average, weight in zip(self._average, weights, strict=True):
             average.assign_add((1 - decay) * (weight - average))
-
-    def sample_sheet(self) -> np.ndarray:
-        """Draw the same 16 latents each time: uint8 [4·(S + 2) + 2, 4·(S + 2) + 2, 3]."""
-        pixels = self._draw(self.sheet_latents).numpy()
-        return grid(pixels, SHEET_SIDE)
-
-    @tf.function
-    def _draw(self, latents: tf.Tensor) -> tf.Tensor:
-        return to_pixels(self.sampler(latents, training=False))
 
     def _seed(self, purpose: Purpose) -> tf.Tensor:
         return _seed(self._config.seed, purpose, self.step)
 
-    def _normal(self, count: int, purpose: Purpose, step: tf.Tensor) -> tf.Tensor:
-        seed = _seed(self._config.seed, purpose, step)
-        return tf.random.stateless_normal([count, self._config.latent_size], seed)
 
-    def _optimizer(self, learning_rate: float, model: keras.Model) -> keras.optimizers.Optimizer:
-        # Keras adds up the gradients of all replicas, each the mean over its own rows; the
-        # factor, by which it divides them first, makes that the mean over the batch.
-        replicas = self._strategy.num_replicas_in_sync
-        optimizer = keras.optimizers.Adam(
-            learning_rate,
-            beta_1=self._config.beta_1,
-            loss_scale_factor=replicas if replicas > 1 else None,
-        )
-        optimizer.build(model.trainable_variables)
-        return optimizer
+def normal(config: TrainConfig, count: int, purpose: Purpose, step: tf.Tensor) -> tf.Tensor:
+    """Latents for one purpose at one step: float32 [count, latent_size]."""
+    seed = _seed(config.seed, purpose, step)
+    return tf.random.stateless_normal([count, config.latent_size], seed)
 
 
 def _seed(seed: int, purpose: Purpose, step: tf.Tensor) -> tf.Tensor:
     """Seed of one draw, int64 [2]; the layers of a network count on from the first number."""
     return tf.stack([tf.constant((seed * len(Purpose) + purpose) << 16, tf.int64), 2 * step])
+
+
+def _variables(weights: list[keras.Variable]) -> list[tf.Variable]:
+    return [weight.value for weight in weights]

@@ -50,7 +50,10 @@ def reference_step(trainer: Trainer, config: TrainConfig) -> Callable[[tf.Tensor
             fake = generator(noise, training=True)
             real_logits = discriminator(real, dropout_seed=seed)
             fake_logits = discriminator(fake, dropout_seed=seed)
-            losses = generator_loss(fake_logits), discriminator_loss(real_logits, fake_logits)
+            losses = (
+                generator_loss(config.loss, fake_logits),
+                discriminator_loss(config.loss, real_logits, fake_logits),
+            )
         of_generator = generator_tape.gradient(losses[0], generator.trainable_variables)
         of_discriminator = discriminator_tape.gradient(losses[1], discriminator.trainable_variables)
         generator_optimizer.apply(of_generator, generator.trainable_variables)

@@ -16,7 +16,8 @@ def test_seed_profile_is_the_write_up():
     train = load_config("seed").train
     assert (train.epochs, train.batch_size, train.latent_size) == (50, 10, 100)
     assert (train.base_width, train.kernel_size) == (1024, 5)
-    assert (train.leaky_slope, train.dropout, train.beta_1) == (0.3, 0.3, 0.9)
+    assert (train.leaky_slope, train.dropout) == (0.3, 0.3)
+    assert train.generator_beta_1 == train.discriminator_beta_1 == 0.9
     assert train.generator_learning_rate == train.discriminator_learning_rate == 1e-4
     assert (train.r1_weight, train.augment, train.ema_half_life) == (0, (), 0)
 
@@ -61,8 +62,8 @@ def test_whole_floats_pass_as_kfp_sends_them():
         ),
         ("train.batch_size=-1", "train.batch_size (=-1): must be a whole number, ≥ 2, ≤ 4,096"),
         ("train.epochs=1.5", "train.epochs (=1.5): must be a whole number, ≥ 1, ≤ 100,000"),
-        ("train.beta_1=x", "train.beta_1 (='x'): must be a number, ≥ 0, < 1"),
-        ("train.beta_1=.nan", "train.beta_1 (=nan): must be a number, ≥ 0, < 1"),
+        ("train.dropout=x", "train.dropout (='x'): must be a number, ≥ 0, < 1"),
+        ("train.dropout=.nan", "train.dropout (=nan): must be a number, ≥ 0, < 1"),
         ("ingest.image_size=65", "ingest.image_size (=65): must be one of 32, 64, 128, 256"),
         ("train.augment=color", "must be a list, such as [] or [color, translation]"),
         ("train=5", "train (=5): must be a section of keys and values"),

@@ -4,14 +4,19 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from components.train.augment import flip
+from components.train.checkpoints import copy_of
 from components.train.config import TrainConfig
 from components.train.losses import discriminator_loss, generator_loss
-from components.train.trainer import Purpose, Trainer
+from components.train.trainer import Purpose, Trainer, normal
 
 CONFIG = TrainConfig(
     batch_size=6, base_width=16, latent_size=8, kernel_size=4, r1_weight=2.0, r1_interval=8,
     augment=("color", "translation"), ema_half_life=100,
 )  # fmt: skip
+
+
+REAL = tf.random.stateless_uniform([6, 32, 32, 3], [0, 1], -1, 1)
 
 
 @pytest.fixture
@@ -22,24 +27,28 @@ def eager():
     tf.config.run_functions_eagerly(False)
 
 
-def two_tapes(trainer, real, penalize):
+def two_tapes(trainer, config, real, penalize):
     """Gradients of both networks, each from a tape and a backward pass of its own."""
     generator, discriminator = trainer.generator, trainer.discriminator
-    noise = trainer._normal(CONFIG.batch_size, Purpose.NOISE, trainer.step)
+    discriminator.update_singular_vectors()
+    if config.flip:
+        real = flip(real, trainer._seed(Purpose.FLIP))
+    noise = normal(config, config.batch_size, Purpose.NOISE, trainer.step)
     with tf.GradientTape() as generator_tape, tf.GradientTape() as discriminator_tape:
         fake = generator(noise, training=True)
         shown_fake = trainer._show(fake, Purpose.AUGMENT_FAKE)
         fake_logits = trainer._judge(shown_fake, Purpose.DROPOUT_FAKE)
         shown_real = trainer._show(real, Purpose.AUGMENT_REAL)
-        loss = discriminator_loss(trainer._judge(shown_real, Purpose.DROPOUT_REAL), fake_logits)
+        real_logits = trainer._judge(shown_real, Purpose.DROPOUT_REAL)
+        loss = discriminator_loss(config.loss, real_logits, fake_logits)
         if penalize:
             with tf.GradientTape() as inner:
                 inner.watch(shown_real)
                 logits = tf.reduce_sum(discriminator(shown_real))
             slope = inner.gradient(logits, shown_real)
             norm = tf.reduce_mean(tf.reduce_sum(slope**2, axis=[1, 2, 3]))
-            loss += CONFIG.r1_interval * CONFIG.r1_weight / 2 * norm
-        losses = loss, generator_loss(fake_logits)
+            loss += config.r1_interval * config.r1_weight / 2 * norm
+        losses = loss, generator_loss(config.loss, fake_logits)
     values = [
         [v.value for v in network.trainable_variables] for network in (discriminator, generator)
     ]
@@ -49,18 +58,27 @@ def two_tapes(trainer, real, penalize):
 
 
 @pytest.mark.parametrize("penalize", [False, True])
+@pytest.mark.parametrize(
+    "knobs",
+    [
+        {},
+        {"loss": "hinge", "spectral_norm": True, "flip": True, "upsampling": "nearest",
+         "augment": ("color", "translation", "cutout")},
+    ],
+    ids=["default", "all else"],
+)  # fmt: skip
 @pytest.mark.usefixtures("eager")
-def test_gradients_are_those_of_two_tapes(penalize, monkeypatch):
-    trainer = Trainer(CONFIG, 32)
-    real = tf.random.stateless_uniform([6, 32, 32, 3], [0, 1], -1, 1)
-    expected = two_tapes(trainer, real, penalize)
+def test_gradients_are_those_of_two_tapes(knobs, penalize, monkeypatch):
+    config = CONFIG.model_copy(update=knobs)
+    expected = two_tapes(Trainer(config, 32), config, REAL, penalize)
+    trainer = Trainer(config, 32)
     caught = {}
     for name in ("discriminator", "generator"):
         optimizer = getattr(trainer, f"_{name}_optimizer")
         monkeypatch.setattr(
             optimizer, "apply", lambda gradients, _, name=name: caught.update({name: gradients})
         )
-    trainer.train_step(real, penalize)
+    trainer.train_step(REAL, penalize)
     for name, gradients in zip(("discriminator", "generator"), expected, strict=True):
         for ours, theirs in zip(caught[name], gradients, strict=True):
             scale = np.abs(theirs).max()
@@ -70,26 +88,62 @@ def test_gradients_are_those_of_two_tapes(penalize, monkeypatch):
 def test_average_follows_all_weights_of_the_generator():
     """Moving statistics of batch normalisation are among them."""
     trainer = Trainer(CONFIG, 32)
-    before = trainer.sampler.get_weights()
-    trainer.train_step(tf.random.stateless_uniform([6, 32, 32, 3], [0, 1], -1, 1), False)
+    before = trainer.sampler_weights()
+    trainer.train_step(REAL, False)
     decay = 0.5 ** (6 / 100)
     moved = 0
     for old, new, average in zip(
-        before, trainer.generator.get_weights(), trainer.sampler.get_weights(), strict=True
+        before, trainer.generator.get_weights(), trainer.sampler_weights(), strict=True
     ):
         np.testing.assert_allclose(average, decay * old + (1 - decay) * new, atol=1e-6)
         moved += bool(np.any(old != new))
     assert moved == len(before)
 
 
+def test_copies_of_weights_stay_when_training_goes_on():
+    trainer = Trainer(CONFIG, 32)
+    trainer.train_step(REAL, False)
+    copies = [trainer.sampler_weights(), list(copy_of(trainer.state()).values())]
+    values = [[array.copy() for array in each] for each in copies]
+    for _ in range(3):
+        trainer.train_step(REAL, False)
+    for each, expected in zip(copies, values, strict=True):
+        for array, value in zip(each, expected, strict=True):
+            np.testing.assert_array_equal(array, value)
+
+
+def test_step_in_low_precision_follows_that_in_float32():
+    losses = []
+    for dtype in ("float32", "mixed_bfloat16"):
+        trainer = Trainer(CONFIG.model_copy(update={"dropout": 0.0}), 32, dtype)
+        for _ in range(3):
+            trainer.train_step(REAL, True)
+        assert all(variable.dtype != tf.bfloat16 for variable in trainer.state().values())
+        losses.append(trainer.sums.numpy() / 3)
+    np.testing.assert_allclose(losses[1], losses[0], atol=0.05)
+    assert np.any(losses[1] != losses[0]), "it computes in another precision"
+
+
+def test_step_compiles_by_xla():
+    """As on a GPU, where an operation without a compiled form would end the training."""
+    knobs = {"spectral_norm": True, "flip": True, "dropout": 0.3, "loss": "hinge"}
+    trainer = Trainer(CONFIG.model_copy(update=knobs), 32)
+    before = copy_of(trainer.state())
+    step = tf.function(trainer.train_step.python_function, jit_compile=True)
+    step(REAL, True)
+    for name, variable in trainer.state().items():
+        assert np.all(np.isfinite(variable)), name
+        assert name == "seconds" or np.any(variable.numpy() != before[name]), name
+
+
 def test_penalty_is_paid_every_so_many_steps(monkeypatch, tmp_path):
-    from components.train.checkpoints import TrainingFolder
     from components.train.loop import TrainingLoop
+    from components.train.training_folder import TrainingFolder
 
     config = CONFIG.model_copy(update={"epochs": 1, "r1_interval": 3})
     trainer, paid = Trainer(config, 32), []
     monkeypatch.setattr(trainer, "train_step", lambda _, penalize: paid.append(penalize))
     images = tf.constant([str(index) for index in range(42)])
     with TrainingFolder(tmp_path, {}) as folder:
-        TrainingLoop(trainer, folder, config, 7).run(images, tf.strings.to_number, slice(None))
+        TrainingLoop(trainer, folder, config, 7).run(images, tf.strings.to_number)
     assert paid == [True, False, False, True, False, False, True]

@@ -1,0 +1,54 @@
+"""Rates and the time left, as a person reads them in the log."""
+
+import logging
+import time
+
+from components.train.config import TrainConfig
+
+LOG = logging.getLogger("dcgan.train")
+_SECONDS_BETWEEN_LINES = 10.0
+
+
+class Progress:
+    """Rates, the time left, and a line about them every few seconds."""
+
+    def __init__(self, config: TrainConfig, total: int, first_step: int) -> None:
+        """Start counting at `first_step` of `total` steps."""
+        self._config, self._total = config, total
+        self._line = self._epoch = (time.monotonic(), first_step)
+
+    def is_due(self) -> bool:
+        """Whether it is time for a line."""
+        return time.monotonic() - self._line[0] >= _SECONDS_BETWEEN_LINES
+
+    def show(self, done: int, steps_per_epoch: int, losses: tuple[float, float]) -> None:
+        """Log a line after `done` steps, with mean losses of discriminator and generator."""
+        rate, self._line = self._rate(self._line, done)
+        left = (self._total - done) * self._config.batch_size / rate
+        LOG.info(
+            "epoch %d/%d step %d/%d %.0f img/s D %.2f G %.2f left %s",
+            -(-done // steps_per_epoch), self._config.epochs, done, self._total, rate, *losses,
+            _clock(left),
+        )  # fmt: skip
+
+    def end_epoch(self, done: int) -> tuple[float, float]:
+        """Seconds that the epoch took, and its pictures per second."""
+        started = self._epoch[0]
+        rate, self._epoch = self._rate(self._epoch, done)
+        return self._epoch[0] - started, rate
+
+    def show_epoch(self, epoch: int, seconds: float) -> None:
+        """Log how long an epoch took, unless they follow one another too fast to read."""
+        if seconds >= _SECONDS_BETWEEN_LINES:
+            LOG.info("epoch %d took %s", epoch, _clock(seconds))
+
+    def _rate(self, since: tuple[float, int], done: int) -> tuple[float, tuple[float, int]]:
+        now = (time.monotonic(), done)
+        seconds = max(now[0] - since[0], 1e-9)
+        return (done - since[1]) * self._config.batch_size / seconds, now
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes:02}m" if hours else f"{minutes}m{seconds:02}s"

@@ -1,0 +1,240 @@
+"""The folder in which one training lives, across all the processes that work on it.
+
+It is named by the digest of all that determines the training, and outlives the step:
+whoever starts the same training again finds its state here.
+"""
+
+import fcntl
+import json
+import shutil
+import time
+from pathlib import Path
+from typing import Any, Literal, Self, TextIO
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from components.shared.contracts import (
+    METRICS,
+    SHEETS,
+    SNAPSHOTS,
+    TENSORBOARD,
+    epoch_file,
+    epoch_of,
+)
+from components.shared.errors import PipelineError
+from components.shared.files import (
+    digest_of,
+    read_json,
+    read_json_lines,
+    write_atomically,
+    write_json,
+)
+from components.shared.pictures import save_png
+from components.train.checkpoints import (
+    Arrays,
+    checkpoints_in,
+    remove_leftovers,
+    restore,
+    save_checkpoint,
+    step_of,
+)
+
+IDENTITY = "training_identity.json"
+_CHECKPOINTS = "checkpoints"
+_STATE = "training_state.json"
+_LOCK = ".lock"
+_PARTIAL = ".partial-"
+_SECONDS_TO_LOCK = 1.0  # another training that starts may look whether this one is live
+
+Status = Literal["running", "finished", "stopped", "left behind"]
+
+
+def folder_of(checkpoint_root: Path, identity: dict[str, Any]) -> Path:
+    """Folder of the training that `identity` (a JSON object) determines."""
+    return checkpoint_root / digest_of(identity)[:16]
+
+
+def newest_step(path: Path) -> int | None:
+    """Steps done at the newest checkpoint of the training in `path`; None without one."""
+    found = checkpoints_in(path / _CHECKPOINTS)
+    return step_of(found[0]) if found else None
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    """What `mark` last wrote about the training in `path`; empty where it never did."""
+    try:
+        return read_json(path / _STATE)
+    except FileNotFoundError:
+        return {}
+
+
+def mark(path: Path, status: Status, **facts: Any) -> None:
+    """Say how it stands with the training in `path`; other facts stay as they are."""
+    state = read_state(path) | facts | {"status": status, "updated": round(time.time(), 3)}
+    write_json(path / _STATE, state)
+
+
+def try_lock(path: Path) -> TextIO | None:
+    """Keep others out until the file is closed or the process ends, however it does.
+
+    None where another process works on the training in `path`; OSError on a file system
+    without locks.
+    """
+    file = (path / _LOCK).open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        if isinstance(error, BlockingIOError):
+            return None
+        raise
+    return file
+
+
+class TrainingFolder:
+    """Checkpoints, snapshots, sheets and curves of one training."""
+
+    writes = True
+
+    def __init__(self, checkpoint_root: Path, identity: dict[str, Any]) -> None:
+        """Open the folder of the training that `identity` (a JSON object) determines.
+
+        Raises:
+            PipelineError: Another process works on this training.
+        """
+        self.path = folder_of(checkpoint_root, identity)
+        self._make_folders()
+        self._lock = _lock(self.path)
+        self._remove_leftovers()
+        write_json(self.path / IDENTITY, identity)
+
+    def __enter__(self) -> Self:
+        """Return the folder itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let others work on this training."""
+        if self._lock:
+            self._lock.close()
+
+    def _make_folders(self) -> None:
+        for name in (_CHECKPOINTS, SNAPSHOTS, SHEETS):
+            (self.path / name).mkdir(parents=True, exist_ok=True)
+
+    def _remove_leftovers(self) -> None:
+        """Remove what a killed process or a full disk left half-written."""
+        for partial in (self.path / SNAPSHOTS).glob(f"{_PARTIAL}*"):
+            partial.unlink()
+        remove_leftovers(self.path / _CHECKPOINTS)
+
+    def clear(self) -> None:
+        """Forget all that was trained; checkpoints last, so that a kill leaves them to see."""
+        for name in (SNAPSHOTS, SHEETS, TENSORBOARD, _CHECKPOINTS):
+            shutil.rmtree(self.path / name, ignore_errors=True)
+        self._make_folders()
+
+    def restore(self, state: dict[str, tf.Variable]) -> bool:
+        """Load the last whole checkpoint into `state`; False where there is none."""
+        way_out = f"start over by --set train.resume=fresh, or by removing {self.path}"
+        return restore(self.path / _CHECKPOINTS, state, way_out)
+
+    def save_checkpoint(self, arrays: Arrays) -> None:
+        """Write a checkpoint, and that this training is under way."""
+        save_checkpoint(self.path / _CHECKPOINTS, arrays)
+        mark(self.path, "running")
+
+    def mark(self, status: Status, **facts: Any) -> None:
+        """Say how it stands with this training."""
+        mark(self.path, status, **facts)
+
+    def forget_after(self, step: int) -> list[dict[str, Any]]:
+        """Drop what came after `step` and is made again; give the curves' points that stay.
+
+        TensorBoard's events cannot be taken back, so all of them go. Snapshots stay: with
+        only a few kept, they would be missed until they are made again.
+        """
+        shutil.rmtree(self.path / TENSORBOARD, ignore_errors=True)
+        rows = [row for row in self._read_metrics() if row["step"] <= step]
+        self._write_metrics(rows)
+        last = rows[-1]["epoch"] if rows else 0
+        for sheet in (self.path / SHEETS).iterdir():
+            if epoch_of(sheet) > last:
+                sheet.unlink()
+        return rows
+
+    def add_metrics(self, row: dict[str, Any]) -> None:
+        """Add one point to the curves."""
+        self._write_metrics([*self._read_metrics(), row])
+
+    def _read_metrics(self) -> list[dict[str, Any]]:
+        path = self.path / METRICS
+        return read_json_lines(path) if path.exists() else []
+
+    def _write_metrics(self, rows: list[dict[str, Any]]) -> None:
+        lines = "".join(json.dumps(row) + "\n" for row in rows)
+        write_atomically(self.path / METRICS, lines.encode())
+
+    def save_sheet(self, epoch: int, sheet: np.ndarray) -> None:
+        """Save the sample sheet of an epoch as PNG."""
+        save_png(self.path / SHEETS / epoch_file(epoch, ".png"), sheet)
+
+    def save_snapshot(self, epoch: int, generator: keras.Model, kept: int) -> None:
+        """Save the generator after an epoch; of older snapshots, the last ones stay."""
+        target = self._snapshot(epoch)
+        partial = target.with_name(f"{_PARTIAL}{target.name}")
+        generator.save(partial)
+        partial.replace(target)
+        for old in sorted(target.parent.glob("epoch-*.keras"), key=epoch_of)[:-kept]:
+            old.unlink()
+
+    def has_snapshot(self, epoch: int) -> bool:
+        """Whether the generator was saved after an epoch."""
+        return self._snapshot(epoch).exists()
+
+    def remove_snapshot(self, epoch: int) -> None:
+        """Remove the snapshot of an epoch, if there is one."""
+        self._snapshot(epoch).unlink(missing_ok=True)
+
+    def _snapshot(self, epoch: int) -> Path:
+        return self.path / SNAPSHOTS / epoch_file(epoch, ".keras")
+
+    def copy_results(self, target: Path) -> None:
+        """Copy what later steps and people read: all but the checkpoints."""
+        for name in (SNAPSHOTS, SHEETS, TENSORBOARD):
+            shutil.copytree(self.path / name, target / name)
+        shutil.copy(self.path / METRICS, target / METRICS)
+
+
+class FollowerFolder(TrainingFolder):
+    """The folder as workers beside the chief see it: they read, the chief alone writes."""
+
+    writes = False
+
+    def __init__(self, checkpoint_root: Path, identity: dict[str, Any]) -> None:
+        """Find the folder, which the chief holds."""
+        self.path = folder_of(checkpoint_root, identity)
+        self._lock = None
+
+    def mark(self, status: Status, **facts: Any) -> None:
+        """Leave it to the chief."""
+
+    def forget_after(self, step: int) -> list[dict[str, Any]]:
+        """Leave it to the chief, and give nothing."""
+        return []
+
+
+def _lock(path: Path) -> TextIO | None:
+    """Lock a training, or say who has it; None on a file system without locks."""
+    deadline = time.monotonic() + _SECONDS_TO_LOCK
+    try:
+        while (file := try_lock(path)) is None:
+            if time.monotonic() > deadline:
+                raise PipelineError(
+                    f"another process works on the training in {path}: wait for it, or stop it"
+                )
+            time.sleep(0.1)
+    except OSError:
+        return None
+    return file

@@ -1,0 +1,203 @@
+"""The trainings in one checkpoint root: which one a step goes on with, which ones go.
+
+A training that was stopped by a person or a machine is worth hours. It goes on when the
+same configuration is given again; another configuration does not pass over it in silence.
+"""
+
+import contextlib
+import logging
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from components.shared.errors import TrainingStopped, UsageError
+from components.shared.files import read_json
+from components.train.config import TrainConfig
+from components.train.training_folder import (
+    IDENTITY,
+    TrainingFolder,
+    folder_of,
+    mark,
+    newest_step,
+    read_state,
+    try_lock,
+)
+
+LOG = logging.getLogger("dcgan.train")
+_REMOVED = ".removed-"
+_ENDED = {"finished", "stopped", "left behind"}
+# Knobs that decide how long a training goes on, or which files it leaves, but not what it
+# has learned after a given step.
+_OTHER_KNOBS = {
+    "epochs", "checkpoint_seconds", "snapshot_epochs", "snapshots_kept",
+    "trainings_kept", "trainings_kept_days",
+}  # fmt: skip
+
+
+def identity_of(data_digest: str, code_version: str, config: TrainConfig) -> dict[str, Any]:
+    """All that determines what is learned, as a JSON object."""
+    knobs = config.model_dump(mode="json", exclude=_OTHER_KNOBS)
+    return {"data": data_digest, "code": code_version, "config": knobs}
+
+
+def open_training(
+    checkpoint_root: Path, identity: dict[str, Any], config: TrainConfig, steps_per_epoch: int
+) -> TrainingFolder:
+    """Open the training's folder, where it is right to go on or to begin.
+
+    Raises:
+        UsageError: Another training waits unfinished, or this one is past its last epoch.
+        TrainingStopped: It was stopped before, and would be again.
+        PipelineError: Another process works on this training.
+    """
+    path = folder_of(checkpoint_root, identity)
+    state, step = read_state(path), newest_step(path)
+    total = steps_per_epoch * config.epochs
+    if state.get("status") == "stopped":
+        _refuse_stopped(state, config)
+    unfinished = list(_unfinished(checkpoint_root)) if step is None else []
+    if config.resume == "auto":
+        if unfinished:
+            _refuse_to_pass_over(unfinished, identity)
+        if step is not None and step > total:
+            raise UsageError(
+                f"this training went to epoch {step // steps_per_epoch} already, train.epochs "
+                f"is {config.epochs}: raise it, or start over with --set train.resume=fresh"
+            )
+    folder = TrainingFolder(checkpoint_root, identity)
+    if step is not None and step > total:
+        LOG.info("starting over: removing what was trained to step %d in %s", step, path)
+        folder.clear()
+    for other in unfinished:
+        _leave_behind(other)
+    if state.get("epochs", config.epochs) < config.epochs:
+        _forget_former_end(folder, state["epochs"], config)
+    _remove_ended(checkpoint_root, folder.path, config)
+    return folder
+
+
+class _Training(NamedTuple):
+    """A training as others see it."""
+
+    path: Path
+    state: dict[str, Any]
+    step: int | None  # of its newest checkpoint
+
+    @property
+    def age(self) -> float:
+        """Seconds since it was last worked on."""
+        return time.time() - self.state.get("updated", 0.0)
+
+
+def _trainings(checkpoint_root: Path) -> list[_Training]:
+    """All that are there, those that were worked on last first."""
+    found = [path.parent for path in checkpoint_root.glob(f"[!.]*/{IDENTITY}")]
+    trainings = [_Training(path, read_state(path), newest_step(path)) for path in found]
+    return sorted(trainings, key=lambda training: training.age)
+
+
+@contextlib.contextmanager
+def _held(training: _Training) -> Iterator[bool]:
+    """Hold a training; False where another process may work on it."""
+    try:
+        lock = try_lock(training.path)
+    except OSError:  # no locks here, or it was removed: better leave it alone
+        lock = None
+    with lock or contextlib.nullcontext():
+        yield lock is not None
+
+
+def _unfinished(checkpoint_root: Path) -> Iterator[_Training]:
+    for training in _trainings(checkpoint_root):
+        if training.step is not None and training.state.get("status") not in _ENDED:
+            with _held(training) as held:
+                if held:
+                    yield training
+
+
+def _refuse_stopped(state: dict[str, Any], config: TrainConfig) -> None:
+    way_out = "change train.seed" if config.resume == "fresh" else "--set train.resume=fresh"
+    raise TrainingStopped(
+        f"this training was stopped before, in epoch {state['epoch']}, and the same settings "
+        f"would end the same way: {state['reason']}; or try it once more by {way_out}"
+    )
+
+
+def _refuse_to_pass_over(unfinished: list[_Training], identity: dict[str, Any]) -> None:
+    latest, *more = unfinished
+    there = read_json(latest.path / IDENTITY)
+    raise UsageError(
+        f"the training in {latest.path} is unfinished (step {latest.step} of "
+        f"{latest.state.get('total_steps', '?')}, {_duration(latest.age)} old"
+        f"{f', and {len(more)} more are' if more else ''}), and this is another one "
+        f"({'; '.join(_differences(there, identity))}): set that back to go on with it, or "
+        "start over with --set train.resume=fresh"
+    )
+
+
+def _differences(there: dict[str, Any], here: dict[str, Any]) -> Iterator[str]:
+    if there["data"] != here["data"]:
+        yield f"data digest {there['data'][:8]} there, {here['data'][:8]} here"
+    if there["code"] != here["code"]:
+        yield f"code {there['code'][:8]} there, {here['code'][:8]} here"
+    for key in sorted(there["config"] | here["config"]):
+        old, new = (side["config"].get(key, "unset") for side in (there, here))
+        if old != new:
+            yield f"train.{key} {old} there, {new} here"
+
+
+def _duration(seconds: float) -> str:
+    for unit, name in ((86400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * unit:
+            return f"{seconds / unit:.0f} {name}"
+    return f"{seconds:.0f} seconds"
+
+
+def _leave_behind(training: _Training) -> None:
+    with _held(training) as held:
+        if held:
+            LOG.info("leaving behind the training in %s, step %s", training.path, training.step)
+            mark(training.path, "left behind")
+
+
+def _forget_former_end(folder: TrainingFolder, former_end: int, config: TrainConfig) -> None:
+    """Drop the snapshot that was taken only because the training ended there."""
+    if former_end % config.snapshot_epochs:
+        folder.remove_snapshot(former_end)
+
+
+def _remove_ended(checkpoint_root: Path, own: Path, config: TrainConfig) -> None:
+    """Remove trainings that ended long ago or many trainings ago."""
+    for leftover in checkpoint_root.iterdir():
+        if re.fullmatch(rf"{re.escape(_REMOVED)}[0-9a-f]{{16}}", leftover.name):
+            shutil.rmtree(leftover, ignore_errors=True)
+    ended = [
+        training
+        for training in _trainings(checkpoint_root)
+        if training.path != own and training.state.get("status") in _ENDED
+    ]
+    gone = [
+        training.path.name
+        for rank, training in enumerate(ended)
+        if rank >= config.trainings_kept or training.age > config.trainings_kept_days * 86400
+        if _remove(training)
+    ]
+    if gone:
+        LOG.info("removed %d ended trainings (%s)", len(gone), ", ".join(gone))
+
+
+def _remove(training: _Training) -> bool:
+    """Remove a training by renaming it first, so that a kill leaves no half of it."""
+    aside = training.path.with_name(f"{_REMOVED}{training.path.name}")
+    with _held(training) as held:
+        if not held or read_state(training.path).get("status") not in _ENDED:
+            return False
+        try:
+            training.path.rename(aside)
+        except OSError:  # somebody else's
+            return False
+        shutil.rmtree(aside, ignore_errors=True)  # the next start finds what stays
+    return True

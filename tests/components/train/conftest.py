@@ -1,0 +1,126 @@
+"""Trainings in real processes, and what two of them must have in common."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from components.shared.files import read_json_lines
+from components.train.config import TrainConfig
+from components.transform.config import TransformConfig
+from components.transform.step import transform
+
+TIMED = {"seconds", "images_per_second"}
+CODE = "code"
+
+
+@pytest.fixture
+def inputs(tmp_path, make_records, random_images):
+    """Folders of records and transform graph, of 24 pictures."""
+    records = make_records(train=random_images)
+    transform(records, tmp_path / "graph", TransformConfig())
+    return records, tmp_path / "graph"
+
+
+class ForkedTraining:
+    """A training under way in a child of the fork server."""
+
+    def __init__(self, server, log):
+        self._server, self._log = server, log
+        self.pid = int(server.stdout.readline())
+
+    def wait(self):
+        """Exit code; negative for a signal."""
+        return int(self._server.stdout.readline())
+
+    @property
+    def log(self):
+        return self._log.read_text()
+
+    def events(self, kind):
+        """Steps of one kind of event, in order."""
+        path = Path(f"{self._log}.events")
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [event[kind] for event in map(json.loads, lines) if kind in event]
+
+
+@pytest.fixture(scope="session")
+def fork_server():
+    program = Path(__file__).with_name("fork_server.py")
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(
+        [sys.executable, str(program)], env=environment, text=True, bufsize=1,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    ) as server:  # fmt: skip
+        yield server
+        server.stdin.close()
+
+
+@pytest.fixture
+def start(fork_server, inputs, tmp_path):
+    """Start a training: start(config, name of its output, checkpoint root, plan)."""
+    logs = []
+
+    def start(config: TrainConfig, name="training", checkpoints="checkpoints", **plan):
+        log = tmp_path / f"{len(logs)}.log"
+        logs.append(log)
+        component = component_arguments(inputs, tmp_path / name, tmp_path / checkpoints, config)
+        request = {"component": component, "log": str(log), "plan": plan}
+        fork_server.stdin.write(json.dumps(request) + "\n")
+        return ForkedTraining(fork_server, log)
+
+    return start
+
+
+def component_arguments(inputs, training, checkpoint_root, config):
+    return {
+        "records": str(inputs[0]), "transform_graph": str(inputs[1]), "training": str(training),
+        "checkpoint_root": str(checkpoint_root), "code_version": CODE,
+        "config": config.model_dump(mode="json"),
+    }  # fmt: skip
+
+
+def only_folder(checkpoint_root):
+    (folder,) = checkpoint_root.iterdir()
+    return folder
+
+
+def newest_checkpoint(folder):
+    return max((folder / "checkpoints").glob("step-*.npz"))
+
+
+def assert_same_training(one, other):
+    """Folders of two trainings: all state at the end, and all that it left, to the bit."""
+    paths = [newest_checkpoint(folder) for folder in (one, other)]
+    assert paths[0].name == paths[1].name
+    with np.load(paths[0]) as arrays, np.load(paths[1]) as others:
+        assert set(arrays) == set(others)
+        assert len(arrays) > 40
+        for name in set(arrays) - {"seconds"}:
+            np.testing.assert_array_equal(arrays[name], others[name], err_msg=name)
+    assert_same_results(one, other)
+
+
+def assert_same_results(one, other):
+    """Weights of snapshots, sheets and losses, to the bit."""
+    for name in ("snapshots", "sheets"):
+        names = [{path.name for path in (folder / name).iterdir()} for folder in (one, other)]
+        assert names[0] == names[1]
+    for path in sorted((one / "snapshots").iterdir()):
+        weights = keras.models.load_model(path).get_weights()
+        others = keras.models.load_model(other / "snapshots" / path.name).get_weights()
+        for a, b in zip(weights, others, strict=True):
+            np.testing.assert_array_equal(a, b)
+    for path in (one / "sheets").iterdir():
+        assert path.read_bytes() == (other / "sheets" / path.name).read_bytes(), path.name
+    assert curve(one) == curve(other)
+
+
+def curve(training):
+    rows = read_json_lines(training / "metrics.jsonl")
+    return [{k: v for k, v in row.items() if k not in TIMED} for row in rows]
