@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
+from components.train.replicas import own_draws
+
 _TRANSLATION = 1 / 8  # of the side; the paper's ratios
 _CUTOUT = 1 / 2
 
@@ -41,7 +43,7 @@ def flip(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         images: float32 [B, S, S, 3].
         seed: int64 [2]; the same seed mirrors the same pictures.
     """
-    mirrored = tf.random.stateless_uniform([tf.shape(images)[0], 1], seed) < 0.5
+    mirrored = _draw(1, images, seed)[0] < 0.5
     columns = tf.range(images.shape[2])
     columns = tf.where(mirrored, columns[::-1], columns)
     return tf.gather(images, columns, axis=2, batch_dims=1)
@@ -53,7 +55,7 @@ def _color(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     Saturation moves a pixel away from its grey, contrast away from the picture's mean. All
     three together are one matrix and one offset a picture: a single pass over the pixels.
     """
-    draws = tf.random.stateless_uniform([3, tf.shape(images)[0], 1, 1], seed)
+    draws = _draw(3, images, seed)[..., tf.newaxis]
     brightness, saturation, contrast = draws[0] - 0.5, 2 * draws[1], draws[2] + 0.5
     pixels = tf.reshape(images, [-1, images.shape[1] * images.shape[2], 3])
     matrix = contrast * (saturation * tf.eye(3) + (1 - saturation) / 3)
@@ -65,9 +67,7 @@ def _color(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
 def _translation(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Shift by up to an eighth of the side each way."""
     reach = int(images.shape[1] * _TRANSLATION + 0.5)
-    shifts = tf.random.stateless_uniform(
-        [2, tf.shape(images)[0], 1], seed + [0, 1], -reach, reach + 1, tf.int32
-    )
+    shifts = _draw(2, images, seed + [0, 1], -reach, reach + 1, tf.int32)
 
     # The gradient is the shift back, which TensorFlow would make a slower scatter of.
     @tf.custom_gradient
@@ -89,9 +89,16 @@ def _cutout(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Cut out a square of half the side, whose centre is anywhere in the picture."""
     size = images.shape[1]
     cut = int(size * _CUTOUT + 0.5)
-    starts = tf.random.stateless_uniform(
-        [2, tf.shape(images)[0], 1], seed + [1, 0], -(cut // 2), size - cut // 2 + 1, tf.int32
-    )
+    starts = _draw(2, images, seed + [1, 0], -(cut // 2), size - cut // 2 + 1, tf.int32)
     places = tf.range(size) - starts
     rows, columns = tf.unstack(tf.cast((places >= 0) & (places < cut), images.dtype))
     return images * (1 - rows[:, :, None, None] * columns[:, None, :, None])
+
+
+def _draw(count: int, images: tf.Tensor, seed: tf.Tensor, *options: object) -> tf.Tensor:
+    """Draw uniformly, `count` numbers for each picture: [count, B, 1]."""
+    return own_draws(
+        lambda rows: tf.random.stateless_uniform([count, rows, 1], seed, *options),
+        images.shape[0],
+        axis=1,
+    )

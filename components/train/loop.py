@@ -19,7 +19,7 @@ from components.train.progress import Progress
 from components.train.recorder import Recorder
 from components.train.trainer import Trainer
 from components.train.training_folder import TrainingFolder
-from components.train.writer import Writer
+from components.train.writer import NoWriter, Writer
 
 LOG = logging.getLogger("dcgan.train")
 
@@ -47,17 +47,23 @@ class TrainingLoop:
         self._recorder = Recorder(folder, config, image_size, trainer.sheet_latents)
         self._recorder.replay(kept)
         self._progress = Progress(config, self._total, self.first_step)
-        self._writer = Writer()
+        self._writer = Writer() if folder.writes else NoWriter()
         self._checkpoint: Future[None] | None = None
         self._checkpoint_due = False
         self._saved_at, self._saved_step = time.monotonic(), self.first_step
 
-    def run(self, pictures: Pictures, normalize: Callable[[tf.Tensor], tf.Tensor]) -> None:
+    def run(
+        self,
+        pictures: Pictures,
+        normalize: Callable[[tf.Tensor], tf.Tensor],
+        rows: slice = slice(None),
+    ) -> None:
         """Train to the end of the last epoch.
 
         Args:
             pictures: From `open_pictures`.
             normalize: The transform graph, from string [B] to float32 [B, S, S, 3].
+            rows: Of each batch, those that this host takes.
 
         Raises:
             TrainingStopped: A loss or a weight is no longer finite.
@@ -66,7 +72,7 @@ class TrainingLoop:
         self._announce()
         try:
             with stops_in_its_own_time() as stop, self._writer:
-                self._train(pictures, normalize, stop)
+                self._train(pictures, normalize, rows, stop)
         except TrainingStopped as error:
             step = int(self._trainer.step.numpy())
             self._folder.mark("stopped", reason=str(error), epoch=self._epoch_of(step))
@@ -86,6 +92,7 @@ class TrainingLoop:
         self,
         pictures: Pictures,
         normalize: Callable[[tf.Tensor], tf.Tensor],
+        rows: slice,
         stop: threading.Event,
     ) -> None:
         config = self._config
@@ -95,11 +102,14 @@ class TrainingLoop:
             # `epochs` was lowered to where the training happened to be.
             weights = self._trainer.sampler_weights()
             self._writer.submit(self._recorder.record_snapshot, config.epochs, weights)
-        with contextlib.closing(batches(pictures, normalize, config, self.first_step)) as data:
+        data = batches(pictures, normalize, config, self.first_step, rows)
+        with contextlib.closing(data):
             for step, real in enumerate(data, start=self.first_step):
                 penalize = config.r1_weight > 0 and step % config.r1_interval == 0
                 self._trainer.train_step(real, penalize)
-                if stop.is_set():
+                # A cluster is told to stop one host at a time. The others work on, so that the
+                # chief can end its step and save it, which ends them.
+                if stop.is_set() and self._folder.writes:
                     self._stop(step + 1)
                 self._after(step + 1)
         if self._saved_step < self._total:

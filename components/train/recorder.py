@@ -36,7 +36,11 @@ class Recorder:
         with tf.device("CPU:0"):
             self._generator = build_generator(config, image_size)
             self._latents = tf.identity(latents)
-        self._summaries = tf.summary.create_file_writer(str(folder.path / TENSORBOARD))
+        self._summaries = (
+            tf.summary.create_file_writer(str(folder.path / TENSORBOARD))
+            if folder.writes
+            else tf.summary.create_noop_writer()
+        )
 
     def replay(self, rows: Iterable[dict[str, Any]]) -> None:
         """Give TensorBoard the points of the curves that an earlier process made."""

@@ -9,14 +9,17 @@ import tensorflow as tf
 
 from components.shared.contracts import IMAGE, MANIFEST, TRAIN_SPLIT, TRAINING
 from components.shared.errors import DataRefused
-from components.shared.files import complete_or_absent, read_json, write_json
+from components.shared.files import complete_or_absent, digest_of, read_json, write_json
 from components.shared.normalization import load_transform_graph
 from components.train.batches import open_pictures
 from components.train.config import TrainConfig
 from components.train.hardware import dtype_policy
 from components.train.loop import TrainingLoop
+from components.train.replicas import find_replicas
 from components.train.trainer import Trainer
+from components.train.training_folder import FollowerFolder
 from components.train.trainings import identity_of, open_training
+from components.train.warm_start import published_weights
 
 LOG = logging.getLogger("dcgan.train")
 
@@ -30,6 +33,9 @@ def train(
     config: TrainConfig,
 ) -> dict[str, Any]:
     """Train a DCGAN, going on from the last checkpoint of the same training.
+
+    Where several workers train together ($TF_CONFIG), each calls this with the same
+    arguments, and the chief alone makes files.
 
     Args:
         records: Folder written by ingest.
@@ -47,12 +53,15 @@ def train(
 
     Raises:
         DataRefused: Fewer training pictures than a batch.
-        UsageError: Another training waits unfinished, or this one is past its last epoch.
-        PipelineError: Another process works on the same training, or its checkpoints or the
-            records are damaged.
+        UsageError: Another training waits unfinished, this one is past its last epoch,
+            replicas cannot share a batch evenly, or $TF_CONFIG is not understood.
+        PipelineError: Another process works on the same training, its checkpoints or the
+            records are damaged, or another worker is gone.
         TrainingStopped: A loss or a weight is no longer finite, now or in an earlier run.
         Terminated: SIGTERM or Ctrl-C; a checkpoint is written.
     """
+    replicas = find_replicas()  # before any other TensorFlow operation
+    rows = replicas.rows(config.batch_size)
     manifest = read_json(records / MANIFEST)
     count = manifest["counts"][TRAIN_SPLIT]
     steps_per_epoch = count // config.batch_size
@@ -63,16 +72,30 @@ def train(
         )
     data = {key: manifest[key] for key in ("digest", "image_size", "counts")}
     identity = identity_of(data["digest"], code_version, config)
-    LOG.info("%d steps an epoch, on %s", steps_per_epoch, _device())
+    LOG.info("%d steps an epoch, on %s, %s", steps_per_epoch, _device(), replicas)
 
+    if replicas.is_chief:
+        folder = open_training(checkpoint_root, identity, config, steps_per_epoch)
+    else:
+        folder = FollowerFolder(checkpoint_root, identity)
     with (
-        open_training(checkpoint_root, identity, config, steps_per_epoch) as folder,
+        folder,
+        replicas.lost_workers_named(),
         open_pictures(records, manifest, config) as pictures,
     ):
+        # Not before the chief has opened the folder do the others look into it.
+        replicas.require_same("data, code or configuration", int(digest_of(identity)[:15], 16))
         graph = load_transform_graph(transform_graph)
-        trainer = Trainer(config, manifest["image_size"], dtype_policy(config.precision))
+        with replicas.strategy.scope():
+            trainer = Trainer(config, manifest["image_size"], dtype_policy(config.precision))
         loop = TrainingLoop(trainer, folder, config, steps_per_epoch)
-        loop.run(pictures, lambda batch: graph(batch)[IMAGE])
+        replicas.require_same("the step of their last checkpoint", loop.first_step)
+        if config.warm_start and loop.first_step == 0:
+            weights = published_weights(Path(config.warm_start), trainer.generator)
+            if weights is not None:
+                trainer.start_from(weights)
+        loop.run(pictures, lambda batch: graph(batch)[IMAGE], rows)
+        replicas.wait_for_all()
         steps = steps_per_epoch * config.epochs
         summary = {
             "config": config.model_dump(mode="json"),
@@ -83,9 +106,10 @@ def train(
             "seconds": round(float(trainer.seconds.numpy()), 1),
             "resumed_from_step": loop.first_step,
         }
-        with complete_or_absent(training) as target:
-            folder.copy_results(target)
-            write_json(target / TRAINING, summary)
+        if replicas.is_chief:
+            with complete_or_absent(training) as target:
+                folder.copy_results(target)
+                write_json(target / TRAINING, summary)
     return summary
 
 

@@ -18,6 +18,7 @@ from components.train.losses import (
     r1_penalty,
 )
 from components.train.networks import Discriminator, build_generator
+from components.train.replicas import mean_over_replicas, own_draws, own_rows, replica
 
 SHEET_SIDE = 4  # samples a row and a column
 # What `Trainer.sums` adds up, in this order.
@@ -42,6 +43,9 @@ class Trainer:
     def __init__(self, config: TrainConfig, image_size: int, dtype: str = "float32") -> None:
         """Make freshly initialised networks; all of it is a function of the seed.
 
+        Within the scope of the strategy that they are to be trained by, where it is not the
+        default one.
+
         Args:
             config: Knobs of the training.
             image_size: Side of the pictures, a power of two.
@@ -49,6 +53,11 @@ class Trainer:
         """
         keras.utils.set_random_seed(config.seed)
         self._config = config
+        self._strategy = tf.distribute.get_strategy()
+        # On a CPU, XLA is an order of magnitude slower, and what it compiles cannot wait for
+        # another replica's part.
+        jit = has_gpu() and self._strategy.num_replicas_in_sync == 1
+        self.train_step = tf.function(self._train_step, jit_compile=jit or None)
         self.generator = build_generator(config, image_size, dtype, training_layers)
         self.discriminator = Discriminator(config, image_size, dtype)
         self._average = [tf.Variable(weight) for weight in _variables(self.generator.weights)]
@@ -97,17 +106,23 @@ class Trainer:
         variables = self._average if averaged else _variables(self.generator.weights)
         return [np.array(variable.numpy()) for variable in variables]
 
-    @tf.function(jit_compile=has_gpu() or None)  # on a CPU, XLA is an order of magnitude slower
-    def train_step(self, real: tf.Tensor, penalize: bool) -> None:
+    def _train_step(self, real: tf.Tensor, penalize: bool) -> None:
         """Update both networks at once, with one pass of the fakes through the discriminator.
 
         Args:
-            real: Batch of pictures, float32 [B, S, S, 3] in [-1, 1].
+            real: Batch of pictures, or this host's rows of it, float32 [B, S, S, 3] in [-1, 1].
             penalize: Whether this step pays the R1 penalty; one trace for each answer.
         """
+        self._strategy.run(self._update, args=(real, penalize))
+
+    def _update(self, real: tf.Tensor, penalize: bool) -> None:
+        """Do a step as one of the replicas, which end it with the same weights."""
         config = self._config
         self.discriminator.update_singular_vectors()
-        noise = normal(config, config.batch_size, Purpose.NOISE, self.step)
+        real = own_rows(real)
+        noise = own_draws(
+            lambda rows: normal(config, rows, Purpose.NOISE, self.step), real.shape[0]
+        )
         if config.flip:
             real = flip(real, self._seed(Purpose.FLIP))
         with tf.GradientTape(persistent=True) as tape:
@@ -126,24 +141,29 @@ class Trainer:
         if penalize:
             penalty_gradients = self._penalty_gradients(shown_real)
             gradients = [g + p for g, p in zip(gradients, penalty_gradients, strict=True)]
-
-        self._discriminator_optimizer.apply(gradients, self.step)
-        self._generator_optimizer.apply(generator_gradients, self.step)
-        self._update_average()
         signs = [
             loss,
             generator_loss(config.loss, fake_logits),
             tf.reduce_mean(real_logits),
             tf.reduce_mean(fake_logits),
         ]
-        self.sums.assign_add(tf.cast(tf.stack(signs), tf.float64))
+
+        gradients, generator_gradients, signs = mean_over_replicas(
+            (gradients, generator_gradients, tf.stack(signs))
+        )
+        self._discriminator_optimizer.apply(gradients, self.step)
+        self._generator_optimizer.apply(generator_gradients, self.step)
+        self._update_average()
+        self.sums.assign_add(tf.cast(signs, tf.float64))
         self.step.assign_add(1)
 
     def _show(self, images: tf.Tensor, purpose: Purpose) -> tf.Tensor:
         return augment(images, self._config.augment, self._seed(purpose))
 
     def _judge(self, images: tf.Tensor, purpose: Purpose) -> tf.Tensor:
-        return self.discriminator(images, dropout_seed=self._seed(purpose))
+        # Each replica drops units of its own; layers count on below its number.
+        seed = self._seed(purpose) + [replica() << 8, 0]
+        return self.discriminator(images, dropout_seed=seed)
 
     def _penalty_gradients(self, real: tf.Tensor) -> list[tf.Tensor]:
         # Charged every `r1_interval` steps, hence that many times over ("lazy

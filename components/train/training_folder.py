@@ -96,6 +96,8 @@ def try_lock(path: Path) -> TextIO | None:
 class TrainingFolder:
     """Checkpoints, snapshots, sheets and curves of one training."""
 
+    writes = True
+
     def __init__(self, checkpoint_root: Path, identity: dict[str, Any]) -> None:
         """Open the folder of the training that `identity` (a JSON object) determines.
 
@@ -203,6 +205,24 @@ class TrainingFolder:
         for name in (SNAPSHOTS, SHEETS, TENSORBOARD):
             shutil.copytree(self.path / name, target / name)
         shutil.copy(self.path / METRICS, target / METRICS)
+
+
+class FollowerFolder(TrainingFolder):
+    """The folder as workers beside the chief see it: they read, the chief alone writes."""
+
+    writes = False
+
+    def __init__(self, checkpoint_root: Path, identity: dict[str, Any]) -> None:
+        """Find the folder, which the chief holds."""
+        self.path = folder_of(checkpoint_root, identity)
+        self._lock = None
+
+    def mark(self, status: Status, **facts: Any) -> None:
+        """Leave it to the chief."""
+
+    def forget_after(self, step: int) -> list[dict[str, Any]]:
+        """Leave it to the chief, and give nothing."""
+        return []
 
 
 def _lock(path: Path) -> TextIO | None:

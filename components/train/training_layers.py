@@ -19,12 +19,20 @@ class Conv2DTranspose(keras.layers.Conv2DTranspose):
 
 
 class BatchNormalization(keras.layers.BatchNormalization):
-    """Over the last axis, by the fused kernel; Keras writes it out, pass by pass."""
+    """Over the last axis, by the fused kernel; Keras writes it out, pass by pass.
+
+    Where replicas share a batch, Keras' own: it can take the statistics of the whole batch.
+    """
+
+    def __init__(self, **options: object) -> None:
+        """Take Keras' options."""
+        shared = tf.distribute.get_strategy().num_replicas_in_sync > 1
+        super().__init__(synchronized=shared, **options)
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Normalise by the batch's own statistics in training, by the moving ones otherwise."""
-        if not training:
-            return super().call(inputs, training=False)
+        if not training or self.synchronized:
+            return super().call(inputs, training=training)
         channels = inputs.shape[-1]
         rank_4 = inputs if inputs.shape.rank == 4 else tf.reshape(inputs, [-1, 1, 1, channels])
         outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(

@@ -59,3 +59,13 @@ class Writer:
             job(*arguments)
         except BaseException as error:
             self._error = error
+
+
+class NoWriter(Writer):
+    """Does no job that it is given."""
+
+    def submit(self, job: Callable[..., None], *arguments: Any) -> Future[None]:
+        """Call it done."""
+        future: Future[None] = Future()
+        future.set_result(None)
+        return future

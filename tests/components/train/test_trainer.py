@@ -129,8 +129,8 @@ def test_step_compiles_by_xla():
     knobs = {"spectral_norm": True, "flip": True, "dropout": 0.3, "upsampling": "nearest"}
     trainer = Trainer(CONFIG.model_copy(update=knobs), 32)
     before = copy_of(trainer.state())
-    step = tf.function(Trainer.train_step.python_function, jit_compile=True)
-    step(trainer, REAL, True)
+    step = tf.function(trainer.train_step.python_function, jit_compile=True)
+    step(REAL, True)
     for name, variable in trainer.state().items():
         assert np.all(np.isfinite(variable)), name
         assert name == "seconds" or np.any(variable.numpy() != before[name]), name

@@ -1,0 +1,191 @@
+"""Trainings shared by replicas, in real processes, against the same training in one."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from components.shared.errors import UsageError
+from components.shared.files import read_json
+from components.train.config import TrainConfig
+from components.train.replicas import Replicas, find_replicas
+from components.train.step import train
+from tests.components.train.conftest import (
+    CODE,
+    component_arguments,
+    curve,
+    newest_checkpoint,
+    only_folder,
+)
+
+CONFIG = TrainConfig(
+    epochs=2, batch_size=8, base_width=16, latent_size=8, dropout=0, batch_norm_momentum=0.9,
+    ema_half_life=50, r1_weight=1.0, r1_interval=1, augment=("color", "translation"),
+)  # fmt: skip
+
+# argv: arguments of the train component as JSON; step after which to be killed, or 0
+PROCESS = """
+import json, os, signal, sys
+from types import SimpleNamespace
+from components.train.component import train
+from components.train.loop import TrainingLoop
+arguments = json.loads(sys.argv[1])
+for name in ("records", "transform_graph", "training"):
+    arguments[name] = SimpleNamespace(path=arguments[name])
+after = TrainingLoop._after
+def killed(loop, done):
+    after(loop, done)
+    if done == int(sys.argv[2]):
+        loop._writer.flush()
+        os.kill(os.getpid(), signal.SIGKILL)
+TrainingLoop._after = killed
+train.python_func(**arguments)
+"""
+
+TWO_DEVICES = """
+import tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+"""
+
+# Both replicas see the same pictures, and drop what they drop.
+DROPOUT = """
+from components.train.replicas import find_replicas
+from components.train.config import TrainConfig
+from components.train.trainer import Purpose, Trainer
+strategy = find_replicas().strategy
+assert strategy.num_replicas_in_sync == 2, strategy
+with strategy.scope():
+    trainer = Trainer(TrainConfig(base_width=16, dropout=0.5), 32)
+@tf.function
+def judge():
+    return strategy.run(lambda: trainer._judge(tf.ones([2, 32, 32, 3]), Purpose.DROPOUT_REAL))
+one, other = strategy.experimental_local_results(judge())
+assert tf.reduce_any(one != other), one
+"""
+
+
+@pytest.fixture
+def start(inputs, tmp_path):
+    """Train in a process of its own; gives the process."""
+    with contextlib.ExitStack() as stack:
+
+        def start(name, code, cluster="{}", states=None, kill_at=0, **changes):
+            arguments = component_arguments(
+                inputs, tmp_path / name, tmp_path / (states or f"{name}-state"), CONFIG
+            )
+            file = stack.enter_context((tmp_path / f"{name}.log").open("w"))
+            process = subprocess.Popen(
+                [sys.executable, "-c", code, json.dumps(arguments | changes), str(kill_at)],
+                env={**os.environ, "TF_CONFIG": cluster}, stdout=file, stderr=file,
+            )  # fmt: skip
+            stack.callback(process.wait)
+            stack.callback(process.kill)
+            return process
+
+        yield start
+
+
+def test_two_devices_train_like_one(start, inputs, tmp_path):
+    process = start("two", TWO_DEVICES + PROCESS + DROPOUT)
+    assert process.wait() == 0, log(tmp_path, "two")
+    assert_same_training(inputs, tmp_path, "two")
+
+
+def test_two_hosts_train_like_one_also_after_one_of_them_died(start, inputs, tmp_path):
+    """The chief makes all files; the other one is killed, and both go on together."""
+    workers = start_workers(start, kill_at=4)
+    assert [worker.wait() for worker in workers] == [1, -signal.SIGKILL]
+    assert "[train] error 1: worker 0 of 2 lost another one" in log(tmp_path, "host0")
+    assert not (tmp_path / "host0").exists()
+
+    workers = start_workers(start)
+    ends = [worker.wait() for worker in workers]
+    logs = [log(tmp_path, name) for name in ("host0", "host1")]
+    assert ends == [0, 0], logs
+    assert all("going on from step 3 of 6" in text for text in logs)
+    assert not (tmp_path / "host1").exists()
+    assert_same_training(inputs, tmp_path, "host0", "hosts-state")
+
+
+def test_workers_with_different_code_do_not_train_together(start, tmp_path):
+    workers = start_workers(start, code_version="another")
+    assert [worker.wait() for worker in workers] == [1, 1]
+    assert "error 1: workers differ in data, code or configuration" in log(tmp_path, "host0")
+
+
+def test_batch_that_replicas_cannot_share_evenly_is_refused():
+    replicas = Replicas(SimpleNamespace(num_replicas_in_sync=4), worker=1, workers=2)
+    assert replicas.rows(8) == slice(4, 8)
+    with pytest.raises(UsageError, match=r"\(=10\) is not a multiple of the 4 replicas on 2 host"):
+        replicas.rows(10)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        "",
+        "{",
+        "[]",
+        '{"cluster": {"worker": ["a:1", "b:1"]}}',
+        '{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 2}}',
+        '{"cluster": {"ps": ["a:1"], "worker": ["b:1"]}, "task": {"type": "worker", "index": 0}}',
+    ],
+)
+def test_cluster_that_is_not_understood_is_refused(config, monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", config)
+    with pytest.raises(UsageError, match=r"TF_CONFIG is not understood: "):
+        find_replicas()
+
+
+@pytest.mark.parametrize("config", ["{}", '{"cluster": {"worker": ["a:1"]}}'])
+def test_one_process_on_one_device_needs_no_strategy(config, monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", config)
+    assert find_replicas() == Replicas(tf.distribute.get_strategy(), worker=0, workers=1)
+
+
+def start_workers(start, kill_at=0, **changes):
+    """Two hosts with one checkpoint root; the second may be killed, or differ."""
+    chief, worker = (f"127.0.0.1:{port}" for port in free_ports())
+    cluster = {"chief": [chief], "worker": [worker]}
+    tasks = [json.dumps({"cluster": cluster, "task": {"type": job, "index": 0}}) for job in cluster]
+    return [
+        start("host0", PROCESS, tasks[0], "hosts-state"),
+        start("host1", PROCESS, tasks[1], "hosts-state", kill_at, **changes),
+    ]
+
+
+def free_ports():
+    with socket.socket() as one, socket.socket() as other:
+        for each in (one, other):
+            each.bind(("127.0.0.1", 0))
+        return one.getsockname()[1], other.getsockname()[1]
+
+
+def log(tmp_path, name):
+    return (tmp_path / f"{name}.log").read_text()
+
+
+def assert_same_training(inputs, tmp_path, name, states=None):
+    """As one process makes it: curves, and all that the next step depends on.
+
+    Adam hardly notices gradients that are twice as large; its moments do.
+    """
+    train(*inputs, tmp_path / "one", tmp_path / "one-state", CODE, CONFIG)
+    assert read_json(tmp_path / name / "training.json")["steps"] == 6
+    for row, twin in zip(curve(tmp_path / "one"), curve(tmp_path / name), strict=True):
+        assert row == pytest.approx(twin, rel=1e-5)
+    folders = (tmp_path / "one-state", tmp_path / (states or f"{name}-state"))
+    one, other = (dict(np.load(newest_checkpoint(only_folder(each)))) for each in folders)
+    assert set(one) == set(other)
+    for key in set(one) - {"seconds"}:
+        tolerance = 1e-3 * np.abs(one[key]).max()
+        np.testing.assert_allclose(other[key], one[key], rtol=0, atol=tolerance, err_msg=key)
