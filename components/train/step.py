@@ -62,6 +62,9 @@ def train(
     """
     replicas = find_replicas()  # before any other TensorFlow operation
     rows = replicas.rows(config.batch_size)
+    # Grappler's remapper fails at second derivatives, with an error in the log, and its gain
+    # could not be measured here.
+    tf.config.optimizer.set_experimental_options({"remapping": False})
     manifest = read_json(records / MANIFEST)
     count = manifest["counts"][TRAIN_SPLIT]
     steps_per_epoch = count // config.batch_size

@@ -27,7 +27,8 @@ from tests.components.train.conftest import (
 )
 
 CONFIG = TrainConfig(
-    epochs=2, batch_size=8, base_width=16, latent_size=8, dropout=0, batch_norm_momentum=0.9,
+    epochs=2, batch_size=8, base_width=16, latent_size=8, precision="float32", dropout=0,
+    batch_norm_momentum=0.9,
     ema_half_life=50, r1_weight=1.0, r1_interval=1, augment=("color", "translation"),
 )  # fmt: skip
 
