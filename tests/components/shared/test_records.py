@@ -108,7 +108,7 @@ def test_a_shard_that_ends_early_is_refused_before_a_picture_is_read(tmp_path):
     path = tmp_path / "train-00000-of-00001.tfrecord"
     write_shard(path, RECORDS)
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(PipelineError, match="record 1 .* is damaged"):
+    with pytest.raises(PipelineError, match=r"record 1 .* is damaged"):
         RecordReader([path])
 
 
