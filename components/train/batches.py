@@ -5,7 +5,7 @@ import itertools
 import logging
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import tensorflow as tf
@@ -17,11 +17,13 @@ from components.train.ahead import ahead
 from components.train.config import TrainConfig
 
 LOG = logging.getLogger("dcgan.train")
+Item = TypeVar("Item")
 Pictures = list[bytes] | RecordReader  # the raw pixels of each picture, by its number
 
-_PREPARED_BATCHES = 2  # ready before the step asks
+_GROUP = 128  # pictures normalised at once, or a batch: a call costs as much as 30 pictures
+_GROUPS_AHEAD = 1
 _READING_THREADS = 16  # so many times what one gets from a disk with latency
-_PIECE = 16  # pictures a thread reads in one go: fewer cost more than they take to read
+_PIECE = 16  # pictures that a thread reads in one go
 _PIECES_AHEAD = 32
 
 
@@ -85,19 +87,22 @@ def batches(
     Raises:
         PipelineError: A record is damaged.
     """
+    batch = len(range(config.batch_size)[rows])
     orders = _orders(len(pictures), config, first_step, rows)
     raw: Iterator[list[bytes]]
     if isinstance(pictures, list):
         raw = ([pictures[number] for number in order] for order in orders)
     else:
-        raw = _read_ahead(pictures, orders, len(range(config.batch_size)[rows]))
+        raw = _read_ahead(pictures, orders, batch)
     normalize = tf.function(normalize, input_signature=[tf.TensorSpec([None], tf.string)])
 
-    def prepare(images: list[bytes]) -> tf.Tensor:
+    def prepare(group: list[list[bytes]]) -> list[tf.Tensor]:
         with tf.device("CPU"):  # beside the step, whatever device that runs on
-            return normalize(tf.constant(images))
+            images = normalize(tf.constant(list(itertools.chain.from_iterable(group))))
+            return tf.split(images, len(group))
 
-    return ahead(prepare, raw, threads=1, depth=_PREPARED_BATCHES)
+    for group in ahead(prepare, _groups(raw, max(1, _GROUP // batch)), 1, _GROUPS_AHEAD):
+        yield from group
 
 
 def _orders(count: int, config: TrainConfig, first_step: int, rows: slice) -> Iterator[list[int]]:
@@ -117,8 +122,13 @@ def _read_ahead(
     read = ahead(
         lambda piece: [reader[number] for number in piece], pieces, _READING_THREADS, _PIECES_AHEAD
     )
-    while parts := list(itertools.islice(read, -(-batch // _PIECE))):
+    for parts in _groups(read, -(-batch // _PIECE)):
         yield list(itertools.chain.from_iterable(parts))
+
+
+def _groups(items: Iterator[Item], size: int) -> Iterator[list[Item]]:
+    while group := list(itertools.islice(items, size)):
+        yield group
 
 
 def _require_count(found: int, count: int, records: Path) -> None:

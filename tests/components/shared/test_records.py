@@ -104,6 +104,14 @@ def test_a_damaged_record_is_named(tmp_path, damage, way):
         assert load_images(tmp_path, "train", limit=1).shape == (1,), "the first one is whole"
 
 
+def test_a_shard_that_ends_early_is_refused_before_a_picture_is_read(tmp_path):
+    path = tmp_path / "train-00000-of-00001.tfrecord"
+    write_shard(path, RECORDS)
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(PipelineError, match=r"record 1 .* is damaged"):
+        RecordReader([path])
+
+
 def test_more_shards_than_a_process_may_open_at_first(tmp_path):
     for index in range(100):
         write_shard(tmp_path / f"train-{index:05d}-of-00100.tfrecord", RECORDS)
