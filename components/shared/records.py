@@ -3,23 +3,37 @@
 Writing needs no TensorFlow, so that ingest starts fast and its image stays small:
 protobuf encodes a message with the fields of tf.train.Example, and the framing is
 that of TFRecord (https://www.tensorflow.org/tutorials/load_data/tfrecord,
-"TFRecords format details"). Reading is left to TensorFlow.
+"TFRecords format details"). Reading needs none either: TensorFlow reads a TFRecord file
+from its beginning only, and training wants any picture of any shard.
 """
 
+import contextlib
 import hashlib
+import itertools
+import os
+import resource
 import struct
-from collections.abc import Iterable
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, Self
 
 import google_crc32c
 import numpy as np
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from components.shared.contracts import IMAGE, PATH, SHA256
+from components.shared.errors import PipelineError
 
 if TYPE_CHECKING:
     import tensorflow as tf
+
+_HEADER_BYTES = 12  # of a frame: the payload's length and its checksum
+_CRC_BYTES = 4  # after the payload
+_OTHER_FILES = 256  # that a process may want open beside the shards
+_SHARDS_AT_ONCE = 16  # while the index is made: a network disk's latency, not its width, counts
 
 
 class Record(NamedTuple):
@@ -46,26 +60,141 @@ def shard_paths(records: Path, split: str) -> list[Path]:
     return sorted(records.glob(f"{split}-*.tfrecord"))
 
 
+def read_images(shards: Iterable[Path]) -> Iterator[bytes]:
+    """Read shards from their beginning, one picture after the other.
+
+    Yields:
+        The H·W·3 bytes of a picture.
+
+    Raises:
+        PipelineError: A record is damaged.
+    """
+    for path in shards:
+        with path.open("rb") as file:
+            for number, (start, length) in enumerate(_frames(file, path)):
+                framed = os.pread(file.fileno(), length + _CRC_BYTES, start)
+                yield _image(framed, path, number)
+
+
+class RecordReader:
+    """The pictures of some shards, each read from its file when it is asked for.
+
+    Holds open files and 8 bytes a picture. Threads may share it.
+    """
+
+    def __init__(self, shards: Iterable[Path]) -> None:
+        """Open the shards and find where each record starts, from the frames' headers.
+
+        Raises:
+            PipelineError: A header is damaged, or a file ends within a record.
+        """
+        self._paths = list(shards)
+        _allow_open_files(len(self._paths) + _OTHER_FILES)
+        with contextlib.ExitStack() as opened:
+            self._files = [opened.enter_context(path.open("rb")) for path in self._paths]
+            with ThreadPoolExecutor(_SHARDS_AT_ONCE) as pool:
+                self._starts = list(pool.map(_payload_starts, self._files, self._paths))
+            self._close = opened.pop_all().close
+        ends = list(itertools.accumulate(len(starts) - 1 for starts in self._starts))
+        self._first_numbers = [0, *ends[:-1]]
+        self._count = ends[-1] if ends else 0
+
+    def __enter__(self) -> Self:
+        """Return the reader itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the files."""
+        self._close()
+
+    def __len__(self) -> int:
+        """How many pictures there are."""
+        return self._count
+
+    def __getitem__(self, number: int) -> bytes:
+        """Read one picture, by its number (from 0) in shard order: its H·W·3 bytes.
+
+        Raises:
+            PipelineError: The record is damaged.
+        """
+        shard = bisect_right(self._first_numbers, number) - 1
+        record = number - self._first_numbers[shard]
+        start = self._starts[shard][record]
+        length = self._starts[shard][record + 1] - _HEADER_BYTES - start
+        framed = os.pread(self._files[shard].fileno(), length, start)
+        return _image(framed, self._paths[shard], record)
+
+
 def load_images(records: Path, split: str, limit: int | None = None) -> "tf.Tensor":
     """Load the raw pixels of a split into memory.
 
     Returns:
         String tensor [N]: element i holds the H·W·3 bytes of picture i, in shard
         order; N ≤ `limit` where that is given.
+
+    Raises:
+        PipelineError: A record is damaged.
     """
     import tensorflow as tf
 
-    spec = {IMAGE: tf.io.FixedLenFeature([], tf.string)}
-    dataset = tf.data.TFRecordDataset([str(path) for path in shard_paths(records, split)])
-    dataset = dataset.take(-1 if limit is None else limit).batch(1024)
-    batches = [tf.io.parse_example(batch, spec)[IMAGE] for batch in dataset]
-    return tf.concat(batches, axis=0) if batches else tf.zeros([0], tf.string)
+    images = list(itertools.islice(read_images(shard_paths(records, split)), limit))
+    return tf.constant(images, tf.string)
 
 
 def decode_images(images: "tf.Tensor", image_size: int) -> np.ndarray:
     """Turn what `load_images` returns into uint8 [N, image_size, image_size, 3]."""
     pixels = np.frombuffer(b"".join(images.numpy()), np.uint8)
     return pixels.reshape(-1, image_size, image_size, 3)
+
+
+def _frames(file: BinaryIO, path: Path) -> Iterator[tuple[int, int]]:
+    """Walk a shard from header to header: where each payload starts, and its length."""
+    descriptor = file.fileno()
+    size = os.fstat(descriptor).st_size
+    start = number = 0
+    while start < size:
+        header = os.pread(descriptor, _HEADER_BYTES, start)
+        if len(header) < _HEADER_BYTES or _masked_crc(header[:8]) != header[8:]:
+            raise _damaged(path, number)
+        length = int.from_bytes(header[:8], "little")
+        start += _HEADER_BYTES
+        if start + length + _CRC_BYTES > size:
+            raise _damaged(path, number)
+        yield start, length
+        start += length + _CRC_BYTES
+        number += 1
+
+
+def _allow_open_files(count: int) -> None:
+    """Raise this process's limit, which is often 1,024, towards what its user may have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < count:
+        allowed = count if hard == resource.RLIM_INFINITY else min(count, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+
+
+def _payload_starts(file: BinaryIO, path: Path) -> "array[int]":
+    """Where each payload of a shard starts, and where one more would."""
+    starts = array("q", [_HEADER_BYTES])
+    for start, length in _frames(file, path):
+        starts.append(start + length + _CRC_BYTES + _HEADER_BYTES)
+    return starts
+
+
+def _image(framed: bytes, path: Path, number: int) -> bytes:
+    """Check a payload with the checksum behind it and take the picture out."""
+    payload = framed[:-_CRC_BYTES]
+    if _masked_crc(payload) != framed[-_CRC_BYTES:]:
+        raise _damaged(path, number)
+    image: bytes = _EXAMPLE.FromString(payload).features.feature[IMAGE].bytes_list.value[0]
+    return image
+
+
+def _damaged(path: Path, number: int) -> PipelineError:
+    return PipelineError(
+        f"record {number:,} (counted from 0) of {path} is damaged: its checksum does not match; "
+        "ingest the pictures again"
+    )
 
 
 def _frame(payload: bytes) -> bytes:

@@ -1,44 +1,134 @@
-"""The order in which training sees the pictures."""
+"""The training pictures, from memory or from the shards, and the order in which they are seen."""
 
-from collections.abc import Callable, Iterator
+import contextlib
+import itertools
+import logging
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from components.shared.contracts import MANIFEST, TRAIN_SPLIT
+from components.shared.errors import PipelineError
+from components.shared.records import RecordReader, read_images, shard_paths
+from components.train.ahead import ahead
 from components.train.config import TrainConfig
+
+LOG = logging.getLogger("dcgan.train")
+Pictures = list[bytes] | RecordReader  # the raw pixels of each picture, by its number
+
+_PREPARED_BATCHES = 2  # ready before the step asks
+_READING_THREADS = 16  # so many times what one gets from a disk with latency
+_PIECE = 16  # pictures a thread reads in one go: fewer cost more than they take to read
+_PIECES_AHEAD = 32
+
+
+@contextlib.contextmanager
+def open_pictures(
+    records: Path, manifest: dict[str, Any], config: TrainConfig
+) -> Iterator[Pictures]:
+    """Hold the training pictures in memory where they fit, else read them as needed.
+
+    Args:
+        records: Folder written by ingest.
+        manifest: What its `manifest.json` holds.
+        config: Knobs of this step.
+
+    Raises:
+        PipelineError: A record is damaged, or the shards hold more or fewer pictures than
+            the manifest counts.
+    """
+    shards = shard_paths(records, TRAIN_SPLIT)
+    count = manifest["counts"][TRAIN_SPLIT]
+    size = count * manifest["image_size"] ** 2 * 3
+    amount = f"{count:,} pictures, {_readable(size)}"
+    if size <= config.cache_gib * 2**30:
+        # One more than there should be is enough to see that there are too many.
+        images = list(itertools.islice(read_images(shards), count + 1))
+        _require_count(len(images), count, records)
+        LOG.info("%s, held in memory", amount)
+        yield images
+        return
+    with RecordReader(shards) as reader:
+        _require_count(len(reader), count, records)
+        LOG.info(
+            "%s, read from %d shards: more than train.cache_gib (=%g)",
+            amount, len(shards), config.cache_gib,
+        )  # fmt: skip
+        yield reader
 
 
 def batches(
-    images: tf.Tensor,
+    pictures: Pictures,
     normalize: Callable[[tf.Tensor], tf.Tensor],
     config: TrainConfig,
     first_step: int,
     rows: slice = slice(None),
-) -> tf.data.Dataset:
+) -> Generator[tf.Tensor, None, None]:
     """Batches of normalised pictures from `first_step` to the end of the last epoch.
 
     The order within an epoch is a function of (seed, epoch). The remainder of an epoch
     is dropped, so that every batch has as many real pictures as fakes.
 
     Args:
-        images: Raw pixels, string [N], N ≥ batch_size.
+        pictures: N ≥ batch_size of them.
         normalize: From raw pixels, string [B], to float32 [B, S, S, 3] in [-1, 1].
         config: Knobs of this step.
         first_step: Steps already done.
         rows: Of each batch, those to give: all, or those of one host.
 
-    Returns:
-        A dataset of float32 [batch_size, S, S, 3], or as many rows of each batch.
+    Yields:
+        float32 [batch_size, S, S, 3], or as many rows of each batch.
+
+    Raises:
+        PipelineError: A record is damaged.
     """
-    count = int(images.shape[0])
+    orders = _orders(len(pictures), config, first_step, rows)
+    raw: Iterator[list[bytes]]
+    if isinstance(pictures, list):
+        raw = ([pictures[number] for number in order] for order in orders)
+    else:
+        raw = _read_ahead(pictures, orders, len(range(config.batch_size)[rows]))
+    normalize = tf.function(normalize, input_signature=[tf.TensorSpec([None], tf.string)])
+
+    def prepare(images: list[bytes]) -> tf.Tensor:
+        with tf.device("CPU"):  # beside the step, whatever device that runs on
+            return normalize(tf.constant(images))
+
+    return ahead(prepare, raw, threads=1, depth=_PREPARED_BATCHES)
+
+
+def _orders(count: int, config: TrainConfig, first_step: int, rows: slice) -> Iterator[list[int]]:
+    """Numbers of the pictures of each batch."""
     size, steps_per_epoch = config.batch_size, count // config.batch_size
+    for epoch in range(first_step // steps_per_epoch, config.epochs):
+        order = np.random.default_rng([config.seed, epoch]).permutation(count)
+        for step in range(max(first_step - epoch * steps_per_epoch, 0), steps_per_epoch):
+            yield order[step * size : (step + 1) * size][rows].tolist()
 
-    def indices() -> Iterator[np.ndarray]:
-        for epoch in range(first_step // steps_per_epoch, config.epochs):
-            order = np.random.default_rng([config.seed, epoch]).permutation(count)
-            for step in range(max(first_step - epoch * steps_per_epoch, 0), steps_per_epoch):
-                yield order[step * size : (step + 1) * size][rows]
 
-    signature = tf.TensorSpec([len(range(size)[rows])], tf.int64)
-    dataset = tf.data.Dataset.from_generator(indices, output_signature=signature)
-    return dataset.map(lambda chosen: normalize(tf.gather(images, chosen))).prefetch(2)
+def _read_ahead(
+    reader: RecordReader, orders: Iterator[list[int]], batch: int
+) -> Iterator[list[bytes]]:
+    """Read batches of `batch` pictures, some ahead of the one that is asked for."""
+    pieces = (order[at : at + _PIECE] for order in orders for at in range(0, batch, _PIECE))
+    read = ahead(
+        lambda piece: [reader[number] for number in piece], pieces, _READING_THREADS, _PIECES_AHEAD
+    )
+    while parts := list(itertools.islice(read, -(-batch // _PIECE))):
+        yield list(itertools.chain.from_iterable(parts))
+
+
+def _require_count(found: int, count: int, records: Path) -> None:
+    if found != count:
+        raise PipelineError(
+            f"{records / MANIFEST} counts {count:,} training pictures, but the shards beside it "
+            f"hold {f'{found:,}' if found < count else 'more'}: they do not belong together, "
+            "ingest the pictures again"
+        )
+
+
+def _readable(size: int) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"

@@ -22,6 +22,12 @@ class TrainConfig(StepConfig):
         description="Of convolutions; auto is bfloat16 where CPU or GPU compute in it.",
     )
 
+    warm_start: str = Field(
+        "",
+        pattern=r"^(/.*)?$",
+        description="Absolute path of a published model, as of runs/published/dcgan, whose "
+        "newest generator gives the first weights; empty is none.",
+    )
     latent_size: int = Field(100, ge=1, le=4096, description="Length of a latent vector.")
     base_width: int = Field(
         1024,
@@ -78,6 +84,12 @@ class TrainConfig(StepConfig):
         "generator; 0 samples from the raw weights.",
     )
 
+    cache_gib: float = Field(
+        2.0,
+        ge=0,
+        description="Training pictures are held in memory up to this size, in GiB; larger sets "
+        "are read from the records as they are needed, in the same order.",
+    )
     checkpoint_seconds: float = Field(
         60.0, ge=0, description="Time between checkpoints; one is also made at each snapshot."
     )

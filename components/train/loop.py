@@ -1,5 +1,6 @@
 """The training loop: steps, what each epoch leaves behind, checkpoints, and the end."""
 
+import contextlib
 import logging
 import math
 import threading
@@ -11,7 +12,7 @@ import tensorflow as tf
 
 from components.shared.errors import Terminated, TrainingStopped
 from components.shared.process import stops_in_its_own_time
-from components.train.batches import batches
+from components.train.batches import Pictures, batches
 from components.train.checkpoints import copy_of
 from components.train.config import TrainConfig
 from components.train.progress import Progress
@@ -53,14 +54,14 @@ class TrainingLoop:
 
     def run(
         self,
-        images: tf.Tensor,
+        pictures: Pictures,
         normalize: Callable[[tf.Tensor], tf.Tensor],
         rows: slice = slice(None),
     ) -> None:
         """Train to the end of the last epoch.
 
         Args:
-            images: Raw pixels, string [N].
+            pictures: From `open_pictures`.
             normalize: The transform graph, from string [B] to float32 [B, S, S, 3].
             rows: Of each batch, those that this host takes.
 
@@ -71,7 +72,7 @@ class TrainingLoop:
         self._announce()
         try:
             with stops_in_its_own_time() as stop, self._writer:
-                self._train(images, normalize, rows, stop)
+                self._train(pictures, normalize, rows, stop)
         except TrainingStopped as error:
             step = int(self._trainer.step.numpy())
             self._folder.mark("stopped", reason=str(error), epoch=self._epoch_of(step))
@@ -89,7 +90,7 @@ class TrainingLoop:
 
     def _train(
         self,
-        images: tf.Tensor,
+        pictures: Pictures,
         normalize: Callable[[tf.Tensor], tf.Tensor],
         rows: slice,
         stop: threading.Event,
@@ -101,15 +102,16 @@ class TrainingLoop:
             # `epochs` was lowered to where the training happened to be.
             weights = self._trainer.sampler_weights()
             self._writer.submit(self._recorder.record_snapshot, config.epochs, weights)
-        data = batches(images, normalize, config, self.first_step, rows)
-        for step, real in enumerate(data, start=self.first_step):
-            penalize = config.r1_weight > 0 and step % config.r1_interval == 0
-            self._trainer.train_step(real, penalize)
-            # A cluster is told to stop one host at a time. The others work on, so that the
-            # chief can end its step and save it, which ends them.
-            if stop.is_set() and self._folder.writes:
-                self._stop(step + 1)
-            self._after(step + 1)
+        data = batches(pictures, normalize, config, self.first_step, rows)
+        with contextlib.closing(data):
+            for step, real in enumerate(data, start=self.first_step):
+                penalize = config.r1_weight > 0 and step % config.r1_interval == 0
+                self._trainer.train_step(real, penalize)
+                # A cluster is told to stop one host at a time. The others work on, so that the
+                # chief can end its step and save it, which ends them.
+                if stop.is_set() and self._folder.writes:
+                    self._stop(step + 1)
+                self._after(step + 1)
         if self._saved_step < self._total:
             self._save(self._total)
         self._writer.flush()

@@ -11,13 +11,15 @@ from components.shared.contracts import IMAGE, MANIFEST, TRAIN_SPLIT, TRAINING
 from components.shared.errors import DataRefused
 from components.shared.files import complete_or_absent, digest_of, read_json, write_json
 from components.shared.normalization import load_transform_graph
-from components.shared.records import load_images
+from components.train.batches import open_pictures
 from components.train.config import TrainConfig
+from components.train.hardware import dtype_policy
 from components.train.loop import TrainingLoop
 from components.train.replicas import find_replicas
 from components.train.trainer import Trainer
 from components.train.training_folder import FollowerFolder
 from components.train.trainings import identity_of, open_training
+from components.train.warm_start import published_weights
 
 LOG = logging.getLogger("dcgan.train")
 
@@ -53,39 +55,46 @@ def train(
         DataRefused: Fewer training pictures than a batch.
         UsageError: Another training waits unfinished, this one is past its last epoch,
             replicas cannot share a batch evenly, or $TF_CONFIG is not understood.
-        PipelineError: Another process works on the same training, its checkpoints are
-            damaged, or another worker is gone.
+        PipelineError: Another process works on the same training, its checkpoints or the
+            records are damaged, or another worker is gone.
         TrainingStopped: A loss or a weight is no longer finite, now or in an earlier run.
         Terminated: SIGTERM or Ctrl-C; a checkpoint is written.
     """
     replicas = find_replicas()  # before any other TensorFlow operation
     rows = replicas.rows(config.batch_size)
     manifest = read_json(records / MANIFEST)
-    images = load_images(records, TRAIN_SPLIT)
-    steps_per_epoch = int(images.shape[0]) // config.batch_size
+    count = manifest["counts"][TRAIN_SPLIT]
+    steps_per_epoch = count // config.batch_size
     if steps_per_epoch == 0:
         raise DataRefused(
-            f"{images.shape[0]} training pictures are fewer than train.batch_size "
+            f"{count} training pictures are fewer than train.batch_size "
             f"(={config.batch_size}): add pictures, or lower it"
         )
     data = {key: manifest[key] for key in ("digest", "image_size", "counts")}
     identity = identity_of(data["digest"], code_version, config)
-    where = f"{_device()}, {replicas}"
-    LOG.info("%d pictures, %d steps an epoch, on %s", images.shape[0], steps_per_epoch, where)
+    LOG.info("%d steps an epoch, on %s, %s", steps_per_epoch, _device(), replicas)
 
     if replicas.is_chief:
         folder = open_training(checkpoint_root, identity, config, steps_per_epoch)
     else:
         folder = FollowerFolder(checkpoint_root, identity)
-    with folder, replicas.lost_workers_named():
+    with (
+        folder,
+        replicas.lost_workers_named(),
+        open_pictures(records, manifest, config) as pictures,
+    ):
         # Not before the chief has opened the folder do the others look into it.
         replicas.require_same("data, code or configuration", int(digest_of(identity)[:15], 16))
         graph = load_transform_graph(transform_graph)
         with replicas.strategy.scope():
-            trainer = Trainer(config, manifest["image_size"])
+            trainer = Trainer(config, manifest["image_size"], dtype_policy(config.precision))
         loop = TrainingLoop(trainer, folder, config, steps_per_epoch)
         replicas.require_same("the step of their last checkpoint", loop.first_step)
-        loop.run(images, lambda batch: graph(batch)[IMAGE], rows)
+        if config.warm_start and loop.first_step == 0:
+            weights = published_weights(Path(config.warm_start), trainer.generator)
+            if weights is not None:
+                trainer.start_from(weights)
+        loop.run(pictures, lambda batch: graph(batch)[IMAGE], rows)
         replicas.wait_for_all()
         steps = steps_per_epoch * config.epochs
         summary = {

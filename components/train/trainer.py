@@ -94,6 +94,12 @@ class Trainer:
         }
         return {**numbered, "step": self.step, "sums": self.sums, "seconds": self.seconds}
 
+    def start_from(self, weights: list[np.ndarray]) -> None:
+        """Give the generator, and its average, the weights of another one."""
+        self.generator.set_weights(weights)
+        for average, weight in zip(self._average, weights, strict=True):
+            average.assign(weight)
+
     def sampler_weights(self) -> list[np.ndarray]:
         """Copies of the weights to sample from: averaged over time where that is on."""
         averaged = self._config.ema_half_life > 0

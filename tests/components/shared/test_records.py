@@ -1,8 +1,20 @@
 import hashlib
+import subprocess
+import sys
 
+import pytest
 import tensorflow as tf
 
-from components.shared.records import Record, decode_images, load_images, write_shard
+from components.shared.errors import PipelineError
+from components.shared.records import (
+    Record,
+    RecordReader,
+    decode_images,
+    load_images,
+    read_images,
+    shard_paths,
+    write_shard,
+)
 
 RECORDS = [
     Record("ab" * 32, "a b.jpg", bytes(range(12))),
@@ -38,3 +50,72 @@ def test_images_come_back_in_shard_order(tmp_path):
 def test_a_split_without_pictures_is_empty(tmp_path):
     write_shard(tmp_path / "train-00000-of-00001.tfrecord", [])
     assert load_images(tmp_path, "train").shape == (0,)
+
+
+def test_any_picture_is_read_by_its_number(tmp_path):
+    records = [Record("ab" * 32, f"{index}.png", bytes([index] * 12)) for index in range(7)]
+    for index, part in enumerate([[], records[:3], [], records[3:4], records[4:], []]):
+        write_shard(tmp_path / f"train-{index:05d}-of-00006.tfrecord", part)
+    in_order = list(read_images(shard_paths(tmp_path, "train")))
+    assert in_order == [record.image for record in records]
+    with RecordReader(shard_paths(tmp_path, "train")) as reader:
+        assert len(reader) == 7
+        for number in (6, 0, 3, 2, 4, 3, 5, 1):
+            assert reader[number] == in_order[number]
+        with pytest.raises(IndexError):
+            reader[7]
+
+
+def test_no_shards_hold_no_pictures():
+    with RecordReader([]) as reader:
+        assert len(reader) == 0
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda shard, at: shard[: at + 40] + bytes([shard[at + 40] ^ 1]) + shard[at + 41 :],
+        lambda shard, at: shard[:at] + bytes([shard[at] ^ 1]) + shard[at + 1 :],
+        lambda shard, at: shard[: at + 9] + bytes([shard[at + 9] ^ 1]) + shard[at + 10 :],
+        lambda shard, at: shard[:-1] + bytes([shard[-1] ^ 1]),
+        lambda shard, at: shard[:-1],
+        lambda shard, at: shard[: at + 13],
+        lambda shard, at: shard[: at + 5],
+    ],
+    ids=["pixel", "length", "length's checksum", "checksum", "cut", "cut early", "cut in header"],
+)
+@pytest.mark.parametrize("way", ["in order", "by number", "as a tensor"])
+def test_a_damaged_record_is_named(tmp_path, damage, way):
+    path = tmp_path / "train-00000-of-00001.tfrecord"
+    write_shard(path, RECORDS[:1])
+    at = path.stat().st_size
+    write_shard(path, RECORDS)
+    path.write_bytes(damage(path.read_bytes(), at))
+    with pytest.raises(PipelineError, match=f"record 1 .* of {path} is damaged"):
+        if way == "in order":
+            list(read_images([path]))
+        elif way == "as a tensor":
+            load_images(tmp_path, "train")
+        else:
+            with RecordReader([path]) as reader:
+                assert reader[0] == RECORDS[0].image
+                reader[1]
+    if way != "by number":
+        assert load_images(tmp_path, "train", limit=1).shape == (1,), "the first one is whole"
+
+
+def test_more_shards_than_a_process_may_open_at_first(tmp_path):
+    for index in range(100):
+        write_shard(tmp_path / f"train-{index:05d}-of-00100.tfrecord", RECORDS)
+    code = (
+        "import resource, sys; from pathlib import Path\n"
+        "from components.shared.records import RecordReader, shard_paths\n"
+        "_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (50, hard))\n"
+        "with RecordReader(shard_paths(Path(sys.argv[1]), 'train')) as reader:\n"
+        "    print(len(reader), 'tensorflow' in sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "200 False\n", done.stderr

@@ -34,7 +34,7 @@ def main():
         if pid == 0:
             return child(**request)
         print(pid, flush=True)
-        _, status = os.waitpid(pid, 0)
+        status = os.waitpid(pid, 0)[1]
         print(os.waitstatus_to_exitcode(status), flush=True)
 
 

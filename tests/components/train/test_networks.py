@@ -105,6 +105,19 @@ def test_mixed_precision_is_near_float32():
     np.testing.assert_allclose(rounded, exact, atol=0.03 * np.abs(exact).max())
 
 
+def test_mixed_precision_divides_by_a_singular_value_in_float32():
+    class Watched(Discriminator):
+        def effective_kernels(self):
+            self.seen = super().effective_kernels()
+            return self.seen
+
+    discriminator = Watched(TrainConfig(base_width=16, spectral_norm=True), 32, "mixed_bfloat16")
+    discriminator(tf.zeros([1, 32, 32, 3]))
+    in_a_pass = discriminator.seen
+    for kernel, seen in zip(discriminator.effective_kernels(), in_a_pass, strict=True):
+        np.testing.assert_array_equal(kernel, seen)
+
+
 @pytest.fixture
 def spectral():
     keras.utils.set_random_seed(0)
@@ -179,6 +192,7 @@ def test_singular_vectors_are_state_that_only_the_update_changes(spectral):
 def test_without_spectral_norm_kernels_are_used_as_they_are():
     discriminator = Discriminator(TrainConfig(base_width=16), 32)
     assert discriminator.non_trainable_weights == []
+    assert not any(np.any(bias) for bias in discriminator.biases)
     for kernel, used in zip(discriminator.kernels, discriminator.effective_kernels(), strict=True):
         np.testing.assert_array_equal(kernel, used)
 

@@ -126,7 +126,7 @@ def test_step_in_low_precision_follows_that_in_float32():
 
 def test_step_compiles_by_xla():
     """As on a GPU, where an operation without a compiled form would end the training."""
-    knobs = {"spectral_norm": True, "flip": True, "dropout": 0.3, "loss": "hinge"}
+    knobs = {"spectral_norm": True, "flip": True, "dropout": 0.3, "upsampling": "nearest"}
     trainer = Trainer(CONFIG.model_copy(update=knobs), 32)
     before = copy_of(trainer.state())
     step = tf.function(trainer.train_step.python_function, jit_compile=True)
@@ -143,7 +143,7 @@ def test_penalty_is_paid_every_so_many_steps(monkeypatch, tmp_path):
     config = CONFIG.model_copy(update={"epochs": 1, "r1_interval": 3})
     trainer, paid = Trainer(config, 32), []
     monkeypatch.setattr(trainer, "train_step", lambda _, penalize: paid.append(penalize))
-    images = tf.constant([str(index) for index in range(42)])
+    images = [str(index).encode() for index in range(42)]
     with TrainingFolder(tmp_path, {}) as folder:
         TrainingLoop(trainer, folder, config, 7).run(images, tf.strings.to_number)
     assert paid == [True, False, False, True, False, False, True]
