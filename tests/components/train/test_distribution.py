@@ -27,8 +27,9 @@ from tests.components.train.conftest import (
 )
 
 CONFIG = TrainConfig(
-    epochs=2, batch_size=8, base_width=16, latent_size=8, dropout=0, batch_norm_momentum=0.9,
-    ema_half_life=50, r1_weight=1.0, r1_interval=1, augment=("color", "translation"),
+    epochs=2, batch_size=8, base_width=16, latent_size=8, precision="float32", dropout=0,
+    batch_norm_momentum=0.9, ema_half_life=50, spectral_norm=True, r1_weight=1.0, r1_interval=1,
+    flip=True, augment=("color", "translation", "cutout"),
 )  # fmt: skip
 
 # argv: arguments of the train component as JSON; a signal, and the step after which it comes;
@@ -130,10 +131,19 @@ def test_two_hosts_train_like_one_also_after_a_kill_and_a_stop(start, inputs, tm
     assert_same_training(inputs, tmp_path, "host0", "hosts-state")
 
 
-def test_workers_with_different_code_do_not_train_together(start, tmp_path):
-    workers = start_workers(start, {}, {"code_version": "another"})
+@pytest.mark.parametrize(
+    ("change", "difference"),
+    [
+        ({"code_version": "another"}, "data, code, configuration or data type"),
+        ({"checkpoint_root": "elsewhere"}, "the state that they start from"),
+    ],
+    ids=["code", "checkpoint"],
+)
+def test_workers_that_differ_do_not_train_together(start, inputs, tmp_path, change, difference):
+    train(*inputs, tmp_path / "one", tmp_path / "hosts-state", CODE, CONFIG)
+    workers = start_workers(start, {}, change)
     assert [worker.wait() for worker in workers] == [1, 1]
-    assert "error 1: workers differ in data, code or configuration" in log(tmp_path, 0)
+    assert f"error 1: workers differ in {difference}" in log(tmp_path, 0)
 
 
 def test_worker_stops_before_the_first_step(start, tmp_path):
