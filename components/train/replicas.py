@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import signal
+import zlib
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -80,9 +81,22 @@ class Replicas(NamedTuple):
         if len(set(values)) > 1:
             raise PipelineError(
                 f"workers differ in {name}: give all of them the same arguments, and the same "
-                f"checkpoint_root and records on shared storage (worker {self.worker} has "
+                f"folders on shared storage (worker {self.worker} has "
                 f"{value}, all have {values})"
             )
+
+    def require_same_state(self, state: dict[str, tf.Variable]) -> None:
+        """See that all workers start from the same values, to the bit.
+
+        Raises:
+            PipelineError: They differ.
+        """
+        if self.workers == 1:
+            return
+        checksum = 0
+        for variable in state.values():
+            checksum = zlib.crc32(variable.numpy().tobytes(), checksum)
+        self.require_same("the state that they start from", checksum)
 
     def wait_for_all(self) -> None:
         """Stay until the others need nothing of this process any more."""

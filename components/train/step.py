@@ -87,16 +87,18 @@ def train(
         open_pictures(records, manifest, config) as pictures,
     ):
         # Not before the chief has opened the folder do the others look into it.
-        replicas.require_same("data, code or configuration", int(digest_of(identity)[:15], 16))
+        dtype = dtype_policy(config.precision)
+        same = int(digest_of([identity, dtype])[:15], 16)
+        replicas.require_same("data, code, configuration or data type", same)
         graph = load_transform_graph(transform_graph)
         with replicas.strategy.scope():
-            trainer = Trainer(config, manifest["image_size"], dtype_policy(config.precision))
+            trainer = Trainer(config, manifest["image_size"], dtype)
         loop = TrainingLoop(trainer, folder, config, steps_per_epoch)
-        replicas.require_same("the step of their last checkpoint", loop.first_step)
         if config.warm_start and loop.first_step == 0:
             weights = published_weights(Path(config.warm_start), trainer.generator)
             if weights is not None:
                 trainer.start_from(weights)
+        replicas.require_same_state(trainer.state())
         loop.run(pictures, lambda batch: graph(batch)[IMAGE], rows)
         replicas.wait_for_all()
         steps = steps_per_epoch * config.epochs

@@ -28,26 +28,33 @@ from tests.components.train.conftest import (
 
 CONFIG = TrainConfig(
     epochs=2, batch_size=8, base_width=16, latent_size=8, precision="float32", dropout=0,
-    batch_norm_momentum=0.9,
-    ema_half_life=50, r1_weight=1.0, r1_interval=1, augment=("color", "translation"),
+    batch_norm_momentum=0.9, ema_half_life=50, spectral_norm=True, r1_weight=1.0, r1_interval=1,
+    flip=True, augment=("color", "translation", "cutout"),
 )  # fmt: skip
 
-# argv: arguments of the train component as JSON; step after which to be killed, or 0
+# argv: arguments of the train component as JSON; a signal, and the step after which it comes;
+# step 0 is the moment when all workers have met
 PROCESS = """
 import json, os, signal, sys
 from types import SimpleNamespace
+from components.train import step
 from components.train.component import train
 from components.train.loop import TrainingLoop
-arguments = json.loads(sys.argv[1])
+arguments, number, moment = json.loads(sys.argv[1]), *map(int, sys.argv[2:])
 for name in ("records", "transform_graph", "training"):
     arguments[name] = SimpleNamespace(path=arguments[name])
-after = TrainingLoop._after
-def killed(loop, done):
+after, find = TrainingLoop._after, step.find_replicas
+def find_then_signal():
+    replicas = find()
+    if moment == 0:
+        os.kill(os.getpid(), number)
+    return replicas
+def signal_after(loop, done):
     after(loop, done)
-    if done == int(sys.argv[2]):
+    if done == moment:
         loop._writer.flush()
-        os.kill(os.getpid(), signal.SIGKILL)
-TrainingLoop._after = killed
+        os.kill(os.getpid(), number)
+step.find_replicas, TrainingLoop._after = find_then_signal, signal_after
 train.python_func(**arguments)
 """
 
@@ -79,13 +86,15 @@ def start(inputs, tmp_path):
     """Train in a process of its own; gives the process."""
     with contextlib.ExitStack() as stack:
 
-        def start(name, code, cluster="{}", states=None, kill_at=0, **changes):
+        def start(name, code, cluster="{}", states=None, signal_at=(0, -1), **changes):
             arguments = component_arguments(
                 inputs, tmp_path / name, tmp_path / (states or f"{name}-state"), CONFIG
             )
+            number, moment = signal_at
+            arguments = json.dumps(arguments | changes)
             file = stack.enter_context((tmp_path / f"{name}.log").open("w"))
             process = subprocess.Popen(
-                [sys.executable, "-c", code, json.dumps(arguments | changes), str(kill_at)],
+                [sys.executable, "-c", code, arguments, str(int(number)), str(moment)],
                 env={**os.environ, "TF_CONFIG": cluster}, stdout=file, stderr=file,
             )  # fmt: skip
             stack.callback(process.wait)
@@ -97,30 +106,50 @@ def start(inputs, tmp_path):
 
 def test_two_devices_train_like_one(start, inputs, tmp_path):
     process = start("two", TWO_DEVICES + PROCESS + DROPOUT)
-    assert process.wait() == 0, log(tmp_path, "two")
+    assert process.wait() == 0, (tmp_path / "two.log").read_text()
     assert_same_training(inputs, tmp_path, "two")
 
 
-def test_two_hosts_train_like_one_also_after_one_of_them_died(start, inputs, tmp_path):
-    """The chief makes all files; the other one is killed, and both go on together."""
-    workers = start_workers(start, kill_at=4)
+def test_two_hosts_train_like_one_also_after_a_kill_and_a_stop(start, inputs, tmp_path):
+    """The chief makes all files; every time, both go on from the same checkpoint."""
+    workers = start_workers(start, {}, {"signal_at": (signal.SIGKILL, 4)})
     assert [worker.wait() for worker in workers] == [1, -signal.SIGKILL]
-    assert "[train] error 1: worker 0 of 2 lost another one" in log(tmp_path, "host0")
+    assert "[train] error 1: worker 0 of 2 lost another one" in log(tmp_path, 0)
+
+    # Told to stop, the chief needs the other one to end its step.
+    asked = [{"signal_at": (signal.SIGTERM, step)} for step in (4, 4)]
+    workers = start_workers(start, *asked)
+    assert [worker.wait() for worker in workers] == [143, 1], log(tmp_path, 0)
+    assert "stopped after step 5 of 6" in log(tmp_path, 0)
+    assert "[train] error 1: worker 1 of 2 lost another one" in log(tmp_path, 1)
     assert not (tmp_path / "host0").exists()
 
-    workers = start_workers(start)
-    ends = [worker.wait() for worker in workers]
-    logs = [log(tmp_path, name) for name in ("host0", "host1")]
-    assert ends == [0, 0], logs
-    assert all("going on from step 3 of 6" in text for text in logs)
+    workers = start_workers(start, {}, {})
+    assert [worker.wait() for worker in workers] == [0, 0], log(tmp_path, 0) + log(tmp_path, 1)
+    assert all("going on from step 5 of 6" in log(tmp_path, index) for index in (0, 1))
     assert not (tmp_path / "host1").exists()
     assert_same_training(inputs, tmp_path, "host0", "hosts-state")
 
 
-def test_workers_with_different_code_do_not_train_together(start, tmp_path):
-    workers = start_workers(start, code_version="another")
+@pytest.mark.parametrize(
+    ("change", "difference"),
+    [
+        ({"code_version": "another"}, "data, code, configuration or data type"),
+        ({"checkpoint_root": "elsewhere"}, "the state that they start from"),
+    ],
+    ids=["code", "checkpoint"],
+)
+def test_workers_that_differ_do_not_train_together(start, inputs, tmp_path, change, difference):
+    train(*inputs, tmp_path / "one", tmp_path / "hosts-state", CODE, CONFIG)
+    workers = start_workers(start, {}, change)
     assert [worker.wait() for worker in workers] == [1, 1]
-    assert "error 1: workers differ in data, code or configuration" in log(tmp_path, "host0")
+    assert f"error 1: workers differ in {difference}" in log(tmp_path, 0)
+
+
+def test_worker_stops_before_the_first_step(start, tmp_path):
+    workers = start_workers(start, {}, {"signal_at": (signal.SIGTERM, 0)})
+    assert [worker.wait() for worker in workers] == [1, 143]
+    assert "worker 0 of 2 lost another one" in log(tmp_path, 0)
 
 
 def test_batch_that_replicas_cannot_share_evenly_is_refused():
@@ -153,14 +182,14 @@ def test_one_process_on_one_device_needs_no_strategy(config, monkeypatch):
     assert find_replicas() == Replicas(tf.distribute.get_strategy(), worker=0, workers=1)
 
 
-def start_workers(start, kill_at=0, **changes):
-    """Two hosts with one checkpoint root; the second may be killed, or differ."""
+def start_workers(start, *each):
+    """Start hosts, each with what it does otherwise, over one checkpoint root."""
     chief, worker = (f"127.0.0.1:{port}" for port in free_ports())
     cluster = {"chief": [chief], "worker": [worker]}
     tasks = [json.dumps({"cluster": cluster, "task": {"type": job, "index": 0}}) for job in cluster]
     return [
-        start("host0", PROCESS, tasks[0], "hosts-state"),
-        start("host1", PROCESS, tasks[1], "hosts-state", kill_at, **changes),
+        start(f"host{index}", PROCESS, task, "hosts-state", **changes)
+        for index, (task, changes) in enumerate(zip(tasks, each, strict=True))
     ]
 
 
@@ -171,8 +200,8 @@ def free_ports():
         return one.getsockname()[1], other.getsockname()[1]
 
 
-def log(tmp_path, name):
-    return (tmp_path / f"{name}.log").read_text()
+def log(tmp_path, index):
+    return (tmp_path / f"host{index}.log").read_text()
 
 
 def assert_same_training(inputs, tmp_path, name, states=None):
