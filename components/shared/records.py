@@ -192,7 +192,7 @@ def _image(framed: bytes, path: Path, number: int) -> bytes:
 
 def _damaged(path: Path, number: int) -> PipelineError:
     return PipelineError(
-        f"record {number:,} (counted from 0) of {path} is damaged: its checksum does not match; "
+        f"record {number:,} (counted from 0) of {path} is damaged or cut short: "
         "ingest the pictures again"
     )
 
