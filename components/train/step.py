@@ -17,7 +17,7 @@ from components.train.hardware import dtype_policy
 from components.train.loop import TrainingLoop
 from components.train.replicas import find_replicas
 from components.train.trainer import Trainer
-from components.train.training_folder import FollowerFolder
+from components.train.training_folder import FollowerFolder, read_state
 from components.train.trainings import identity_of, open_training
 from components.train.warm_start import published_weights
 
@@ -99,6 +99,13 @@ def train(
             if weights is not None:
                 trainer.start_from(weights)
         replicas.require_same_state(trainer.state())
+        before = read_state(folder.path).get("dtype", dtype)
+        if loop.first_step and before != dtype:
+            LOG.info(
+                "it computed in %s so far: it goes on, but no longer to the bit; "
+                "train.precision would tell one for all machines", before,
+            )  # fmt: skip
+        folder.mark("running", dtype=dtype)
         loop.run(pictures, lambda batch: graph(batch)[IMAGE], rows)
         replicas.wait_for_all()
         steps = steps_per_epoch * config.epochs
