@@ -1,9 +1,4 @@
-"""Trainings of a tiny network, stopped and resumed in real processes."""
-
-import json
-import signal
-import subprocess
-import sys
+"""Trainings of a tiny network in this process."""
 
 import keras
 import numpy as np
@@ -14,26 +9,17 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from components.shared.errors import DataRefused, PipelineError, TrainingStopped
 from components.shared.files import read_json, read_json_lines
 from components.shared.pictures import grid
-from components.train.checkpoints import TrainingFolder
 from components.train.config import TrainConfig
 from components.train.networks import build_generator
 from components.train.step import train
 from components.train.trainer import Trainer
-from components.transform.config import TransformConfig
-from components.transform.step import transform
+from components.train.training_folder import TrainingFolder
+from tests.components.train.conftest import assert_same_results
 
-TIMED = {"seconds", "images_per_second"}
 CONFIG = TrainConfig(
     epochs=3, batch_size=8, base_width=16, latent_size=8, snapshots_kept=2,
     ema_half_life=50, r1_weight=1.0, r1_interval=2, augment=("color", "translation"),
 )  # fmt: skip
-
-
-@pytest.fixture
-def inputs(tmp_path, make_records, random_images):
-    records = make_records(train=random_images)
-    transform(records, tmp_path / "graph", TransformConfig())
-    return records, tmp_path / "graph"
 
 
 def run(inputs, tmp_path, name="training", config=CONFIG, checkpoints="checkpoints"):
@@ -80,36 +66,6 @@ def test_finished_training_is_not_done_again(inputs, tmp_path, caplog):
     assert_same_results(tmp_path / "training", tmp_path / "again")
 
 
-@pytest.mark.parametrize("change", [{"seed": 1}, {"generator_learning_rate": 0.1}], ids=str)
-def test_another_configuration_is_another_training(inputs, tmp_path, change):
-    run(inputs, tmp_path)
-    other = run(inputs, tmp_path, "other", CONFIG.model_copy(update=change))
-    assert other["resumed_from_step"] == 0
-
-
-WRITE_UP = {"ema_half_life": 0, "r1_weight": 0.0, "augment": ()}
-
-
-@pytest.mark.parametrize(
-    ("recipe", "checkpoint"),
-    [({}, 6), (WRITE_UP, 10)],
-    ids=["averaged, from a finished epoch", "write-up, from within an epoch"],
-)
-def test_killed_training_goes_on_to_the_same_weights(inputs, tmp_path, recipe, checkpoint):
-    """Compared bit by bit with a training that was never stopped."""
-    changes = {"epochs": 6, "checkpoint_seconds": 1e6, "snapshot_epochs": 2}
-    config = CONFIG.model_copy(update=changes | recipe)
-    run(inputs, tmp_path, "straight", config)
-    kill_after(11, inputs, tmp_path, config, checkpoint)
-    folder = next((tmp_path / "killed").iterdir())
-    assert len(read_json_lines(folder / "metrics.jsonl")) == 3
-    (folder / "snapshots" / ".partial-epoch-0004.keras").write_bytes(b"half")
-    summary = run(inputs, tmp_path, "resumed", config, checkpoints="killed")
-    assert summary["resumed_from_step"] == checkpoint
-    assert_same_results(tmp_path / "straight", tmp_path / "resumed")
-    assert [event.step for event in scalars(tmp_path / "resumed")] == [3, 6, 9, 12, 15, 18]
-
-
 def test_two_processes_do_not_work_on_one_training(tmp_path):
     with TrainingFolder(tmp_path, {"data": 1}):
         with pytest.raises(PipelineError, match="another process works on the training"):
@@ -142,52 +98,7 @@ def test_loss_that_is_not_finite_stops_the_training(inputs, tmp_path):
     assert not (tmp_path / "training").exists()
 
 
-def kill_after(step, inputs, tmp_path, config, checkpoint):
-    """Run the same training in a process of its own that is killed after a step.
-
-    Snapshots bring a checkpoint with them; one at another step is asked for here.
-    """
-    code = (
-        "import json, os, signal, sys; from pathlib import Path\n"
-        "from components.train.config import TrainConfig\n"
-        "from components.train.loop import TrainingLoop\n"
-        "from components.train.step import train\n"
-        "after = TrainingLoop._after\n"
-        "def kill(loop, done):\n"
-        "    after(loop, done)\n"
-        "    if done == int(sys.argv[6]): os.kill(os.getpid(), signal.SIGKILL)\n"
-        "    if done == int(sys.argv[7]): loop._save()\n"
-        "TrainingLoop._after = kill\n"
-        "paths = [Path(path) for path in sys.argv[1:5]]\n"
-        "train(*paths, 'code', TrainConfig(**json.loads(sys.argv[5])))\n"
-    )
-    paths = map(str, [*inputs, tmp_path / "never", tmp_path / "killed"])
-    arguments = [*paths, config.model_dump_json(), str(step), str(checkpoint)]
-    done = subprocess.run([sys.executable, "-c", code, *arguments], check=False)
-    assert done.returncode == -signal.SIGKILL
-    assert not (tmp_path / "never").exists()
-
-
 def scalars(training):
     """TensorBoard's points of one curve."""
     events = EventAccumulator(str(training / "tensorboard")).Reload()
     return events.Tensors("generator_loss")
-
-
-def assert_same_results(one, other):
-    """Weights, sheets and losses, to the bit."""
-    for path in sorted((one / "snapshots").iterdir()):
-        weights = keras.models.load_model(path).get_weights()
-        others = keras.models.load_model(other / "snapshots" / path.name).get_weights()
-        for a, b in zip(weights, others, strict=True):
-            np.testing.assert_array_equal(a, b)
-    for path in (one / "sheets").iterdir():
-        assert path.read_bytes() == (other / "sheets" / path.name).read_bytes(), path.name
-    for row, twin in zip(*(curve(folder) for folder in (one, other)), strict=True):
-        assert row == twin
-
-
-def curve(training):
-    lines = (training / "metrics.jsonl").read_text().splitlines()
-    rows = [json.loads(line) for line in lines]
-    return [{k: v for k, v in row.items() if k not in TIMED} for row in rows]
