@@ -47,7 +47,7 @@ def child(component, log, plan):
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for stream in (1, 2):
         os.dup2(file, stream)
-    ObservedLoop.plan, ObservedLoop.events = plan, Path(f"{log}.events").open("w", buffering=1)
+    ObservedLoop.plan, ObservedLoop.events = plan, Path(f"{log}.events")
     step.TrainingLoop = ObservedLoop
     TrainingFolder.save_checkpoint = observed_write
     os.fsync = slow_fsync
@@ -60,7 +60,8 @@ class ObservedLoop(TrainingLoop):
     """Notes what it does, and dies as planned."""
 
     def note(self, **event):
-        self.events.write(json.dumps(event) + "\n")
+        with self.events.open("a") as file:
+            file.write(json.dumps(event) + "\n")
 
     def run(self, *arguments):
         for how in ("kill_soon", "kill_in_write"):

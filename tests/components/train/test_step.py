@@ -6,10 +6,11 @@ import pytest
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from components.shared.errors import DataRefused, PipelineError, TrainingStopped
+from components.shared.errors import DataRefused, Terminated, TrainingStopped
 from components.shared.files import read_json, read_json_lines
 from components.shared.pictures import grid
 from components.train.config import TrainConfig
+from components.train.loop import TrainingLoop
 from components.train.networks import build_generator
 from components.train.step import train
 from components.train.trainer import Trainer
@@ -66,16 +67,6 @@ def test_finished_training_is_not_done_again(inputs, tmp_path, caplog):
     assert_same_results(tmp_path / "training", tmp_path / "again")
 
 
-def test_two_processes_do_not_work_on_one_training(tmp_path):
-    with TrainingFolder(tmp_path, {"data": 1}):
-        with pytest.raises(PipelineError, match="another process works on the training"):
-            TrainingFolder(tmp_path, {"data": 1})
-        with TrainingFolder(tmp_path, {"data": 2}):
-            pass
-    with TrainingFolder(tmp_path, {"data": 1}):
-        pass
-
-
 def test_the_last_snapshots_are_kept_whatever_their_names_length(tmp_path):
     generator = build_generator(CONFIG, 32)
     with TrainingFolder(tmp_path, {}) as folder:
@@ -96,6 +87,50 @@ def test_loss_that_is_not_finite_stops_the_training(inputs, tmp_path):
     with pytest.raises(TrainingStopped, match="no longer finite after step"):
         run(inputs, tmp_path, config=config)
     assert not (tmp_path / "training").exists()
+    with pytest.raises(TrainingStopped, match=r"stopped before, in epoch 1, .* no longer finite"):
+        run(inputs, tmp_path, config=config)
+
+
+def test_weights_that_are_not_finite_are_never_saved(inputs, tmp_path, monkeypatch):
+    """Though the loss of that step still was: it came before the weights were changed."""
+    after = TrainingLoop._after
+
+    def spoil(loop, done):
+        if done == 6:
+            values = loop._trainer.generator.weights[-1]
+            values.assign(values * np.nan)
+        after(loop, done)
+
+    monkeypatch.setattr(TrainingLoop, "_after", spoil)
+    config = CONFIG.model_copy(update={"ema_half_life": 0})
+    with pytest.raises(TrainingStopped, match="no longer finite after step"):
+        run(inputs, tmp_path, config=config)
+    (folder,) = (tmp_path / "checkpoints").iterdir()
+    assert read_json(folder / "training_state.json")["status"] == "stopped"
+    assert [path.name for path in (folder / "snapshots").iterdir()] == ["epoch-0001.keras"]
+    assert not (folder / "sheets" / "epoch-0002.png").exists()
+    for path in (folder / "checkpoints").iterdir():
+        with np.load(path) as arrays:
+            assert all(np.isfinite(arrays[name]).all() for name in arrays)
+
+
+def test_fewer_epochs_end_where_the_training_was_stopped(inputs, tmp_path, monkeypatch):
+    """The last epoch has a snapshot even if it was not to have one."""
+    longer = CONFIG.model_copy(update={"snapshot_epochs": 4, "checkpoint_seconds": 0, "epochs": 5})
+
+    def stop(loop, done, after=TrainingLoop._after):
+        after(loop, done)
+        if done == 6:
+            loop._save(done)
+            raise Terminated("stopped")
+
+    with monkeypatch.context() as patch, pytest.raises(Terminated):
+        patch.setattr(TrainingLoop, "_after", stop)
+        run(inputs, tmp_path, "never", longer)
+    shorter = longer.model_copy(update={"epochs": 2})
+    assert run(inputs, tmp_path, "shorter", shorter)["resumed_from_step"] == 6
+    run(inputs, tmp_path, "straight", shorter, "straight.checkpoints")
+    assert_same_results(tmp_path / "straight", tmp_path / "shorter")
 
 
 def scalars(training):
