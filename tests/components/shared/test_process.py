@@ -11,7 +11,13 @@ import pytest
 import tensorflow as tf
 
 from components.shared.errors import DataRefused
-from components.shared.process import LogLine, parse_log_line, step_process, storage_error
+from components.shared.process import (
+    LogLine,
+    parse_log_line,
+    step_process,
+    stops_in_its_own_time,
+    storage_error,
+)
 
 
 def test_log_line_of_a_step_is_read_back(capsys):
@@ -85,20 +91,77 @@ def test_lines_of_others_are_passed_over(line):
     assert parse_log_line(line) is None
 
 
-def test_step_ends_when_its_parent_is_gone(tmp_path):
-    child = (
+def test_sigterm_is_one_line_and_its_exit_code():
+    step = (
         "import time; from components.shared.process import step_process\n"
-        "with step_process('train'): print('ready', flush=True); time.sleep(60)"
+        "with step_process('ingest'): print('ready', flush=True); time.sleep(60)"
     )
+    with subprocess.Popen([sys.executable, "-c", step], stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout.readline() == "ready\n"
+        child.send_signal(signal.SIGTERM)
+        line = parse_log_line(child.stdout.read())
+    assert child.returncode == 143
+    assert line.exit_code == 143
+    assert line.message.startswith("stopped by SIGTERM; the same command")
+
+
+SLOW = """
+import sys, time
+from components.shared.errors import Terminated
+from components.shared.process import step_process, stops_in_its_own_time
+with step_process("train"), stops_in_its_own_time() as stop:
+    print("ready", flush=True)
+    stop.wait()
+    time.sleep(1)
+    open(sys.argv[1], "w").write("saved")
+    raise Terminated("stopped, with a checkpoint")
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_step_that_stops_in_its_own_time_is_not_interrupted(tmp_path, number):
+    with subprocess.Popen(
+        [sys.executable, "-c", SLOW, str(tmp_path / "saved")], stdout=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout.readline() == "ready\n"
+        child.send_signal(number)
+        time.sleep(0.2)
+        child.send_signal(number)  # impatience changes nothing
+        output = child.stdout.read()
+    assert child.returncode == 143
+    assert output == "[train] error 143: stopped, with a checkpoint\n"
+    assert (tmp_path / "saved").exists()
+
+
+def test_handlers_are_as_before_after_a_step(capsys):
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    with step_process("train"), stops_in_its_own_time():
+        pass
+    assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
+
+
+AT_ONCE = """
+import time
+from components.shared.process import step_process
+with step_process('train'):
+    print('ready', flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("step", [AT_ONCE, SLOW], ids=["at once", "in its own time"])
+def test_step_ends_when_its_parent_is_gone(tmp_path, step):
     parent = (
         "import fcntl, os, subprocess, sys\n"
         "lock = open(sys.argv[1], 'w'); fcntl.flock(lock, fcntl.LOCK_EX)\n"
         "os.environ['DCGAN_PARENT_LOCK'] = sys.argv[1]\n"
-        f"child = subprocess.Popen([sys.executable, '-c', {child!r}])\n"
+        "child = subprocess.Popen([sys.executable, '-c', *sys.argv[2:]])\n"
         "print(child.pid, flush=True); child.wait()"
     )
-    command = [sys.executable, "-c", parent, str(tmp_path / "lock")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+    arguments = [str(tmp_path / "lock"), step, str(tmp_path / "saved")]
+    with subprocess.Popen(
+        [sys.executable, "-c", parent, *arguments], stdout=subprocess.PIPE
+    ) as process:
         child_pid = int(process.stdout.readline())
         assert process.stdout.readline() == b"ready\n"
         process.send_signal(signal.SIGKILL)
@@ -106,6 +169,7 @@ def test_step_ends_when_its_parent_is_gone(tmp_path):
     while _is_running(child_pid) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not _is_running(child_pid)
+    assert (tmp_path / "saved").exists() == (step == SLOW)
 
 
 def _is_running(pid):

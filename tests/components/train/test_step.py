@@ -1,9 +1,4 @@
-"""Trainings of a tiny network, stopped and resumed in real processes."""
-
-import json
-import signal
-import subprocess
-import sys
+"""Trainings of a tiny network in this process."""
 
 import keras
 import numpy as np
@@ -11,29 +6,21 @@ import pytest
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from components.shared.errors import DataRefused, PipelineError, TrainingStopped
+from components.shared.errors import DataRefused, Terminated, TrainingStopped
 from components.shared.files import read_json, read_json_lines
 from components.shared.pictures import grid
-from components.train.checkpoints import TrainingFolder
 from components.train.config import TrainConfig
+from components.train.loop import TrainingLoop
 from components.train.networks import build_generator
 from components.train.step import train
 from components.train.trainer import Trainer
-from components.transform.config import TransformConfig
-from components.transform.step import transform
+from components.train.training_folder import TrainingFolder
+from tests.components.train.conftest import assert_same_results
 
-TIMED = {"seconds", "images_per_second"}
 CONFIG = TrainConfig(
     epochs=3, batch_size=8, base_width=16, latent_size=8, snapshots_kept=2,
     ema_half_life=50, r1_weight=1.0, r1_interval=2, augment=("color", "translation"),
 )  # fmt: skip
-
-
-@pytest.fixture
-def inputs(tmp_path, make_records, random_images):
-    records = make_records(train=random_images)
-    transform(records, tmp_path / "graph", TransformConfig())
-    return records, tmp_path / "graph"
 
 
 def run(inputs, tmp_path, name="training", config=CONFIG, checkpoints="checkpoints"):
@@ -80,46 +67,6 @@ def test_finished_training_is_not_done_again(inputs, tmp_path, caplog):
     assert_same_results(tmp_path / "training", tmp_path / "again")
 
 
-@pytest.mark.parametrize("change", [{"seed": 1}, {"generator_learning_rate": 0.1}], ids=str)
-def test_another_configuration_is_another_training(inputs, tmp_path, change):
-    run(inputs, tmp_path)
-    other = run(inputs, tmp_path, "other", CONFIG.model_copy(update=change))
-    assert other["resumed_from_step"] == 0
-
-
-WRITE_UP = {"ema_half_life": 0, "r1_weight": 0.0, "augment": ()}
-
-
-@pytest.mark.parametrize(
-    ("recipe", "checkpoint"),
-    [({}, 6), (WRITE_UP, 10)],
-    ids=["averaged, from a finished epoch", "write-up, from within an epoch"],
-)
-def test_killed_training_goes_on_to_the_same_weights(inputs, tmp_path, recipe, checkpoint):
-    """Compared bit by bit with a training that was never stopped."""
-    changes = {"epochs": 6, "checkpoint_seconds": 1e6, "snapshot_epochs": 2}
-    config = CONFIG.model_copy(update=changes | recipe)
-    run(inputs, tmp_path, "straight", config)
-    kill_after(11, inputs, tmp_path, config, checkpoint)
-    folder = next((tmp_path / "killed").iterdir())
-    assert len(read_json_lines(folder / "metrics.jsonl")) == 3
-    (folder / "snapshots" / ".partial-epoch-0004.keras").write_bytes(b"half")
-    summary = run(inputs, tmp_path, "resumed", config, checkpoints="killed")
-    assert summary["resumed_from_step"] == checkpoint
-    assert_same_results(tmp_path / "straight", tmp_path / "resumed")
-    assert [event.step for event in scalars(tmp_path / "resumed")] == [3, 6, 9, 12, 15, 18]
-
-
-def test_two_processes_do_not_work_on_one_training(tmp_path):
-    with TrainingFolder(tmp_path, {"data": 1}):
-        with pytest.raises(PipelineError, match="another process works on the training"):
-            TrainingFolder(tmp_path, {"data": 1})
-        with TrainingFolder(tmp_path, {"data": 2}):
-            pass
-    with TrainingFolder(tmp_path, {"data": 1}):
-        pass
-
-
 def test_the_last_snapshots_are_kept_whatever_their_names_length(tmp_path):
     generator = build_generator(CONFIG, 32)
     with TrainingFolder(tmp_path, {}) as folder:
@@ -140,54 +87,53 @@ def test_loss_that_is_not_finite_stops_the_training(inputs, tmp_path):
     with pytest.raises(TrainingStopped, match="no longer finite after step"):
         run(inputs, tmp_path, config=config)
     assert not (tmp_path / "training").exists()
+    with pytest.raises(TrainingStopped, match=r"stopped before, in epoch 1, .* no longer finite"):
+        run(inputs, tmp_path, config=config)
 
 
-def kill_after(step, inputs, tmp_path, config, checkpoint):
-    """Run the same training in a process of its own that is killed after a step.
+def test_weights_that_are_not_finite_are_never_saved(inputs, tmp_path, monkeypatch):
+    """Though the loss of that step still was: it came before the weights were changed."""
+    after = TrainingLoop._after
 
-    Snapshots bring a checkpoint with them; one at another step is asked for here.
-    """
-    code = (
-        "import json, os, signal, sys; from pathlib import Path\n"
-        "from components.train.config import TrainConfig\n"
-        "from components.train.loop import TrainingLoop\n"
-        "from components.train.step import train\n"
-        "after = TrainingLoop._after\n"
-        "def kill(loop, done):\n"
-        "    after(loop, done)\n"
-        "    if done == int(sys.argv[6]): os.kill(os.getpid(), signal.SIGKILL)\n"
-        "    if done == int(sys.argv[7]): loop._save()\n"
-        "TrainingLoop._after = kill\n"
-        "paths = [Path(path) for path in sys.argv[1:5]]\n"
-        "train(*paths, 'code', TrainConfig(**json.loads(sys.argv[5])))\n"
-    )
-    paths = map(str, [*inputs, tmp_path / "never", tmp_path / "killed"])
-    arguments = [*paths, config.model_dump_json(), str(step), str(checkpoint)]
-    done = subprocess.run([sys.executable, "-c", code, *arguments], check=False)
-    assert done.returncode == -signal.SIGKILL
-    assert not (tmp_path / "never").exists()
+    def spoil(loop, done):
+        if done == 6:
+            values = loop._trainer.generator.weights[-1]
+            values.assign(values * np.nan)
+        after(loop, done)
+
+    monkeypatch.setattr(TrainingLoop, "_after", spoil)
+    config = CONFIG.model_copy(update={"ema_half_life": 0})
+    with pytest.raises(TrainingStopped, match="no longer finite after step"):
+        run(inputs, tmp_path, config=config)
+    (folder,) = (tmp_path / "checkpoints").iterdir()
+    assert read_json(folder / "training_state.json")["status"] == "stopped"
+    assert [path.name for path in (folder / "snapshots").iterdir()] == ["epoch-0001.keras"]
+    assert not (folder / "sheets" / "epoch-0002.png").exists()
+    for path in (folder / "checkpoints").iterdir():
+        with np.load(path) as arrays:
+            assert all(np.isfinite(arrays[name]).all() for name in arrays)
+
+
+def test_fewer_epochs_end_where_the_training_was_stopped(inputs, tmp_path, monkeypatch):
+    """The last epoch has a snapshot even if it was not to have one."""
+    longer = CONFIG.model_copy(update={"snapshot_epochs": 4, "checkpoint_seconds": 0, "epochs": 5})
+
+    def stop(loop, done, after=TrainingLoop._after):
+        after(loop, done)
+        if done == 6:
+            loop._save(done)
+            raise Terminated("stopped")
+
+    with monkeypatch.context() as patch, pytest.raises(Terminated):
+        patch.setattr(TrainingLoop, "_after", stop)
+        run(inputs, tmp_path, "never", longer)
+    shorter = longer.model_copy(update={"epochs": 2})
+    assert run(inputs, tmp_path, "shorter", shorter)["resumed_from_step"] == 6
+    run(inputs, tmp_path, "straight", shorter, "straight.checkpoints")
+    assert_same_results(tmp_path / "straight", tmp_path / "shorter")
 
 
 def scalars(training):
     """TensorBoard's points of one curve."""
     events = EventAccumulator(str(training / "tensorboard")).Reload()
     return events.Tensors("generator_loss")
-
-
-def assert_same_results(one, other):
-    """Weights, sheets and losses, to the bit."""
-    for path in sorted((one / "snapshots").iterdir()):
-        weights = keras.models.load_model(path).get_weights()
-        others = keras.models.load_model(other / "snapshots" / path.name).get_weights()
-        for a, b in zip(weights, others, strict=True):
-            np.testing.assert_array_equal(a, b)
-    for path in (one / "sheets").iterdir():
-        assert path.read_bytes() == (other / "sheets" / path.name).read_bytes(), path.name
-    for row, twin in zip(*(curve(folder) for folder in (one, other)), strict=True):
-        assert row == twin
-
-
-def curve(training):
-    lines = (training / "metrics.jsonl").read_text().splitlines()
-    rows = [json.loads(line) for line in lines]
-    return [{k: v for k, v in row.items() if k not in TIMED} for row in rows]

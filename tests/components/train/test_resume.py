@@ -1,0 +1,116 @@
+"""Trainings that are killed and go on, against trainings that were never stopped."""
+
+import os
+import random
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+import pipeline
+from components.shared.files import read_json_lines
+from components.train.config import TrainConfig
+from tests.components.train.conftest import (
+    assert_same_training,
+    newest_checkpoint,
+    only_folder,
+)
+
+PROFILES = Path(pipeline.__file__).with_name("profiles")
+
+
+def profile(name, **changes):
+    """The train section of a profile, made small."""
+    section = yaml.safe_load((PROFILES / f"{name}.yaml").read_text())["train"]
+    return TrainConfig(**section | {"base_width": 16, "batch_size": 4, "epochs": 3} | changes)
+
+
+@pytest.mark.parametrize("name", ["seed", "full"])
+def test_killed_training_ends_as_one_that_was_never_stopped(start, tmp_path, name):
+    config = profile(name)
+    straight = start(config, "straight", "straight.checkpoints")
+    assert straight.wait() == 0, straight.log
+    killed = start(config, "never", checkpoint_at=9, kill_at=11)
+    assert killed.wait() == -signal.SIGKILL, killed.log
+    assert not (tmp_path / "never").exists()
+    folder = only_folder(tmp_path / "checkpoints")
+    (folder / "snapshots" / ".partial-epoch-0002.keras").write_bytes(b"half")
+    (folder / "checkpoints" / ".step-00000010.npz.partial").write_bytes(b"half")
+    resumed = start(config, "resumed")
+    assert resumed.wait() == 0, resumed.log
+    assert resumed.events("from") == [9], "within the second epoch of 6 steps"
+    assert "going on from step 9 of 18, epoch 2" in resumed.log
+    assert_same_training(only_folder(tmp_path / "straight.checkpoints"), folder)
+
+
+def test_more_epochs_go_on_from_a_finished_training(start, tmp_path):
+    changes = {"snapshot_epochs": 2, "snapshots_kept": 2}
+    straight = start(profile("full", epochs=5, **changes), "straight", "straight.checkpoints")
+    assert straight.wait() == 0, straight.log
+    assert start(profile("full", epochs=3, **changes), "shorter").wait() == 0
+    longer = start(profile("full", epochs=5, **changes), "longer")
+    assert longer.wait() == 0, longer.log
+    assert longer.events("from") == [18]
+    assert_same_training(
+        only_folder(tmp_path / "straight.checkpoints"), only_folder(tmp_path / "checkpoints")
+    )
+
+
+SMALL = np.random.default_rng(0).integers(0, 256, (24, 16, 16, 3), np.uint8)
+
+
+@pytest.mark.parametrize("random_images", [SMALL], ids=["16x16"])
+def test_killed_twenty_times_at_any_moment(start, tmp_path, random_images):
+    """With a checkpoint written nearly all the time, by steps of some milliseconds."""
+    config = profile("seed", epochs=60, checkpoint_seconds=0, snapshot_epochs=5, ema_half_life=50)
+    straight = start(config, "straight", "straight.checkpoints")
+    assert straight.wait() == 0, straight.log
+    moments, in_write = random.Random(0), 0
+    before = 0
+    for life in range(20):
+        how, seconds = [("kill_soon", 0.03), ("kill_in_write", 0.01)][life % 2]
+        plan = {how: [moments.randrange(1, 10), moments.uniform(0, seconds)]}
+        training = start(config, "never", **plan)
+        assert training.wait() == -signal.SIGKILL, training.log
+        assert training.events("from") == [before], "all that was there is found"
+        before = assert_nothing_is_missing(only_folder(tmp_path / "checkpoints"))
+        # One checkpoint may be under way; the one that was asked for before it is there.
+        asked_for = [training.events("from")[0], *training.events("queued")]
+        assert before >= asked_for[-2 if len(asked_for) > 1 else -1]
+        in_write += bool(list(tmp_path.glob("checkpoints/*/checkpoints/.step-*.partial")))
+    assert not (tmp_path / "never").exists()
+    resumed = start(config, "resumed")
+    assert resumed.wait() == 0, resumed.log
+    assert_same_training(
+        only_folder(tmp_path / "straight.checkpoints"), only_folder(tmp_path / "checkpoints")
+    )
+    print(f"{in_write} of 20 kills fell into the writing of a checkpoint")
+
+
+def assert_nothing_is_missing(folder):
+    """The newest checkpoint reads whole, and what the epochs before it left is there."""
+    if not list((folder / "checkpoints").glob("step-*.npz")):
+        return 0
+    with np.load(newest_checkpoint(folder)) as arrays:
+        step = int({name: arrays[name] for name in arrays}["step"])
+    epochs = range(1, step // 6 + 1)
+    for epoch in [0, *epochs]:
+        with Image.open(folder / "sheets" / f"epoch-{epoch:04d}.png") as sheet:
+            sheet.load()
+    rows = read_json_lines(folder / "metrics.jsonl")
+    assert [row["epoch"] for row in rows][: len(epochs)] == list(epochs)
+    taken = [epoch for epoch in epochs if epoch % 5 == 0]
+    assert not taken or (folder / "snapshots" / f"epoch-{taken[-1]:04d}.keras").exists()
+    return step
+
+
+def test_memory_stays_flat(start):
+    config = profile("seed", epochs=200, batch_size=8, checkpoint_seconds=0, snapshot_epochs=4)
+    training = start(config)
+    assert training.wait() == 0, training.log
+    memory = [pages * os.sysconf("SC_PAGE_SIZE") / 2**20 for pages in training.events("memory")]
+    early, late = max(memory[50 * 3 - 30 : 50 * 3]), max(memory[-30:])
+    assert late < early + 15, f"{early:.0f} MiB after 50 epochs, {late:.0f} MiB after 200"
