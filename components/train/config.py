@@ -84,6 +84,12 @@ class TrainConfig(StepConfig):
         "generator; 0 samples from the raw weights.",
     )
 
+    guard_epochs: int = Field(
+        5,
+        ge=0,
+        description="Epochs in a row, at least 500 steps, after which a training is stopped "
+        "that has collapsed or whose discriminator has won; 0 never stops for that.",
+    )
     cache_gib: float = Field(
         2.0,
         ge=0,

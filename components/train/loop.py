@@ -10,14 +10,16 @@ from concurrent.futures import Future
 
 import tensorflow as tf
 
+from components.shared.contracts import SNAPSHOTS
 from components.shared.errors import Terminated, TrainingStopped
 from components.shared.process import stops_in_its_own_time
 from components.train.batches import Pictures, batches
 from components.train.checkpoints import copy_of
 from components.train.config import TrainConfig
+from components.train.guards import spread_of_data
 from components.train.progress import Progress
 from components.train.recorder import Recorder
-from components.train.trainer import Trainer
+from components.train.trainer import SIGNS, Trainer
 from components.train.training_folder import TrainingFolder
 from components.train.writer import NoWriter, Writer
 
@@ -33,18 +35,27 @@ class TrainingLoop:
     """
 
     def __init__(
-        self, trainer: Trainer, folder: TrainingFolder, config: TrainConfig, steps_per_epoch: int
+        self, trainer: Trainer, folder: TrainingFolder, config: TrainConfig, pictures: Pictures
     ) -> None:
-        """Restore the folder's last checkpoint, if there is one, into the trainer."""
+        """Restore the folder's last checkpoint, if there is one, into the trainer.
+
+        Args:
+            trainer: The networks in training.
+            folder: Where the training lives.
+            config: Knobs of this step.
+            pictures: From `open_pictures`, as many as a batch at least.
+        """
         self._trainer, self._folder, self._config = trainer, folder, config
-        self._steps_per_epoch = steps_per_epoch
-        self._total = steps_per_epoch * config.epochs
+        self._pictures = pictures
+        self._steps_per_epoch = len(pictures) // config.batch_size
+        self._total = self._steps_per_epoch * config.epochs
         self._state = trainer.state()
         self._resumed = folder.restore(self._state)
         self.first_step = int(trainer.step.numpy())
         kept = folder.forget_after(self.first_step)
         image_size = trainer.generator.output_shape[1]
-        self._recorder = Recorder(folder, config, image_size, trainer.sheet_latents)
+        data_spread = spread_of_data(pictures, image_size)
+        self._recorder = Recorder(folder, config, image_size, trainer.sheet_latents, data_spread)
         self._recorder.replay(kept)
         self._progress = Progress(config, self._total, self.first_step)
         self._writer = Writer() if folder.writes else NoWriter()
@@ -52,31 +63,26 @@ class TrainingLoop:
         self._checkpoint_due = False
         self._saved_at, self._saved_step = time.monotonic(), self.first_step
 
-    def run(
-        self,
-        pictures: Pictures,
-        normalize: Callable[[tf.Tensor], tf.Tensor],
-        rows: slice = slice(None),
-    ) -> None:
+    def run(self, normalize: Callable[[tf.Tensor], tf.Tensor], rows: slice = slice(None)) -> None:
         """Train to the end of the last epoch.
 
         Args:
-            pictures: From `open_pictures`.
             normalize: The transform graph, from string [B] to float32 [B, S, S, 3].
             rows: Of each batch, those that this host takes.
 
         Raises:
-            TrainingStopped: A loss or a weight is no longer finite.
+            TrainingStopped: A loss or a weight is no longer finite, or the training has
+                collapsed; says where the snapshots from before are.
             Terminated: Asked to stop; a checkpoint of the step under way is written.
         """
         self._announce()
         try:
             with stops_in_its_own_time() as stop, self._writer:
-                self._train(pictures, normalize, rows, stop)
+                self._train(normalize, rows, stop)
         except TrainingStopped as error:
             step = int(self._trainer.step.numpy())
             self._folder.mark("stopped", reason=str(error), epoch=self._epoch_of(step))
-            raise
+            raise TrainingStopped(f"{error}; snapshots: {self._folder.path / SNAPSHOTS}") from None
         self._recorder.close()
         self._folder.mark("finished")
 
@@ -89,11 +95,7 @@ class TrainingLoop:
             LOG.info("going on from step %d of %d, epoch %d", self.first_step, self._total, epoch)
 
     def _train(
-        self,
-        pictures: Pictures,
-        normalize: Callable[[tf.Tensor], tf.Tensor],
-        rows: slice,
-        stop: threading.Event,
+        self, normalize: Callable[[tf.Tensor], tf.Tensor], rows: slice, stop: threading.Event
     ) -> None:
         config = self._config
         if self.first_step == 0:
@@ -102,7 +104,7 @@ class TrainingLoop:
             # `epochs` was lowered to where the training happened to be.
             weights = self._trainer.sampler_weights()
             self._writer.submit(self._recorder.record_snapshot, config.epochs, weights)
-        data = batches(pictures, normalize, config, self.first_step, rows)
+        data = batches(self._pictures, normalize, config, self.first_step, rows)
         with contextlib.closing(data):
             for step, real in enumerate(data, start=self.first_step):
                 penalize = config.r1_weight > 0 and step % config.r1_interval == 0
@@ -120,7 +122,7 @@ class TrainingLoop:
         """Do what is due after `done` steps."""
         self._writer.check()
         if self._progress.is_due():
-            self._progress.show(done, self._steps_per_epoch, self._mean_losses(done))
+            self._progress.show(done, self._steps_per_epoch, self._means(done))
         if done % self._steps_per_epoch == 0:
             seconds = self._record_epoch(done)
             self._progress.show_epoch(self._epoch_of(done), seconds)
@@ -133,13 +135,12 @@ class TrainingLoop:
     def _record_epoch(self, done: int) -> float:
         """Have an epoch recorded, and give its seconds; a checkpoint follows each snapshot."""
         epoch, config = self._epoch_of(done), self._config
-        discriminator_loss, generator_loss = self._mean_losses(done)
+        means = self._means(done)
         seconds, rate = self._progress.end_epoch(done)
         row = {
             "epoch": epoch,
             "step": done,
-            "discriminator_loss": discriminator_loss,
-            "generator_loss": generator_loss,
+            **means,
             "seconds": round(seconds, 3),
             "images_per_second": round(rate, 1),
         }
@@ -172,17 +173,17 @@ class TrainingLoop:
             "checkpoint; the same command goes on from there"
         )
 
-    def _mean_losses(self, done: int) -> tuple[float, float]:
-        """Of discriminator and generator, over the steps so far of the epoch under way."""
+    def _means(self, done: int) -> dict[str, float]:
+        """Losses and logits, means over the steps so far of the epoch under way."""
         steps = done % self._steps_per_epoch or self._steps_per_epoch
-        discriminator, generator, *_ = (self._trainer.sums.numpy() / steps).tolist()
-        if not (math.isfinite(discriminator) and math.isfinite(generator)):
-            raise TrainingStopped(
-                f"loss is no longer finite after step {done} (discriminator {discriminator}, "
-                f"generator {generator}): lower train.generator_learning_rate and "
-                "train.discriminator_learning_rate"
-            )
-        return discriminator, generator
+        means = dict(zip(SIGNS, (self._trainer.sums.numpy() / steps).tolist(), strict=True))
+        for name, value in means.items():
+            if not math.isfinite(value):
+                raise TrainingStopped(
+                    f"{name} is no longer finite after step {done}: lower "
+                    "train.generator_learning_rate and train.discriminator_learning_rate"
+                )
+        return means
 
     def _epoch_of(self, step: int) -> int:
         """Epoch in which a step, counted from 1, is done."""

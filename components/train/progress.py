@@ -21,14 +21,14 @@ class Progress:
         """Whether it is time for a line."""
         return time.monotonic() - self._line[0] >= _SECONDS_BETWEEN_LINES
 
-    def show(self, done: int, steps_per_epoch: int, losses: tuple[float, float]) -> None:
-        """Log a line after `done` steps, with mean losses of discriminator and generator."""
+    def show(self, done: int, steps_per_epoch: int, means: dict[str, float]) -> None:
+        """Log a line after `done` steps, with the mean losses."""
         rate, self._line = self._rate(self._line, done)
         left = (self._total - done) * self._config.batch_size / rate
         LOG.info(
             "epoch %d/%d step %d/%d %.0f img/s D %.2f G %.2f left %s",
-            -(-done // steps_per_epoch), self._config.epochs, done, self._total, rate, *losses,
-            _clock(left),
+            -(-done // steps_per_epoch), self._config.epochs, done, self._total, rate,
+            means["discriminator_loss"], means["generator_loss"], _clock(left),
         )  # fmt: skip
 
     def end_epoch(self, done: int) -> tuple[float, float]:

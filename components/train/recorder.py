@@ -11,18 +11,24 @@ from components.shared.normalization import to_pixels
 from components.shared.pictures import grid
 from components.train.checkpoints import check_finite
 from components.train.config import TrainConfig
+from components.train.guards import check_epochs, diversity, last_epoch_in_order
 from components.train.networks import build_generator
-from components.train.trainer import SHEET_SIDE
+from components.train.trainer import SHEET_SIDE, SIGNS
 from components.train.training_folder import TrainingFolder
 
-_CURVES = ("discriminator_loss", "generator_loss", "images_per_second")
+_CURVES = (*SIGNS, "diversity", "images_per_second")
 
 
 class Recorder:
     """Draws with a twin of the generator, so that the original can train on meanwhile."""
 
     def __init__(
-        self, folder: TrainingFolder, config: TrainConfig, image_size: int, latents: tf.Tensor
+        self,
+        folder: TrainingFolder,
+        config: TrainConfig,
+        image_size: int,
+        latents: tf.Tensor,
+        data_spread: float,
     ) -> None:
         """Make the twin, float32 on the CPU.
 
@@ -31,8 +37,10 @@ class Recorder:
             config: Knobs of this step.
             image_size: Side of the pictures in pixels.
             latents: float32 [16, latent_size], the same for each sheet.
+            data_spread: `guards.spread` of the training pictures.
         """
-        self._folder, self._config = folder, config
+        self._folder, self._config, self._data_spread = folder, config, data_spread
+        self._rows: list[dict[str, Any]] = []  # of all epochs so far
         with tf.device("CPU:0"):
             self._generator = build_generator(config, image_size)
             self._latents = tf.identity(latents)
@@ -45,16 +53,17 @@ class Recorder:
     def replay(self, rows: Iterable[dict[str, Any]]) -> None:
         """Give TensorBoard the points of the curves that an earlier process made."""
         for row in rows:
+            self._rows.append(row)
             self._summarize(row)
 
     def record_start(self, weights: list[np.ndarray]) -> None:
         """Save the sheet of the untrained generator."""
-        self._folder.save_sheet(0, self._draw_sheet(weights))
+        self._folder.save_sheet(0, grid(self._draw(weights), SHEET_SIDE))
 
     def record_snapshot(self, epoch: int, weights: list[np.ndarray]) -> None:
         """Save the generator of an epoch and nothing else."""
         self._generator.set_weights(weights)
-        self._folder.save_snapshot(epoch, self._generator, self._config.snapshots_kept)
+        self._save_snapshot(epoch)
 
     def record_epoch(
         self, row: dict[str, Any], weights: list[np.ndarray], snapshot_due: bool
@@ -62,23 +71,28 @@ class Recorder:
         """Save what an epoch leaves.
 
         Args:
-            row: Point of the curves; has "epoch" and "step".
+            row: Point of the curves; has "epoch" and "step", and gets a "diversity".
             weights: Of the generator to sample from, as `get_weights` gives them.
             snapshot_due: Whether to save that generator, too.
 
         Raises:
-            TrainingStopped: A weight is not finite; nothing is written.
+            TrainingStopped: A weight is not finite, and nothing is written; or the training
+                has collapsed.
         """
         epoch, step = row["epoch"], row["step"]
         check_finite({f"generator/{i:03d}": array for i, array in enumerate(weights)}, step)
+        samples = self._draw(weights)
+        row = row | {"diversity": diversity(samples, self._data_spread)}
+        self._rows.append(row)
         self._folder.add_metrics(row)
         self._summarize(row)
-        sheet = self._draw_sheet(weights)
+        sheet = grid(samples, SHEET_SIDE)
         self._folder.save_sheet(epoch, sheet)
         if snapshot_due:
             with tf.device("CPU:0"), self._summaries.as_default(step=step):
                 tf.summary.image("samples", sheet[np.newaxis])
-            self._folder.save_snapshot(epoch, self._generator, self._config.snapshots_kept)
+            self._save_snapshot(epoch)
+        check_epochs(self._rows, self._config)
 
     def close(self) -> None:
         """Write what TensorBoard's writer still holds."""
@@ -89,13 +103,16 @@ class Recorder:
             for name in _CURVES:
                 tf.summary.scalar(name, row[name])
 
-    def _draw_sheet(self, weights: list[np.ndarray]) -> np.ndarray:
-        """Draw the latents in a grid: uint8 [4·(S + 2) + 2, 4·(S + 2) + 2, 3]."""
+    def _save_snapshot(self, epoch: int) -> None:
+        in_order = last_epoch_in_order(self._rows)
+        self._folder.save_snapshot(epoch, self._generator, self._config.snapshots_kept, in_order)
+
+    def _draw(self, weights: list[np.ndarray]) -> np.ndarray:
+        """Draw the latents: uint8 [16, S, S, 3]."""
         with tf.device("CPU:0"):
             self._generator.set_weights(weights)
-            pixels = self._draw(self._latents).numpy()
-        return grid(pixels, SHEET_SIDE)
+            return self._pixels(self._latents).numpy()
 
     @tf.function
-    def _draw(self, latents: tf.Tensor) -> tf.Tensor:
+    def _pixels(self, latents: tf.Tensor) -> tf.Tensor:
         return to_pixels(self._generator(latents, training=False))

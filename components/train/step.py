@@ -57,7 +57,8 @@ def train(
             replicas cannot share a batch evenly, or $TF_CONFIG is not understood.
         PipelineError: Another process works on the same training, its checkpoints or the
             records are damaged, or another worker is gone.
-        TrainingStopped: A loss or a weight is no longer finite, now or in an earlier run.
+        TrainingStopped: A loss or a weight is no longer finite, or the training has
+            collapsed, now or in an earlier run.
         Terminated: SIGTERM or Ctrl-C; a checkpoint is written.
     """
     replicas = find_replicas()  # before any other TensorFlow operation
@@ -93,7 +94,7 @@ def train(
         graph = load_transform_graph(transform_graph)
         with replicas.strategy.scope():
             trainer = Trainer(config, manifest["image_size"], dtype)
-        loop = TrainingLoop(trainer, folder, config, steps_per_epoch)
+        loop = TrainingLoop(trainer, folder, config, pictures)
         if config.warm_start and loop.first_step == 0:
             weights = published_weights(Path(config.warm_start), trainer.generator)
             if weights is not None:
@@ -106,7 +107,7 @@ def train(
                 "train.precision would tell one for all machines", before,
             )  # fmt: skip
         folder.mark("running", dtype=dtype)
-        loop.run(pictures, lambda batch: graph(batch)[IMAGE], rows)
+        loop.run(lambda batch: graph(batch)[IMAGE], rows)
         replicas.wait_for_all()
         steps = steps_per_epoch * config.epochs
         summary = {

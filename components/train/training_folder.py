@@ -180,14 +180,26 @@ class TrainingFolder:
         """Save the sample sheet of an epoch as PNG."""
         save_png(self.path / SHEETS / epoch_file(epoch, ".png"), sheet)
 
-    def save_snapshot(self, epoch: int, generator: keras.Model, kept: int) -> None:
-        """Save the generator after an epoch; of older snapshots, the last ones stay."""
+    def save_snapshot(
+        self, epoch: int, generator: keras.Model, kept: int, last_in_order: float
+    ) -> None:
+        """Save the generator after an epoch.
+
+        Args:
+            epoch: The epoch.
+            generator: What to save.
+            kept: Snapshots that stay, the last ones.
+            last_in_order: The last one up to this epoch stays, too.
+        """
         target = self._snapshot(epoch)
         partial = target.with_name(f"{_PARTIAL}{target.name}")
         generator.save(partial)
         partial.replace(target)
-        for old in sorted(target.parent.glob("epoch-*.keras"), key=epoch_of)[:-kept]:
-            old.unlink()
+        snapshots = sorted(target.parent.glob("epoch-*.keras"), key=epoch_of)
+        in_order = [path for path in snapshots if epoch_of(path) <= last_in_order]
+        for old in snapshots[:-kept]:
+            if old not in in_order[-1:]:
+                old.unlink()
 
     def has_snapshot(self, epoch: int) -> bool:
         """Whether the generator was saved after an epoch."""

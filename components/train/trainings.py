@@ -32,8 +32,8 @@ _ENDED = {"finished", "stopped", "left behind"}
 # Knobs that decide how long a training goes on, or which files it leaves, but not what it
 # has learned after a given step.
 _OTHER_KNOBS = {
-    "epochs", "cache_gib", "checkpoint_seconds", "snapshot_epochs", "snapshots_kept",
-    "trainings_kept", "trainings_kept_days",
+    "epochs", "guard_epochs", "cache_gib", "checkpoint_seconds", "snapshot_epochs",
+    "snapshots_kept", "trainings_kept", "trainings_kept_days",
 }  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -71,9 +72,21 @@ def test_the_last_snapshots_are_kept_whatever_their_names_length(tmp_path):
     generator = build_generator(CONFIG, 32)
     with TrainingFolder(tmp_path, {}) as folder:
         for epoch in (9998, 9999, 10000, 10001):
-            folder.save_snapshot(epoch, generator, kept=2)
+            folder.save_snapshot(epoch, generator, kept=2, last_in_order=epoch)
         names = {path.name for path in (folder.path / "snapshots").iterdir()}
     assert names == {"epoch-10000.keras", "epoch-10001.keras"}
+
+
+def test_last_snapshot_before_a_training_went_wrong_is_kept(tmp_path):
+    generator = build_generator(CONFIG, 32)
+    with TrainingFolder(tmp_path, {}) as folder:
+        for epoch in range(1, 10):
+            folder.save_snapshot(epoch, generator, kept=2, last_in_order=min(epoch, 4))
+        names = {path.name for path in (folder.path / "snapshots").iterdir()}
+        assert names == {f"epoch-000{epoch}.keras" for epoch in (4, 8, 9)}
+        folder.save_snapshot(10, generator, kept=2, last_in_order=10)
+        names = {path.name for path in (folder.path / "snapshots").iterdir()}
+    assert names == {"epoch-0009.keras", "epoch-0010.keras"}
 
 
 def test_too_few_pictures_for_a_batch_are_refused(inputs, tmp_path):
@@ -89,6 +102,31 @@ def test_loss_that_is_not_finite_stops_the_training(inputs, tmp_path):
     assert not (tmp_path / "training").exists()
     with pytest.raises(TrainingStopped, match=r"stopped before, in epoch 1, .* no longer finite"):
         run(inputs, tmp_path, config=config)
+
+
+def test_training_that_explodes_is_stopped_and_its_last_good_snapshot_kept(
+    inputs, tmp_path, monkeypatch
+):
+    """It explodes by a learning rate of 1, after a start that went well."""
+    config = CONFIG.model_copy(update={"epochs": 400, "snapshot_epochs": 10})
+
+    def spoil(loop, done, after=TrainingLoop._after):
+        if done == 60:
+            loop._trainer._discriminator_optimizer._learning_rate = 1.0
+            loop._trainer.train_step = tf.function(loop._trainer._train_step)
+        after(loop, done)
+
+    monkeypatch.setattr(TrainingLoop, "_after", spoil)
+    with pytest.raises(TrainingStopped, match=r"logits have exploded .* snapshots: .*/snapshots"):
+        run(inputs, tmp_path, config=config)
+    (folder,) = (tmp_path / "checkpoints").iterdir()
+    last = read_json_lines(folder / "metrics.jsonl")[-1]
+    assert last["step"] < 800, "500 steps after it went wrong"
+    kept = {path.name for path in (folder / "snapshots").iterdir()}
+    assert "epoch-0020.keras" in kept
+    assert len(kept) == config.snapshots_kept + 1
+    assert read_json(folder / "training_state.json")["status"] == "stopped"
+    assert not (tmp_path / "training").exists()
 
 
 def test_weights_that_are_not_finite_are_never_saved(inputs, tmp_path, monkeypatch):

@@ -143,7 +143,7 @@ def test_penalty_is_paid_every_so_many_steps(monkeypatch, tmp_path):
     config = CONFIG.model_copy(update={"epochs": 1, "r1_interval": 3})
     trainer, paid = Trainer(config, 32), []
     monkeypatch.setattr(trainer, "train_step", lambda _, penalize: paid.append(penalize))
-    images = [str(index).encode() for index in range(42)]
+    pictures = [bytes(32 * 32 * 3)] * 42
     with TrainingFolder(tmp_path, {}) as folder:
-        TrainingLoop(trainer, folder, config, 7).run(images, tf.strings.to_number)
+        TrainingLoop(trainer, folder, config, pictures).run(tf.strings.length)
     assert paid == [True, False, False, True, False, False, True]
