@@ -115,5 +115,5 @@ def test_memory_stays_flat(start):
     assert training.wait() == 0, training.log
     memory = [pages * os.sysconf("SC_PAGE_SIZE") / 2**20 for pages in training.events("memory")]
     early, late = max(memory[50 * 3 - 30 : 50 * 3]), max(memory[-30:])
-    print(f"{early:.0f} MiB after 50 epochs, {late:.0f} MiB after 200")
+
     assert late < early + 15, f"{early:.0f} MiB after 50 epochs, {late:.0f} MiB after 200"
