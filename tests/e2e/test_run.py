@@ -194,8 +194,8 @@ def test_killed_training_goes_on_and_a_changed_picture_is_seen(workspace):
         command(workspace, *longer), cwd=workspace, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     ) as process:  # fmt: skip
-        train = wait_for_training(workspace, at_least=5)
-        os.kill(train, signal.SIGKILL)
+        wait_for_training(workspace, epochs=30, at_least=5)
+        os.kill(step_process("train", workspace), signal.SIGKILL)
         _, error = process.communicate()
     assert process.returncode == 1
     assert "the same command goes on" in error
@@ -216,16 +216,36 @@ def test_killed_training_goes_on_and_a_changed_picture_is_seen(workspace):
     assert published(workspace) == versions | new
 
 
-def wait_for_training(workspace, at_least):
-    """Process id of the training step, once it has done some epochs of the longer run."""
+def test_ctrl_c_waits_for_the_checkpoint_of_the_training(workspace):
+    """One that only the end of the training would have brought."""
+    longer = ("train.epochs=5000", "train.snapshot_epochs=5000", "train.checkpoint_seconds=1e6")
+    options = [part for value in longer for part in ("--set", value)]
+    with subprocess.Popen(
+        command(workspace, *options), cwd=workspace, text=True, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        folder = wait_for_training(workspace, epochs=5000, at_least=33)
+        before = max((folder / "checkpoints").glob("step-*.npz"))
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        _, error = process.communicate()
+    assert process.returncode == 130
+    assert error == "error: stopped; the same command goes on from there\n"
+    row = json.loads((folder / "metrics.jsonl").read_text().splitlines()[-1])
+    after = max((folder / "checkpoints").glob("step-*.npz"))
+    assert after > before
+    steps_per_epoch = row["step"] // row["epoch"]
+    assert 0 <= int(after.stem.removeprefix("step-")) - row["step"] < steps_per_epoch
+
+
+def wait_for_training(workspace, epochs, at_least):
+    """Folder of a training of so many epochs, once it has done at least some of them."""
     deadline = time.monotonic() + 240
     while time.monotonic() < deadline:
-        for identity in (workspace / "runs/checkpoints").glob("*/training_identity.json"):
-            epochs = json.loads(identity.read_text())["config"]["epochs"]
-            metrics = identity.with_name("metrics.jsonl")
+        for state in (workspace / "runs/checkpoints").glob("*/training_state.json"):
+            metrics = state.with_name("metrics.jsonl")
             done = len(metrics.read_text().splitlines()) if metrics.exists() else 0
-            if epochs == 30 and done >= at_least:
-                return step_process("train", workspace)
+            if json.loads(state.read_text())["epochs"] == epochs and done >= at_least:
+                return state.parent
         time.sleep(0.05)
     raise AssertionError("the training did not start")
 

@@ -114,7 +114,7 @@ def test_killed_run_ends_its_container(workspace, engine):
         wait_for_checkpoint(workspace)
         (container,) = containers(engine, workspace, status="running")
         process.kill()
-    assert container.wait(timeout=60)["StatusCode"] == 1
+    assert container.wait(timeout=60)["StatusCode"] == 143
 
 
 def test_next_run_goes_on_and_an_interrupted_one_ends_its_container(workspace, engine):
@@ -137,10 +137,10 @@ def wait_for_checkpoint(workspace):
     """Until the longer training has done some epochs."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
-        for identity in (workspace / "runs/checkpoints").glob("*/training_identity.json"):
-            metrics = identity.with_name("metrics.jsonl")
-            longer = json.loads(identity.read_text())["config"]["epochs"] == 2000
-            if longer and metrics.exists() and len(metrics.read_text().splitlines()) > 3:
+        for state in (workspace / "runs/checkpoints").glob("*/training_state.json"):
+            metrics = state.with_name("metrics.jsonl")
+            longer = json.loads(state.read_text())["epochs"] == 2000
+            if longer and metrics.exists() and len(metrics.read_text().splitlines()) > 6:
                 return
         time.sleep(0.05)
     raise AssertionError("the training did not start")

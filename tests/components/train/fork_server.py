@@ -9,6 +9,7 @@ A child runs the component's body, as its plan says:
     checkpoint_at: with a checkpoint of that step written before
     kill_soon: [step, seconds]: it dies so long after that step, counted from its first
     kill_in_write: [step, seconds]: or so long into the first write of a checkpoint after it
+    kill_in_fsync: [step, any]: or when such a write is done but for the renaming
     wait_at: it waits for a signal after that step
     slow_writes: seconds that the writer takes for each file, when it is there but not whole
     full_at: [step, path]: after that step the disk is full for that file of the training
@@ -64,7 +65,7 @@ class ObservedLoop(TrainingLoop):
             file.write(json.dumps(event) + "\n")
 
     def run(self, *arguments):
-        for how in ("kill_soon", "kill_in_write"):
+        for how in ("kill_soon", "kill_in_write", "kill_in_fsync"):
             if how in self.plan:
                 self.plan[how][0] += self.first_step
         self.note(**{"from": self.first_step})
@@ -97,6 +98,9 @@ def observed_write(self, arrays, write=TrainingFolder.save_checkpoint):
     moment, seconds = ObservedLoop.plan.get("kill_in_write", (float("inf"), None))
     if arrays["step"] >= moment:
         threading.Timer(seconds, kill).start()
+    moment, _ = ObservedLoop.plan.get("kill_in_fsync", (float("inf"), None))
+    if arrays["step"] >= moment:
+        os.fsync = lambda _: kill()
     write(self, arrays)
 
 
