@@ -4,31 +4,37 @@ Three signs, each of which has to last (`train.guard_epochs`, and 500 steps):
 
 - exploded: the discriminator's mean logit is beyond ±100 on real pictures or on fakes;
 - won: it is above 3 on real pictures, below -3 on fakes, and the samples have little
-  diversity. With cross-entropy that is a discriminator's loss below 0.1 against a
-  generator's above 3; both are past the hinge loss's margins of ±1, so it holds there, too;
+  diversity. With cross-entropy that is a generator's loss above 3; with hinge both are
+  well past the margins of ±1, where the discriminator has nothing left to learn;
 - collapsed: the samples have next to no diversity, whatever the logits.
 
 Diversity is that of the samples relative to that of the training pictures (`spread`).
-Measured with the 800 demo faces; 50 epochs of the seed profile (4,000 steps), 100 to 200
-of the demo (2,500 to 5,000), at 32×32 unless said:
+Measured with the 800 demo faces, at 32×32 and base_width 64 unless said, for up to 4,000
+steps; the seed profile at full width for 1,800, with 400 faces.
 
-    training                        largest    real > 3, fake < -3    diversity
-                                    logit      at steps               from step 2,000 on
-    demo; 64×64                     1.1; 1.9   never                  .94-1.04; .93-1.01
-    demo, beta_1 .99 (learns)       2.8        never                  .49-.88
-    seed ÷16; ÷16 hinge             2.9; 1.8   never                  .78-1.03; .80-.98
-    seed ÷16, rates ×10 (learns)    11         2,000 to 4,000         .88-1.20
-    seed ÷8, 64×64                  7.5        320                    .69-1.13
-    seed full width, 64×64          19         80 to 1,800 (its end)  .60-1.12 from 1,000 on
-    seed ÷16, beta_1 .99            17         400 to 4,000           .02-.10 before 2,320
-    seed ÷16, beta_1 .99, hinge     10         1,040 to 3,600         .03-.10 before 1,840
-    seed ÷8, beta_1 .99, 64×64      24         240 to 2,880 (its end) .02-.08
-    generator hardly learns: demo   103        from 1,400 on          .20-.23
-    rates ×100: all seven           > 10,000   varies                 .00-1.6
+    training                         largest  real > 3, fake < -3  diversity
+                                     logit    in epochs            from step 2,000 on
+    demo                             1.1      none                 .94-1.04
+    demo, 64×64, width 128           1.9      none                 .93-1.00
+    demo, beta_1 .99 (learns)        2.9      none                 .49-.88
+    seed                             2.9      none                 .78-1.03
+    seed, hinge                      1.8      none                 .80-.98
+    seed, batches of 2               1.6      none                 .64-1.11
+    seed, rates ÷10 (slow)           2.1      none                 .18-.24
+    seed, rates ×10 (learns)         11       48 of 50             .88-1.20
+    seed, 64×64, width 128           7.5      1 of 50              .69-1.13
+    seed, 64×64, full (faces appear) 19       44 of 45             .40-1.09 in 1,000-1,800
+    seed, beta_1 .99                 17       46 of 50             .05-.56, at 2,000 .05
+    seed, beta_1 .99, hinge          10       36 of 50             .14-1.15, at 2,000 .14
+    seed, beta_1 .99, 64×64, 128     24       34 of 36             .02-.08
+    seed, rates G 1e-6, D 1e-3       200      50 of 50             .19-.20
+    demo, rates G 5e-6, D 5e-3       103      125 of 142           .20-.23
+    rates ×100, seven kinds          > 10,000 0 to all             .00-1.2 in 500-2,000
 
-So logits alone say little: at full width the seed profile's discriminator wins for 1,800
-steps while faces appear. And diversity alone says little early on: until step 900 it is
-below .25 in trainings that end well. What rates ×100 leave is no picture and yet diverse.
+So logits alone say little: at full width the seed profile's discriminator is ahead for 1,700
+steps while faces appear. Diversity alone says little early on: below .1 up to step 880, and
+below .35 up to step 960, in trainings that end well. And what rates ×100 leave is diverse,
+but no picture. With beta_1 .99 the demo profile learns, if badly: nothing to stop.
 """
 
 from collections.abc import Callable, Mapping, Sequence

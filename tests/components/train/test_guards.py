@@ -27,7 +27,8 @@ HEALTHY = {"real_logit": 0.6, "fake_logit": -0.5, "diversity": 0.9}
 WON = {"real_logit": 8.0, "fake_logit": -6.0, "diversity": 0.1}
 WON_BY_HINGE = {"real_logit": 5.2, "fake_logit": -3.7, "diversity": 0.18}
 COLLAPSED = {"real_logit": 0.6, "fake_logit": -0.5, "diversity": 0.04}
-EXPLODED = {"real_logit": -9e4, "fake_logit": 5e5, "diversity": 0.9}
+EXPLODED = {"real_logit": -1454.0, "fake_logit": -1.9e5, "diversity": 0.9}
+EXPLODED_ON_REAL = {"real_logit": 120.0, "fake_logit": -2.0, "diversity": 0.9}
 # As measured at full width by the seed profile, while faces appeared.
 WON_AND_LEARNS = {"real_logit": 8.4, "fake_logit": -7.7, "diversity": 0.40}
 CONFIG = TrainConfig()
@@ -58,7 +59,8 @@ def stopping_epoch(rows, config=CONFIG):
         (WON, "the discriminator has won (mean logit 8.0 on real pictures, -6.0 on fakes, "),
         (WON_BY_HINGE, "the discriminator has won (mean logit 5.2 on real pictures, -3.7 on "),
         (COLLAPSED, "the samples have collapsed (their diversity is 0.040 of the data's)"),
-        (EXPLODED, "logits have exploded (mean -9e+04 on real pictures, 5e+05 on fakes)"),
+        (EXPLODED, "logits have exploded (mean -1454 on real pictures, -1.9e+05 on fakes)"),
+        (EXPLODED_ON_REAL, "logits have exploded (mean 120 on real pictures, -2 on fakes)"),
     ],
 )
 def test_sign_that_lasts_stops_a_training_that_was_well(sign, text):
