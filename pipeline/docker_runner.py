@@ -12,6 +12,7 @@ from docker.models.images import Image
 from docker.types import DeviceRequest, LogConfig, Mount
 from kfp import local
 from kfp.local import docker_task_handler
+from requests import RequestException
 
 from components.shared.contracts import STEPS
 from components.shared.errors import UsageError, one_line
@@ -21,6 +22,7 @@ from pipeline.step_folders import is_locked
 
 _LOCK_LABEL = "dcgan-pipeline.lock"  # of a container: the file that its run holds locked
 _VERSION_LABEL = "org.opencontainers.image.version"
+_SECONDS_TO_STOP = 30  # for a training to end its step and write a checkpoint
 _ALL_GPUS = DeviceRequest(count=-1, capabilities=[["gpu"]])
 
 
@@ -68,11 +70,16 @@ class DockerEngine:
         )
 
     def stop(self) -> None:
-        """End the step that runs now; the run sees it fail."""
+        """End the step that runs now, and let it save its state; the run sees it fail."""
         running = self.client.containers.list(filters={"label": self._label}, ignore_removed=True)
         for container in running:
             with contextlib.suppress(APIError):  # it ended by itself
-                container.kill()
+                try:
+                    # Process 1 is kfp's shell, which would pass no signal on.
+                    container.exec_run(["sh", "-c", "kill -TERM -1"], detach=True)
+                    container.wait(timeout=_SECONDS_TO_STOP)
+                except (APIError, RequestException):  # it is paused, or does not end
+                    container.kill()
 
     def _check_image(self, step: str) -> None:
         """Have the step's image at hand, pulled if need be, and made from this very code."""

@@ -24,7 +24,7 @@ _GROUP = 128  # pictures normalised at once, or a batch: a call costs as much as
 _GROUPS_AHEAD = 1
 _READING_THREADS = 16  # so many times what one gets from a disk with latency
 _PIECE = 16  # pictures that a thread reads in one go
-_PIECES_AHEAD = 32
+_PIECES_AHEAD = 32  # at least; two batches where that is more
 
 
 @contextlib.contextmanager
@@ -119,10 +119,12 @@ def _read_ahead(
 ) -> Iterator[list[bytes]]:
     """Read batches of `batch` pictures, some ahead of the one that is asked for."""
     pieces = (order[at : at + _PIECE] for order in orders for at in range(0, batch, _PIECE))
+    pieces_a_batch = -(-batch // _PIECE)
+    depth = max(_PIECES_AHEAD, 2 * pieces_a_batch)
     read = ahead(
-        lambda piece: [reader[number] for number in piece], pieces, _READING_THREADS, _PIECES_AHEAD
+        lambda piece: [reader[number] for number in piece], pieces, _READING_THREADS, depth
     )
-    for parts in _groups(read, -(-batch // _PIECE)):
+    for parts in _groups(read, pieces_a_batch):
         yield list(itertools.chain.from_iterable(parts))
 
 

@@ -1,5 +1,6 @@
 """Checkpoints: one file each, whole or not there, that holds all state of a training."""
 
+import contextlib
 import logging
 import os
 import zipfile
@@ -133,6 +134,7 @@ def _sync(folder: Path) -> None:
     """Have the folder's entries survive a loss of power, as the files do."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        with contextlib.suppress(OSError):  # some network mounts know no such thing
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -100,13 +100,15 @@ class TrainConfig(StepConfig):
         60.0, ge=0, description="Time between checkpoints; one is also made at each snapshot."
     )
     snapshot_epochs: int = Field(1, ge=1, description="Epochs between snapshots of the generator.")
-    snapshots_kept: int = Field(5, ge=1, description="Snapshots kept, the last ones.")
+    snapshots_kept: int = Field(
+        5, ge=1, description="Snapshots kept: the last ones, and of a lost training one more."
+    )
 
     resume: Literal["auto", "fresh"] = Field(
         "auto",
-        description="auto: refuse to start while another training waits unfinished; fresh: "
-        "leave it behind and start over, which is what unattended runs want. Both go on from "
-        "their own checkpoints.",
+        description="auto: go on, but refuse to start while another training waits unfinished; "
+        "fresh: leave that behind and start over, which is what unattended runs want. A fresh "
+        "training that is interrupted goes on, too.",
     )
     trainings_kept: int = Field(
         5, ge=0, description="Ended trainings whose checkpoints stay, the last ones."

@@ -80,10 +80,11 @@ class TrainingLoop:
             with stops_in_its_own_time() as stop, self._writer:
                 self._train(normalize, rows, stop)
         except TrainingStopped as error:
-            step = int(self._trainer.step.numpy())
-            self._folder.mark("stopped", reason=str(error), epoch=self._epoch_of(step))
-            raise TrainingStopped(f"{error}; snapshots: {self._folder.path / SNAPSHOTS}") from None
-        self._recorder.close()
+            reason = f"{error}; snapshots: {self._folder.path / SNAPSHOTS}"
+            self._folder.mark("stopped", reason=reason, guard_epochs=self._config.guard_epochs)
+            raise TrainingStopped(reason) from None
+        finally:
+            self._recorder.close()
         self._folder.mark("finished")
 
     def _announce(self) -> None:
@@ -167,7 +168,6 @@ class TrainingLoop:
             self._record_epoch(done)
         self._save(done)
         self._writer.flush()
-        self._recorder.close()
         raise Terminated(
             f"stopped after step {done} of {self._total}, epoch {self._epoch_of(done)}, with a "
             "checkpoint; the same command goes on from there"
@@ -178,7 +178,8 @@ class TrainingLoop:
         steps = done % self._steps_per_epoch or self._steps_per_epoch
         means = dict(zip(SIGNS, (self._trainer.sums.numpy() / steps).tolist(), strict=True))
         for name, value in means.items():
-            if not math.isfinite(value):
+            # The chief alone judges: the others show their progress at other steps.
+            if self._folder.writes and not math.isfinite(value):
                 raise TrainingStopped(
                     f"{name} is no longer finite after step {done}: lower "
                     "train.generator_learning_rate and train.discriminator_learning_rate"

@@ -137,7 +137,7 @@ class TrainingFolder:
 
     def restore(self, state: dict[str, tf.Variable]) -> bool:
         """Load the last whole checkpoint into `state`; False where there is none."""
-        way_out = f"start over by --set train.resume=fresh, or by removing {self.path}"
+        way_out = f"remove {self.path} to start over"
         return restore(self.path / _CHECKPOINTS, state, way_out)
 
     def save_checkpoint(self, arrays: Arrays) -> None:

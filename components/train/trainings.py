@@ -6,6 +6,7 @@ same configuration is given again; another configuration does not pass over it i
 
 import contextlib
 import logging
+import math
 import re
 import shutil
 import time
@@ -29,16 +30,16 @@ from components.train.training_folder import (
 LOG = logging.getLogger("dcgan.train")
 _REMOVED = ".removed-"
 _ENDED = {"finished", "stopped", "left behind"}
-# Knobs that decide how long a training goes on, or which files it leaves, but not what it
-# has learned after a given step.
+# Knobs that decide how long a training goes on, where its pictures wait, or which files it
+# leaves, but not what it has learned after a given step.
 _OTHER_KNOBS = {
-    "epochs", "guard_epochs", "cache_gib", "checkpoint_seconds", "snapshot_epochs",
+    "resume", "epochs", "guard_epochs", "cache_gib", "checkpoint_seconds", "snapshot_epochs",
     "snapshots_kept", "trainings_kept", "trainings_kept_days",
 }  # fmt: skip
 
 
 def identity_of(data_digest: str, code_version: str, config: TrainConfig) -> dict[str, Any]:
-    """All that determines what is learned, as a JSON object."""
+    """What tells one training from another, as a JSON object."""
     knobs = config.model_dump(mode="json", exclude=_OTHER_KNOBS)
     return {"data": data_digest, "code": code_version, "config": knobs}
 
@@ -54,27 +55,23 @@ def open_training(
         PipelineError: Another process works on this training.
     """
     path = folder_of(checkpoint_root, identity)
-    state, step = read_state(path), newest_step(path)
-    total = steps_per_epoch * config.epochs
-    if state.get("status") == "stopped":
-        _refuse_stopped(state, config)
-    unfinished = list(_unfinished(checkpoint_root)) if step is None else []
-    if config.resume == "auto":
-        if unfinished:
-            _refuse_to_pass_over(unfinished, identity)
-        if step is not None and step > total:
-            raise UsageError(
-                f"this training went to epoch {step // steps_per_epoch} already, train.epochs "
-                f"is {config.epochs}: raise it, or start over with --set train.resume=fresh"
-            )
+    own = _Training(path, read_state(path), newest_step(path))
+    anew = own.step is not None and _starts_over(own, config, steps_per_epoch)
+    if own.state.get("status") == "stopped" and not anew:
+        _refuse_stopped(own.state, config)
+    unfinished = list(_unfinished(checkpoint_root, path)) if anew or own.step is None else []
+    if unfinished and config.resume == "auto":
+        _refuse_to_pass_over(unfinished, identity)
     folder = TrainingFolder(checkpoint_root, identity)
-    if step is not None and step > total:
-        LOG.info("starting over: removing what was trained to step %d in %s", step, path)
+    if anew:
+        LOG.info("starting over: removing what was trained to step %d in %s", own.step, path)
         folder.clear()
+    if anew or own.step is None:
+        folder.mark("running", begun=config.resume)
     for other in unfinished:
         _leave_behind(other)
-    if state.get("epochs", config.epochs) < config.epochs:
-        _forget_former_end(folder, state["epochs"], config)
+    if own.state.get("epochs", config.epochs) < config.epochs:
+        _forget_former_end(folder, own.state["epochs"], config)
     _remove_ended(checkpoint_root, folder.path, config)
     return folder
 
@@ -99,6 +96,24 @@ def _trainings(checkpoint_root: Path) -> list[_Training]:
     return sorted(trainings, key=lambda training: training.age)
 
 
+def _starts_over(own: _Training, config: TrainConfig, steps_per_epoch: int) -> bool:
+    """Whether to forget what this very training has done so far.
+
+    A step that is retried is given `fresh` again, and has to go on with what it has begun.
+    """
+    past_the_end = (own.step or 0) > steps_per_epoch * config.epochs
+    if config.resume == "fresh":
+        begun_so = own.state.get("begun") == "fresh" or own.state.get("status") == "finished"
+        return past_the_end or not begun_so
+    if past_the_end:
+        raise UsageError(
+            f"this training went to epoch {(own.step or 0) // steps_per_epoch} already, "
+            f"train.epochs is {config.epochs}: raise it, or start over with "
+            "--set train.resume=fresh"
+        )
+    return False
+
+
 @contextlib.contextmanager
 def _held(training: _Training) -> Iterator[bool]:
     """Hold a training; False where another process may work on it."""
@@ -110,19 +125,23 @@ def _held(training: _Training) -> Iterator[bool]:
         yield lock is not None
 
 
-def _unfinished(checkpoint_root: Path) -> Iterator[_Training]:
+def _unfinished(checkpoint_root: Path, own: Path) -> Iterator[_Training]:
     for training in _trainings(checkpoint_root):
-        if training.step is not None and training.state.get("status") not in _ENDED:
+        if training.path == own or training.step is None:
+            continue
+        done = training.step >= training.state.get("total_steps", math.inf)
+        if not done and training.state.get("status") not in _ENDED:
             with _held(training) as held:
                 if held:
                     yield training
 
 
 def _refuse_stopped(state: dict[str, Any], config: TrainConfig) -> None:
-    way_out = "change train.seed" if config.resume == "fresh" else "--set train.resume=fresh"
+    if config.guard_epochs != state.get("guard_epochs"):
+        return  # whoever changes it has read why
     raise TrainingStopped(
-        f"this training was stopped before, in epoch {state['epoch']}, and the same settings "
-        f"would end the same way: {state['reason']}; or try it once more by {way_out}"
+        "this training was stopped before, and the same settings would end the same way: "
+        f"{state['reason']}; or try another train.seed (={config.seed})"
     )
 
 

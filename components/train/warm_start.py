@@ -8,7 +8,7 @@ import numpy as np
 
 from components.shared.contracts import GENERATOR
 from components.shared.errors import UsageError, one_line
-from components.shared.published import champion_in
+from components.shared.published import champion_in, versions_in
 
 LOG = logging.getLogger("dcgan.train")
 
@@ -29,6 +29,11 @@ def published_weights(path: Path, generator: keras.Model) -> list[np.ndarray] | 
     """
     champion = champion_in(path)
     file = (champion.folder if champion else path) / GENERATOR
+    if not file.exists() and versions_in(path):
+        raise UsageError(
+            f"train.warm_start: the newest version in {path} has no {GENERATOR}: it was not made "
+            "by this pipeline, name another model, or none"
+        )
     if not file.exists():
         LOG.info("nothing is published in %s yet: starting from random weights", path)
         return None

@@ -102,6 +102,24 @@ def test_stop_ends_this_runs_step_and_no_other(engine, tmp_path, run):
     assert codes == {"ours": 137, "another": 137}
 
 
+@pytest.mark.docker
+def test_step_hears_of_its_stop_and_may_end_by_itself(engine, tmp_path, run):
+    """Though the container's first process is a shell that passes no signal on."""
+    labels = engine.runner(tmp_path / "mine", read=(), write=()).container_run_args["labels"]
+    (key,) = labels
+    step = "trap 'exit 5' TERM; while :; do sleep 0.1; done"
+    codes = []
+    thread = threading.Thread(
+        target=lambda: codes.append(run(f'sh -c "{step}"; exit $?', labels=labels))
+    )
+    thread.start()
+    wait_until(lambda: len(running(engine, key)) == 1)
+    time.sleep(1)  # until the trap is set
+    engine.stop()
+    thread.join()
+    assert codes == [5]
+
+
 def running(engine, label):
     return engine.client.containers.list(filters={"label": label})
 

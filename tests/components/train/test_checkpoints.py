@@ -47,7 +47,7 @@ def test_copy_does_not_change_when_training_goes_on():
     config = TrainConfig(batch_size=2, base_width=16, latent_size=8, ema_half_life=5)
     trainer = Trainer(config, 16)
     state = trainer.state()
-    copies = copy_of(state), trainer.sampler.get_weights()
+    copies = copy_of(state), trainer.sampler_weights()
     kept = {name: array.copy() for name, array in copies[0].items()}
     weights = [array.copy() for array in copies[1]]
     trainer.train_step(tf.zeros([2, 16, 16, 3]), False)

@@ -31,7 +31,7 @@ def trained(root, config=CONFIG, status="running", step=120, age=0.0, **identity
         if step:
             folder.save_checkpoint({"step": np.int64(step)})
         folder.mark(status, epochs=config.epochs, total_steps=config.epochs * STEPS,
-                    epoch=step // STEPS + 1, reason="because")  # fmt: skip
+                    begun=config.resume, reason="because", guard_epochs=5)  # fmt: skip
     write_state(folder.path, updated=time.time() - age)
     return folder.path
 
@@ -88,73 +88,105 @@ def test_trainings_with_nothing_to_lose_or_under_way_do_not_stand_in_the_way(tmp
 
 
 def test_fresh_leaves_the_other_behind_until_it_is_asked_for_again(tmp_path, caplog):
-    waiting = trained(tmp_path)
+    waiting = trained(tmp_path, OTHER)
     with caplog.at_level("INFO", logger="dcgan.train"), open_(tmp_path, FRESH) as folder:
         assert folder.path != waiting
         folder.save_checkpoint({"step": np.int64(7)})
         folder.mark("finished")
     assert f"leaving behind the training in {waiting}, step 120" in caplog.text
     assert read_state(waiting)["status"] == "left behind"
-    with open_(tmp_path, OTHER):
+    with open_(tmp_path, data="another"):
         pass
-    with open_(tmp_path) as folder:
+    with open_(tmp_path, OTHER) as folder:
         assert folder.path == waiting
         assert newest_step(waiting) == 120
 
 
-def test_fresh_goes_on_with_its_own(tmp_path):
-    trained(tmp_path)
-    own = trained(tmp_path, FRESH, step=40)
-    with open_(tmp_path, FRESH) as folder:
+def test_fresh_starts_over_once_and_goes_on_when_it_is_retried(tmp_path, caplog):
+    own = trained(tmp_path)
+    with caplog.at_level("INFO", logger="dcgan.train"), open_(tmp_path, FRESH) as folder:
         assert folder.path == own
-        assert newest_step(own) == 40
+        assert newest_step(own) is None
+        folder.save_checkpoint({"step": np.int64(40)})
+    assert f"starting over: removing what was trained to step 120 in {own}" in caplog.text
+    for config in (FRESH, CONFIG):
+        with open_(tmp_path, config):
+            assert newest_step(own) == 40
+
+
+def test_fresh_does_not_do_again_what_is_finished(tmp_path):
+    own = trained(tmp_path, status="finished", step=1000)
+    with open_(tmp_path, FRESH):
+        assert newest_step(own) == 1000
+
+
+def test_all_steps_done_is_not_unfinished(tmp_path):
+    """As when it was killed before it could say so."""
+    trained(tmp_path, OTHER, step=1000)
+    with open_(tmp_path):
+        pass
 
 
 def test_training_past_its_last_epoch(tmp_path, caplog):
     own = trained(tmp_path, FRESH, step=200 * STEPS)
     (own / "sheets" / "epoch-0200.png").touch()
-    with caplog.at_level("INFO", logger="dcgan.train"), open_(tmp_path, FRESH):
-        assert newest_step(own) is None
-        assert not list((own / "sheets").iterdir())
-    assert f"starting over: removing what was trained to step 4000 in {own}" in caplog.text
-    trained(tmp_path, step=200 * STEPS)
     with pytest.raises(UsageError, match=r"went to epoch 200 already, train.epochs is 50: raise"):
         open_(tmp_path)
     with open_(tmp_path, CONFIG.model_copy(update={"epochs": 200})):
         pass
+    with caplog.at_level("INFO", logger="dcgan.train"), open_(tmp_path, FRESH):
+        assert newest_step(own) is None
+        assert not list((own / "sheets").iterdir())
+    assert f"starting over: removing what was trained to step 4000 in {own}" in caplog.text
 
 
-@pytest.mark.parametrize("config", [CONFIG, FRESH], ids=["auto", "fresh"])
-def test_training_that_a_guard_stopped_is_not_done_again(tmp_path, config):
-    trained(tmp_path, config, "stopped")
-    way_out = {"auto": "--set train.resume=fresh", "fresh": "change train.seed"}[config.resume]
-    with pytest.raises(TrainingStopped, match=f"before, in epoch 7, .* because; .*{way_out}"):
-        open_(tmp_path, config)
+def test_training_that_was_stopped_is_not_done_again_in_silence(tmp_path):
+    own = trained(tmp_path, FRESH, "stopped")
+    for config in (CONFIG, FRESH):
+        with pytest.raises(TrainingStopped, match=r"before, .* because; .* train.seed \(=0\)"):
+            open_(tmp_path, config)
+    with open_(tmp_path, CONFIG.model_copy(update={"guard_epochs": 0})):
+        assert newest_step(own) == 120
+
+
+def test_fresh_tries_once_more_what_was_stopped(tmp_path):
+    own = trained(tmp_path, status="stopped")
+    with open_(tmp_path, FRESH):
+        assert newest_step(own) is None
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        {"epochs": 51}, {"checkpoint_seconds": 1}, {"snapshot_epochs": 7}, {"snapshots_kept": 1},
+        {"resume": "fresh"}, {"epochs": 51}, {"guard_epochs": 0}, {"cache_gib": 0},
+        {"checkpoint_seconds": 1}, {"snapshot_epochs": 7}, {"snapshots_kept": 1},
         {"trainings_kept": 0}, {"trainings_kept_days": 0},
     ],
     ids=str,
 )  # fmt: skip
-def test_knobs_that_teach_nothing_are_the_same_training(tmp_path, change):
-    own = trained(tmp_path)
-    with open_(tmp_path, CONFIG.model_copy(update=change)) as folder:
-        assert folder.path == own
+def test_knobs_that_teach_nothing_are_the_same_training(change):
+    other = CONFIG.model_copy(update=change)
+    assert identity_of("data", "code", other) == identity_of("data", "code", CONFIG)
 
 
 @pytest.mark.parametrize("field", sorted(set(TrainConfig.model_fields) - {
-    "epochs", "checkpoint_seconds", "snapshot_epochs", "snapshots_kept", "trainings_kept",
-    "trainings_kept_days",
+    "resume", "epochs", "guard_epochs", "cache_gib", "checkpoint_seconds", "snapshot_epochs",
+    "snapshots_kept", "trainings_kept", "trainings_kept_days",
 }))  # fmt: skip
 def test_each_other_knob_is_another_training(field):
-    value = getattr(CONFIG, field)
-    changed = {"resume": "fresh", "augment": ("color",)}.get(field) or value + 1
-    other = CONFIG.model_copy(update={field: changed})
+    other = CONFIG.model_copy(update={field: another(getattr(CONFIG, field))})
     assert identity_of("data", "code", other) != identity_of("data", "code", CONFIG)
+
+
+def another(value):
+    match value:
+        case bool():
+            return not value
+        case str():
+            return f"another {value}"
+        case tuple():
+            return (*value, "color")
+    return value + 1
 
 
 def test_two_processes_do_not_work_on_one_training(tmp_path):
