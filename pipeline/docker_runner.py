@@ -12,7 +12,6 @@ from docker.models.images import Image
 from docker.types import DeviceRequest, LogConfig, Mount
 from kfp import local
 from kfp.local import docker_task_handler
-from requests import RequestException
 
 from components.shared.contracts import STEPS
 from components.shared.errors import UsageError, one_line
@@ -78,7 +77,7 @@ class DockerEngine:
                     # Process 1 is kfp's shell, which would pass no signal on.
                     container.exec_run(["sh", "-c", "kill -TERM -1"], detach=True)
                     container.wait(timeout=_SECONDS_TO_STOP)
-                except (APIError, RequestException):  # it is paused, or does not end
+                except (APIError, OSError):  # it is paused, or does not end in time
                     container.kill()
 
     def _check_image(self, step: str) -> None:

@@ -115,10 +115,10 @@ def check_epochs(rows: Sequence[Row], config: TrainConfig) -> None:
             raise TrainingStopped(_message(sign, rows[first], rows[-1], config))
 
 
-def last_epoch_in_order(rows: Sequence[Row]) -> float:
-    """The last epoch before those at the end that all show the same sign of being lost; or 0."""
-    first = min(_first_of_last(rows, sign) for sign in _SIGNS)
-    return rows[first - 1]["epoch"] if first else 0
+def epochs_before_signs(rows: Sequence[Row]) -> list[float]:
+    """The last epochs before those at the end that all show a sign, for each sign that shows."""
+    firsts = [_first_of_last(rows, sign) for sign in _SIGNS]
+    return [rows[first - 1]["epoch"] for first in firsts if 0 < first < len(rows)]
 
 
 class _Sign(NamedTuple):

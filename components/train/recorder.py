@@ -11,7 +11,7 @@ from components.shared.normalization import to_pixels
 from components.shared.pictures import grid
 from components.train.checkpoints import check_finite
 from components.train.config import TrainConfig
-from components.train.guards import check_epochs, diversity, last_epoch_in_order
+from components.train.guards import check_epochs, diversity, epochs_before_signs
 from components.train.networks import build_generator
 from components.train.trainer import SHEET_SIDE, SIGNS
 from components.train.training_folder import TrainingFolder
@@ -104,8 +104,8 @@ class Recorder:
                 tf.summary.scalar(name, row[name])
 
     def _save_snapshot(self, epoch: int) -> None:
-        in_order = last_epoch_in_order(self._rows)
-        self._folder.save_snapshot(epoch, self._generator, self._config.snapshots_kept, in_order)
+        spared = epochs_before_signs(self._rows)
+        self._folder.save_snapshot(epoch, self._generator, self._config.snapshots_kept, spared)
 
     def _draw(self, weights: list[np.ndarray]) -> np.ndarray:
         """Draw the latents: uint8 [16, S, S, 3]."""

@@ -8,6 +8,7 @@ import fcntl
 import json
 import shutil
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, Self, TextIO
 
@@ -181,7 +182,7 @@ class TrainingFolder:
         save_png(self.path / SHEETS / epoch_file(epoch, ".png"), sheet)
 
     def save_snapshot(
-        self, epoch: int, generator: keras.Model, kept: int, last_in_order: float
+        self, epoch: int, generator: keras.Model, kept: int, spared: Iterable[float] = ()
     ) -> None:
         """Save the generator after an epoch.
 
@@ -189,17 +190,18 @@ class TrainingFolder:
             epoch: The epoch.
             generator: What to save.
             kept: Snapshots that stay, the last ones.
-            last_in_order: The last one up to this epoch stays, too.
+            spared: Epochs; the last snapshot up to each stays, too.
         """
         target = self._snapshot(epoch)
         partial = target.with_name(f"{_PARTIAL}{target.name}")
         generator.save(partial)
         partial.replace(target)
         snapshots = sorted(target.parent.glob("epoch-*.keras"), key=epoch_of)
-        in_order = [path for path in snapshots if epoch_of(path) <= last_in_order]
-        for old in snapshots[:-kept]:
-            if old not in in_order[-1:]:
-                old.unlink()
+        stay = set(snapshots[-kept:])
+        for last in spared:
+            stay.update([path for path in snapshots if epoch_of(path) <= last][-1:])
+        for old in set(snapshots) - stay:
+            old.unlink()
 
     def has_snapshot(self, epoch: int) -> bool:
         """Whether the generator was saved after an epoch."""

@@ -72,7 +72,7 @@ def test_the_last_snapshots_are_kept_whatever_their_names_length(tmp_path):
     generator = build_generator(CONFIG, 32)
     with TrainingFolder(tmp_path, {}) as folder:
         for epoch in (9998, 9999, 10000, 10001):
-            folder.save_snapshot(epoch, generator, kept=2, last_in_order=epoch)
+            folder.save_snapshot(epoch, generator, kept=2)
         names = {path.name for path in (folder.path / "snapshots").iterdir()}
     assert names == {"epoch-10000.keras", "epoch-10001.keras"}
 
@@ -81,10 +81,10 @@ def test_last_snapshot_before_a_training_went_wrong_is_kept(tmp_path):
     generator = build_generator(CONFIG, 32)
     with TrainingFolder(tmp_path, {}) as folder:
         for epoch in range(1, 10):
-            folder.save_snapshot(epoch, generator, kept=2, last_in_order=min(epoch, 4))
+            folder.save_snapshot(epoch, generator, kept=2, spared=[4] if epoch > 4 else [])
         names = {path.name for path in (folder.path / "snapshots").iterdir()}
         assert names == {f"epoch-000{epoch}.keras" for epoch in (4, 8, 9)}
-        folder.save_snapshot(10, generator, kept=2, last_in_order=10)
+        folder.save_snapshot(10, generator, kept=2)
         names = {path.name for path in (folder.path / "snapshots").iterdir()}
     assert names == {"epoch-0009.keras", "epoch-0010.keras"}
 
