@@ -81,7 +81,7 @@ def test_ended_trainings_do_not_stand_in_the_way(tmp_path, status):
 def test_trainings_with_nothing_to_lose_or_under_way_do_not_stand_in_the_way(tmp_path):
     trained(tmp_path, OTHER, step=0)
     live = trained(tmp_path, OTHER, data_digest="live")
-    with holder(live), open_(tmp_path), open_(tmp_path, FRESH):
+    with holder(live), open_(tmp_path), open_(tmp_path, FRESH, data="more"):
         assert read_state(live)["status"] == "running"
     with pytest.raises(UsageError, match="unfinished"):
         open_(tmp_path)
