@@ -29,7 +29,7 @@ class DataRefused(PipelineError):
 
 
 class TrainingStopped(PipelineError):
-    """The training went wrong: a loss or the state is no longer finite."""
+    """The training is lost: values that are no longer finite, or a collapse."""
 
     exit_code = 4
 

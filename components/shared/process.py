@@ -169,7 +169,7 @@ def _terminate(step: str) -> None:
     if _stop_request is not None:
         _stop_request.set()
         return
-    error = Terminated("stopped by SIGTERM; the same command begins this step anew")
+    error = Terminated("stopped by SIGTERM; the same command goes on")
     # Not through the logger, whose lock the interrupted code may hold; nor by an exception,
     # which could fall into a callback that Python lets nothing out of, and be lost.
     with contextlib.suppress(OSError):  # nobody listens any more

@@ -176,7 +176,7 @@ _SIGNS = (
         "the discriminator has won (mean logit {real_logit:.1f} on real pictures, "
         "{fake_logit:.1f} on fakes, diversity of the samples {diversity:.2f} of the data's)",
         f"{_LOWER_BETA_1}, lower train.discriminator_learning_rate "
-        "(={discriminator_learning_rate:g}), raise train.r1_weight (={r1_weight:g}) or set "
+        "(={discriminator_learning_rate:g}), raise train.r1_weight (={r1_weight:g}) or add to "
         "train.augment",
         _has_won,
         at_once=False,

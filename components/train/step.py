@@ -54,7 +54,8 @@ def train(
     Raises:
         DataRefused: Fewer training pictures than a batch.
         UsageError: Another training waits unfinished, this one is past its last epoch,
-            replicas cannot share a batch evenly, or $TF_CONFIG is not understood.
+            replicas cannot share a batch evenly, or $TF_CONFIG or the model of
+            train.warm_start is not understood.
         PipelineError: Another process works on the same training, its checkpoints or the
             records are damaged, or another worker is gone.
         TrainingStopped: A loss or a weight is no longer finite, or the training has
