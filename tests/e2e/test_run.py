@@ -244,7 +244,7 @@ def wait_for_training(workspace, epochs, at_least):
         for state in (workspace / "runs/checkpoints").glob("*/training_state.json"):
             metrics = state.with_name("metrics.jsonl")
             done = len(metrics.read_text().splitlines()) if metrics.exists() else 0
-            if json.loads(state.read_text())["epochs"] == epochs and done >= at_least:
+            if json.loads(state.read_text()).get("epochs") == epochs and done >= at_least:
                 return state.parent
         time.sleep(0.05)
     raise AssertionError("the training did not start")

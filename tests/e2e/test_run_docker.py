@@ -139,7 +139,7 @@ def wait_for_checkpoint(workspace):
     while time.monotonic() < deadline:
         for state in (workspace / "runs/checkpoints").glob("*/training_state.json"):
             metrics = state.with_name("metrics.jsonl")
-            longer = json.loads(state.read_text())["epochs"] == 2000
+            longer = json.loads(state.read_text()).get("epochs") == 2000
             if longer and metrics.exists() and len(metrics.read_text().splitlines()) > 6:
                 return
         time.sleep(0.05)

@@ -99,7 +99,7 @@ def test_stop_ends_this_runs_step_and_no_other(engine, tmp_path, run):
     (another,) = running(engine, f"{key}=/another")
     another.kill()
     threads[1].join()
-    assert codes == {"ours": 137, "another": 137}
+    assert codes == {"ours": 143, "another": 137}
 
 
 @pytest.mark.docker
