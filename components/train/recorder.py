@@ -84,7 +84,7 @@ class Recorder:
         samples = self._draw(weights)
         row = row | {"diversity": diversity(samples, self._data_spread)}
         self._rows.append(row)
-        self._folder.add_metrics(row)
+        self._folder.write_metrics(self._rows)
         self._summarize(row)
         sheet = grid(samples, SHEET_SIDE)
         self._folder.save_sheet(epoch, sheet)

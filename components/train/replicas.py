@@ -171,7 +171,7 @@ def own_rows(rows: tf.Tensor) -> tf.Tensor:
     if context.num_replicas_in_sync == 1:
         return rows
     local = len(context.strategy.extended.worker_devices)
-    return tf.split(rows, local)[_replica(context) % local]
+    return tf.split(rows, local)[replica() % local]
 
 
 def own_draws(draw: Callable[[int], tf.Tensor], rows: int, axis: int = 0) -> tf.Tensor:
@@ -188,12 +188,13 @@ def own_draws(draw: Callable[[int], tf.Tensor], rows: int, axis: int = 0) -> tf.
     if context.num_replicas_in_sync == 1:
         return draw(rows)
     replicas = context.num_replicas_in_sync
-    return tf.split(draw(rows * replicas), replicas, axis)[_replica(context)]
+    return tf.split(draw(rows * replicas), replicas, axis)[replica()]
 
 
 def replica() -> int:
     """Number of the replica whose work is being traced."""
-    return _replica(tf.distribute.get_replica_context())
+    context = tf.distribute.get_replica_context()
+    return int(tf.get_static_value(context.replica_id_in_sync_group))
 
 
 def mean_over_replicas(values: Any) -> Any:
@@ -202,7 +203,3 @@ def mean_over_replicas(values: Any) -> Any:
     if context.num_replicas_in_sync == 1:
         return values
     return context.all_reduce(tf.distribute.ReduceOp.MEAN, values)
-
-
-def _replica(context: tf.distribute.ReplicaContext) -> int:
-    return int(tf.get_static_value(context.replica_id_in_sync_group))

@@ -158,22 +158,19 @@ class TrainingFolder:
         """
         shutil.rmtree(self.path / TENSORBOARD, ignore_errors=True)
         rows = [row for row in self._read_metrics() if row["step"] <= step]
-        self._write_metrics(rows)
+        self.write_metrics(rows)
         last = rows[-1]["epoch"] if rows else 0
         for sheet in (self.path / SHEETS).iterdir():
             if epoch_of(sheet) > last:
                 sheet.unlink()
         return rows
 
-    def add_metrics(self, row: dict[str, Any]) -> None:
-        """Add one point to the curves."""
-        self._write_metrics([*self._read_metrics(), row])
-
     def _read_metrics(self) -> list[dict[str, Any]]:
         path = self.path / METRICS
         return read_json_lines(path) if path.exists() else []
 
-    def _write_metrics(self, rows: list[dict[str, Any]]) -> None:
+    def write_metrics(self, rows: list[dict[str, Any]]) -> None:
+        """Write the curves, one row for each epoch so far."""
         lines = "".join(json.dumps(row) + "\n" for row in rows)
         write_atomically(self.path / METRICS, lines.encode())
 

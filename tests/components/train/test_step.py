@@ -9,13 +9,14 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from components.shared.errors import DataRefused, Terminated, TrainingStopped
 from components.shared.files import read_json, read_json_lines
+from components.shared.normalization import to_pixels
 from components.shared.pictures import grid
 from components.train.config import TrainConfig
 from components.train.loop import TrainingLoop
 from components.train.networks import build_generator
 from components.train.step import train
 from components.train.trainer import Trainer
-from components.train.training_folder import TrainingFolder
+from components.train.training_folder import TrainingFolder, mark
 from tests.components.train.conftest import assert_same_results
 
 CONFIG = TrainConfig(
@@ -175,3 +176,26 @@ def scalars(training):
     """TensorBoard's points of one curve."""
     events = EventAccumulator(str(training / "tensorboard")).Reload()
     return events.Tensors("generator_loss")
+
+
+def test_training_that_goes_on_in_another_precision_says_so(inputs, tmp_path, caplog):
+    run(inputs, tmp_path, config=CONFIG.model_copy(update={"precision": "float32"}))
+    (folder,) = (tmp_path / "checkpoints").iterdir()
+    assert read_json(folder / "training_state.json")["dtype"] == "float32"
+    mark(folder, "running", dtype="mixed_bfloat16")
+    longer = CONFIG.model_copy(update={"precision": "float32", "epochs": 4})
+    with caplog.at_level("INFO", logger="dcgan.train"):
+        run(inputs, tmp_path, "longer", longer)
+    assert "it computed in mixed_bfloat16 so far" in caplog.text
+
+
+def test_training_starts_with_published_weights(inputs, tmp_path):
+    published = tmp_path / "dcgan" / "1"
+    published.mkdir(parents=True)
+    generator = build_generator(CONFIG, 32)
+    generator.save(published / "generator.keras")
+    config = CONFIG.model_copy(update={"warm_start": str(published), "epochs": 1})
+    run(inputs, tmp_path, config=config)
+    pixels = to_pixels(generator(Trainer(CONFIG, 32).sheet_latents, training=False)).numpy()
+    with Image.open(tmp_path / "training/sheets/epoch-0000.png") as sheet:
+        np.testing.assert_array_equal(np.asarray(sheet), grid(pixels, 4))

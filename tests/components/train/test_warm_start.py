@@ -58,3 +58,10 @@ def test_broken_model_is_refused(publish, tmp_path):
     (tmp_path / "dcgan/1" / GENERATOR).write_bytes(b"half")
     with pytest.raises(UsageError, match=r"train\.warm_start: cannot read .*dcgan/1"):
         published_weights(tmp_path / "dcgan", build_generator(CONFIG, 32))
+
+
+def test_versions_that_are_not_ours_are_no_silent_start_from_nothing(publish, tmp_path):
+    publish(1)
+    (tmp_path / "dcgan" / "2").mkdir()
+    with pytest.raises(UsageError, match=r"newest version in .*dcgan has no generator.keras"):
+        published_weights(tmp_path / "dcgan", build_generator(CONFIG, 32))
