@@ -13,6 +13,14 @@ class IngestConfig(StepConfig):
     image_size: Literal[32, 64, 128, 256] = Field(
         64, description="Side of the square pictures, pixels."
     )
+    fit: Literal["crop", "pad"] = Field(
+        "crop", description="Make square: `crop` to the centre, or `pad` to hold all."
+    )
+    background: str = Field(
+        "#ffffff",
+        pattern="^#[0-9a-fA-F]{6}$",
+        description="Colour #rrggbb under what is transparent, and of the padding.",
+    )
     max_images: int = Field(
         0, ge=0, description="Use only the first N files, in the order of their paths; 0 is all."
     )
@@ -20,6 +28,15 @@ class IngestConfig(StepConfig):
         0.1, gt=0, le=0.5, description="Share held out for evaluation, chosen by content hash."
     )
     max_reject_share: float = Field(
-        0.05, ge=0, le=1, description="Refuse a source of which more than this share is broken."
+        0.05, ge=0, le=1, description="Refuse a source of whose pictures more than this share is broken."
     )
     shards: int = Field(4, ge=1, le=1024, description="TFRecord files per split.")
+    near_duplicates: bool = Field(
+        False, description="Count the pictures that look nearly like another; none is left out."
+    )
+    beam_options: tuple[str, ...] = Field(
+        (), description="Beam's, such as --runner=FlinkRunner; none: this machine."
+    )
+    staging: str = Field(
+        "", description="Folder, gs:// or s3:// prefix that workers on other machines write to."
+    )

@@ -1,29 +1,38 @@
 """The ingest step: pictures of a source → checked, deduplicated, split TFRecord shards."""
 
-import collections
 import json
 import logging
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from components.ingest.beam_pipeline import Shard, shard_name, write_shards
+from components.ingest.beam_pipeline import LEDGER_SUFFIX, LISTING, reports, told, write_shards
 from components.ingest.config import IngestConfig
-from components.ingest.sources import PICTURE_SUFFIXES
+from components.ingest.manifest import (
+    by_frequency,
+    make_manifest,
+    refuse_if_lost,
+    refuse_if_unusable,
+)
+from components.ingest.near_duplicates import count_near_duplicates, difference_hash
+from components.ingest.reasons import Reason
+from components.ingest.shard import ShardReport, shard_name
+from components.ingest.sources import is_hidden
 from components.shared.contracts import (
     CONTACT_SHEET,
     EVAL_SPLIT,
+    FILES,
     MANIFEST,
     REJECTED,
     TRAIN_SPLIT,
 )
-from components.shared.errors import DataRefused
-from components.shared.files import complete_or_absent, digest_of, write_json
+from components.shared.files import complete_or_absent, write_json
 from components.shared.pictures import grid, save_png
-from components.shared.records import write_shard
+from components.shared.records import read_images, shard_paths, write_shard
+from components.shared.staging import Staging, staging_for
 
 LOG = logging.getLogger("dcgan.ingest")
 
@@ -35,131 +44,104 @@ _SPLITS = (TRAIN_SPLIT, EVAL_SPLIT)
 def ingest(source: str, records: Path, config: IngestConfig) -> dict[str, Any]:
     """Make the folder of records that transform, train and evaluate read.
 
-    The same pictures under the same paths give the same files to the byte, whether they
-    lie in a folder, a zip or a tar, and in whatever order.
+    The same pictures give the same shards to the byte, whatever their names, wherever they
+    lie and whichever of Beam's runners does the work. With the same names, all files are so.
 
     Args:
-        source: A folder, a zip or a tar.
-        records: Folder to make: `train-*.tfrecord`, `eval-*.tfrecord`, `rejected.jsonl`,
-            `contact_sheet.png`, `manifest.json`. It appears whole or not at all.
+        source: Where the pictures are, see `open_source`.
+        records: Folder to make: `train-*.tfrecord`, `eval-*.tfrecord`, `files.jsonl`,
+            `rejected.jsonl`, `contact_sheet.png`, `manifest.json`. It appears whole or not at
+            all.
         config: The step's configuration.
 
     Returns:
         The manifest.
 
     Raises:
-        UsageError: There is no such source.
+        UsageError: There is no such source, or nowhere to work.
         DataRefused: It has no picture, too many broken ones, or too few for two splits.
     """
     with complete_or_absent(records) as folder:
-        with tempfile.TemporaryDirectory(dir=folder) as scratch:
-            sample = -(-_SHEET_PICTURES // config.shards)
-            other, written = write_shards(source, folder, Path(scratch), config, sample)
-        splits = {split: _all_shards(folder, split, written, config) for split in _SPLITS}
-        rejected = sorted(
-            (line for shard in written.values() for line in shard.rejected),
-            key=lambda line: line["path"],
-        )
-        manifest = _manifest(splits, rejected, other, config)
-        _refuse_if_unusable(source, manifest, rejected, config)
-        lines = (json.dumps(line) + "\n" for line in rejected)
-        (folder / REJECTED).write_text("".join(lines))
-        _write_contact_sheet(folder / CONTACT_SHEET, splits[TRAIN_SPLIT], config.image_size)
+        with staging_for(folder, config.staging, "ingest.staging") as staging:
+            write_shards(source, staging, config)
+            listing, shards = told(staging, LISTING), reports(staging)
+            _fetch(staging, folder, shards, config)
+        rejected = _set_aside(listing["other"])
+        with (folder / FILES).open("a") as ledger:
+            ledger.writelines(_lines({**line, "outcome": "rejected"} for line in rejected))
+        rejected += [line for shard in shards.values() for line in shard.rejected]
+        rejected.sort(key=lambda line: line["path"])
+        (folder / REJECTED).write_text("".join(_lines(rejected)))
+        manifest = make_manifest(shards, rejected, config)
+        refuse_if_lost(listing, manifest)
+        refuse_if_unusable(source, manifest, rejected, config)
+        if config.near_duplicates:
+            manifest["near_duplicates"] = _count_near_duplicates(folder, config.image_size)
+        _write_contact_sheet(folder, config.image_size)
         write_json(folder / MANIFEST, manifest)
     _log(manifest)
     return manifest
 
 
-def _all_shards(
-    folder: Path, split: str, written: Mapping[str, Shard], config: IngestConfig
-) -> list[Shard]:
-    """Shards of a split in order, with an empty file for each that got no picture."""
-    shards = []
-    for index in range(config.shards):
-        name = shard_name(split, index, config.shards)
-        shards.append(written.get(name) or Shard(name, sha256=write_shard(folder / name, [])))
-    return shards
-
-
-def _manifest(
-    splits: Mapping[str, list[Shard]],
-    rejected: list[dict[str, Any]],
-    other: int,
-    config: IngestConfig,
-) -> dict[str, Any]:
-    images = {split: sum(shard.images for shard in shards) for split, shards in splits.items()}
-    every = [shard for shards in splits.values() for shard in shards]
-    duplicate = sum(shard.duplicates for shard in every)
-    return {
-        "config": config.model_dump(mode="json"),
-        "image_size": config.image_size,
-        "counts": {
-            **images,
-            "duplicate": duplicate,
-            "rejected": len(rejected),
-            "seen": sum(images.values()) + duplicate + len(rejected),
-            "other": other,
-        },
-        "rejected_by_reason": dict(collections.Counter(line["reason"] for line in rejected)),
-        "shards": {
-            split: [
-                {"name": shard.name, "images": shard.images, "sha256": shard.sha256}
-                for shard in shards
-            ]
-            for split, shards in splits.items()
-        },
-        "digest": digest_of(
-            {"image_size": config.image_size, "shards": [shard.sha256 for shard in every]}
-        ),
-    }
-
-
-def _refuse_if_unusable(
-    source: str, manifest: dict[str, Any], rejected: list[dict[str, Any]], config: IngestConfig
+def _fetch(
+    staging: Staging, folder: Path, shards: dict[str, ShardReport], config: IngestConfig
 ) -> None:
-    counts = manifest["counts"]
-    if not counts["seen"]:
-        raise DataRefused(
-            f"no pictures in '{source}' ({counts['other']:,} other files): pass a source "
-            f"with files that end in {', '.join(PICTURE_SUFFIXES)} (in any case, not hidden)"
-        )
-    share = counts["rejected"] / counts["seen"]
-    if share > config.max_reject_share:
-        examples = ", ".join(f"'{line['path']}'" for line in rejected[:3])
-        raise DataRefused(
-            f"{counts['rejected']:,} of {counts['seen']:,} pictures in '{source}' are broken, "
-            f"{share:.2%}, and ingest.max_reject_share allows {config.max_reject_share:.2%}: "
-            f"{_by_reason(manifest)}; among them {examples}; mend or remove them, or raise "
-            "ingest.max_reject_share"
-        )
-    for split, change in ((TRAIN_SPLIT, "lower"), (EVAL_SPLIT, "raise")):
-        if not counts[split]:
-            usable = counts[TRAIN_SPLIT] + counts[EVAL_SPLIT]
-            raise DataRefused(
-                f"none of the {usable:,} usable pictures in '{source}' fell to the {split} split "
-                f"at ingest.eval_share={config.eval_share:g} (their content decides): add "
-                f"pictures, or {change} ingest.eval_share"
-            )
+    """Bring the shards home, an empty file for each that no file fell to, and the ledger."""
+    with (folder / FILES).open("wb") as ledger:
+        for split in _SPLITS:
+            for index in range(config.shards):
+                name = shard_name(split, index, config.shards)
+                if name in shards:
+                    staging.fetch(name, folder / name)
+                    ledger.write(staging.read(name + LEDGER_SUFFIX))
+                else:
+                    shards[name] = ShardReport(name, sha256=write_shard(folder / name, []))
 
 
-def _by_reason(manifest: dict[str, Any]) -> str:
-    counts = sorted(manifest["rejected_by_reason"].items(), key=lambda item: (-item[1], item[0]))
-    return ", ".join(f"{count:,} {reason}" for reason, count in counts)
+def _set_aside(other: Iterable[tuple[str, int]]) -> list[dict[str, Any]]:
+    """Files that were not opened, by their names alone."""
+    return [
+        {
+            "path": path,
+            "bytes": size,
+            "reason": Reason.HIDDEN if is_hidden(path) else Reason.OTHER,
+        }
+        for path, size in other
+    ]
 
 
-def _write_contact_sheet(path: Path, shards: list[Shard], image_size: int) -> None:
-    pixels = [pixels for shard in shards for pixels in shard.sample][:_SHEET_PICTURES]
-    pictures = np.frombuffer(b"".join(pixels), np.uint8)
-    save_png(path, grid(pictures.reshape(-1, image_size, image_size, 3), _SHEET_COLUMNS))
+def _lines(values: Iterable[dict[str, Any]]) -> Iterable[str]:
+    return (json.dumps(value) + "\n" for value in values)
+
+
+def _count_near_duplicates(folder: Path, image_size: int) -> int:
+    shards = [path for split in _SPLITS for path in shard_paths(folder, split)]
+    return count_near_duplicates(
+        difference_hash(np.frombuffer(image, np.uint8).reshape(image_size, image_size, 3))
+        for image in read_images(shards)
+    )
+
+
+def _write_contact_sheet(folder: Path, image_size: int) -> None:
+    """Show training pictures, as many of each shard."""
+    shards = shard_paths(folder, TRAIN_SPLIT)
+    each = -(-_SHEET_PICTURES // len(shards))
+    chosen = [image for shard in shards for image in islice(read_images([shard]), each)]
+    pixels = np.frombuffer(b"".join(chosen[:_SHEET_PICTURES]), np.uint8)
+    pictures = pixels.reshape(-1, image_size, image_size, 3)
+    save_png(folder / CONTACT_SHEET, grid(pictures, _SHEET_COLUMNS))
 
 
 def _log(manifest: dict[str, Any]) -> None:
     counts = manifest["counts"]
     LOG.info(
-        "%s pictures: %s train, %s eval, %s duplicates, %s rejected",
+        "%s files: %s train, %s eval, %s duplicates, %s rejected",
         *(f"{counts[key]:,}" for key in ("seen", TRAIN_SPLIT, EVAL_SPLIT, "duplicate", "rejected")),
     )
     if counts["rejected"]:
         LOG.info(
-            "rejected %s: %s; see %s", f"{counts['rejected']:,}", _by_reason(manifest), REJECTED
+            "rejected %s: %s; see %s",
+            f"{counts['rejected']:,}",
+            by_frequency(manifest["rejected_by_reason"]),
+            REJECTED,
         )

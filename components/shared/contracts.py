@@ -6,14 +6,14 @@ STEPS = ("ingest", "transform", "train", "evaluate", "export")
 
 # ingest → transform, train, evaluate: the `records` folder.
 MANIFEST = "manifest.json"
-REJECTED = "rejected.jsonl"
+FILES = "files.jsonl"  # path, bytes, SHA-256 and outcome of every file seen
+REJECTED = "rejected.jsonl"  # path, bytes and reason
 CONTACT_SHEET = "contact_sheet.png"
 TRAIN_SPLIT = "train"
 EVAL_SPLIT = "eval"
 
 # Features of one record (a serialised tf.train.Example).
 IMAGE = "image"  # raw uint8 pixels, row by row, RGB
-PATH = "path"  # UTF-8, relative to the source's root
 SHA256 = "sha256"  # hexadecimal, of the original file's bytes
 
 # transform → train, evaluate: the `transform_graph` folder.

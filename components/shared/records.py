@@ -24,7 +24,7 @@ import google_crc32c
 import numpy as np
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-from components.shared.contracts import IMAGE, PATH, SHA256
+from components.shared.contracts import IMAGE, SHA256
 from components.shared.errors import PipelineError
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ class Record(NamedTuple):
     """One picture on its way into a shard."""
 
     sha256: str  # hexadecimal, of the original file's bytes
-    path: str  # relative to the source's root
     image: bytes  # raw uint8 pixels, row by row, RGB
 
 
@@ -210,7 +209,7 @@ def _masked_crc(data: bytes) -> bytes:
 
 def _encode(record: Record) -> bytes:
     example = _EXAMPLE()
-    values = {IMAGE: record.image, PATH: record.path.encode(), SHA256: record.sha256.encode()}
+    values = {IMAGE: record.image, SHA256: record.sha256.encode()}
     for key, value in values.items():
         example.features.feature[key].bytes_list.value.append(value)
     encoded: bytes = example.SerializeToString(deterministic=True)

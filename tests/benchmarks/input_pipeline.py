@@ -56,7 +56,7 @@ def write_records(records: Path) -> dict[str, Any]:
         write_shard(
             records / f"train-{shard:05}-of-{SHARDS:05}.tfrecord",
             (
-                Record("0" * 64, f"{index}.png", image.tobytes())
+                Record("0" * 64, image.tobytes())
                 for index, image in enumerate(images)
             ),
         )

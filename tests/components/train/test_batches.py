@@ -33,7 +33,7 @@ def write_records(folder, shards, side=SIDE):
     numbers = iter(range(sum(shards)))
     for index, count in enumerate(shards):
         pictures = (
-            Record(f"{number:064x}", f"{number}.png", bytes([number % 256]) * (side**2 * 3))
+            Record(f"{number:064x}", bytes([number % 256]) * (side**2 * 3))
             for number in itertools.islice(numbers, count)
         )
         write_shard(folder / f"train-{index:05d}-of-{len(shards):05d}.tfrecord", pictures)
@@ -112,7 +112,7 @@ def test_a_training_may_change_from_memory_to_shards(tmp_path, random_images):
     folder = tmp_path / "records"
     folder.mkdir()
     for index, images in enumerate(np.split(random_images, 2)):
-        pictures = [Record("", "a.png", image.tobytes()) for image in images]
+        pictures = [Record("", image.tobytes()) for image in images]
         write_shard(folder / f"train-{index:05d}-of-00002.tfrecord", pictures)
     write_json(folder / "manifest.json", {"image_size": 32, "counts": {"train": 24}})
     changes = {"epochs": 30, "batch_size": 5}

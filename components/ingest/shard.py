@@ -1,0 +1,103 @@
+"""A shard of records: which files belong to it, and what becomes of each."""
+
+import dataclasses
+import hashlib
+import json
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from components.ingest.config import IngestConfig
+from components.ingest.seen_file import SeenFile
+from components.shared.contracts import EVAL_SPLIT, TRAIN_SPLIT
+from components.shared.records import Record, write_shard
+
+# Inner boundaries of the histograms; their first and last bins are open.
+SIDE_EDGES = (16, 32, 64, 128, 256, 512, 1024, 2048, 4096)  # pixels, of the shorter side
+ASPECT_EDGES = (0.5, 0.67, 0.8, 0.95, 1.05, 1.25, 1.5, 2.0)  # width / height
+
+_NO_CONTENT = hashlib.sha256().hexdigest()
+
+
+@dataclasses.dataclass
+class ShardReport:
+    """What a worker tells of a shard; JSON holds it."""
+
+    name: str
+    sha256: str = ""  # of the shard
+    images: int = 0
+    duplicates: int = 0
+    rejected: list[dict[str, Any]] = dataclasses.field(default_factory=list)  # rejected.jsonl
+    shorter_side: list[int] = dataclasses.field(
+        default_factory=lambda: [0] * (len(SIDE_EDGES) + 1)
+    )
+    aspect: list[int] = dataclasses.field(default_factory=lambda: [0] * (len(ASPECT_EDGES) + 1))
+
+    def count_size(self, file: SeenFile) -> None:
+        """Add a picture to the histograms of sizes."""
+        self.shorter_side[bisect_right(SIDE_EDGES, min(file.width, file.height))] += 1
+        self.aspect[bisect_right(ASPECT_EDGES, file.width / file.height)] += 1
+
+
+def shard_name(split: str, index: int, shards: int) -> str:
+    """File name of a shard, e.g. ``train-00000-of-00004.tfrecord``."""
+    return f"{split}-{index:05d}-of-{shards:05d}.tfrecord"
+
+
+def shard_of(sha256: str, config: IngestConfig) -> str:
+    """Shard of a file; other files have no say, so new ones move none to another split."""
+    sha256 = sha256 or _NO_CONTENT
+    share, index = int(sha256[:16], 16) / 2**64, int(sha256[16:32], 16) % config.shards
+    split = EVAL_SPLIT if share < config.eval_share else TRAIN_SPLIT
+    return shard_name(split, index, config.shards)
+
+
+def write_records(
+    path: Path,
+    ledger: Path,
+    name: str,
+    files: Iterable[tuple[SeenFile, str]],
+    pixels: Callable[[SeenFile, str], bytes],
+) -> ShardReport:
+    """Write the shard's records by SHA-256, and a line for each file into the ledger.
+
+    Args:
+        path: Shard to write.
+        ledger: JSON lines to write: path, bytes, SHA-256 and outcome of each file.
+        name: The shard's.
+        files: All that belong to it, sorted, each with the spill file of its pixels; of the
+            same content, the smallest path stays.
+        pixels: Gives those of such a pair.
+
+    Returns:
+        What became of the files.
+    """
+    report = ShardReport(name)
+    split = name.partition("-")[0]
+
+    def records() -> Iterator[Record]:
+        last = ""
+        for file, spill_path in files:
+            if file.reason:
+                outcome = {"outcome": "rejected", "reason": file.reason}
+                report.rejected.append(_rejected(file))
+            elif file.sha256 == last:
+                outcome = {"outcome": "duplicate"}
+                report.duplicates += 1
+            else:
+                outcome = {"outcome": split}
+                last = file.sha256
+                report.images += 1
+                report.count_size(file)
+                yield Record(file.sha256, pixels(file, spill_path))
+            line = {"path": file.path, "bytes": file.size, "sha256": file.sha256 or None, **outcome}
+            lines.write(json.dumps(line) + "\n")
+
+    with ledger.open("w") as lines:
+        report.sha256 = write_shard(path, records())
+    return report
+
+
+def _rejected(file: SeenFile) -> dict[str, Any]:
+    return {"path": file.path, "bytes": file.size, "reason": file.reason}

@@ -1,0 +1,51 @@
+"""Pixels that wait on disk for their shard, where all workers are one process."""
+
+import os
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+
+
+class Spill:
+    """A file that grows; what is in it is found by its offset."""
+
+    def __init__(self, folder: str) -> None:
+        """Begin a file of its own in `folder`; its name is hidden."""
+        self.path = str(Path(folder, f".spill-{uuid.uuid4().hex}"))
+        self._file = Path(self.path).open("wb", buffering=0)  # noqa: SIM115
+        self._end = 0
+
+    def append(self, items: Sequence[bytes]) -> list[int]:
+        """Write items; gives the offset of each."""
+        content = memoryview(b"".join(items))
+        offsets = []
+        for item in items:
+            offsets.append(self._end)
+            self._end += len(item)
+        while content:
+            content = content[self._file.write(content) :]
+        return offsets
+
+    def close(self) -> None:
+        """Close the file; it stays until its folder is removed."""
+        self._file.close()
+
+
+class SpillReader:
+    """Reads from spill files, opened when they are first asked for."""
+
+    def __init__(self) -> None:
+        """Hold no file yet."""
+        self._opened: dict[str, int] = {}
+
+    def read(self, path: str, offset: int, size: int) -> bytes:
+        """Read `size` bytes at `offset`."""
+        if path not in self._opened:
+            self._opened[path] = os.open(path, os.O_RDONLY)
+        return os.pread(self._opened[path], size, offset)
+
+    def close(self) -> None:
+        """Close the files."""
+        for descriptor in self._opened.values():
+            os.close(descriptor)
+        self._opened.clear()
