@@ -1,8 +1,9 @@
 """Knobs of the ingest step."""
 
+import re
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from components.shared.step_config import StepConfig
 
@@ -12,6 +13,12 @@ class IngestConfig(StepConfig):
 
     image_size: Literal[32, 64, 128, 256] = Field(
         64, description="Side of the square pictures, pixels."
+    )
+    fit: Literal["crop", "pad"] = Field(
+        "crop", description="Make square: `crop` to the centre, or `pad` to hold all."
+    )
+    background: str = Field(
+        "#ffffff", description="Colour #rrggbb under what is transparent, and of the padding."
     )
     max_images: int = Field(
         0, ge=0, description="Use only the first N files, in the order of their paths; 0 is all."
@@ -23,3 +30,10 @@ class IngestConfig(StepConfig):
         0.05, ge=0, le=1, description="Refuse a source of which more than this share is broken."
     )
     shards: int = Field(4, ge=1, le=1024, description="TFRecord files per split.")
+
+    @field_validator("background")
+    @classmethod
+    def _is_a_colour(cls, background: str) -> str:
+        if not re.fullmatch("#[0-9a-fA-F]{6}", background):
+            raise ValueError("must be #rrggbb in hexadecimal digits, such as #ffffff for white")
+        return background
