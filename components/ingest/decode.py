@@ -115,7 +115,8 @@ def _decode_jpeg(header: Header) -> np.ndarray:
     if target == "RGB":
         return pixels
     inks = 255 - pixels if header.adobe else pixels
-    return np.asarray(Image.fromarray(inks, "CMYK").convert("RGB"))
+    image = Image.frombuffer("CMYK", (header.width, header.height), inks, "raw", "CMYK", 0, 1)
+    return np.asarray(image.convert("RGB"))
 
 
 def _decode_with_pillow(header: Header, form: str, background: _Colour) -> np.ndarray:

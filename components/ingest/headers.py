@@ -86,7 +86,7 @@ def _jpeg(data: bytes) -> Header:
     cut = b"\xff\xd9" not in data[-64:]
     try:
         height, width, _, _ = simplejpeg.decode_jpeg_header(data, strict=False)
-    except ValueError as error:
+    except (ValueError, LookupError) as error:
         raise Rejected(Reason.TRUNCATED if cut else Reason.UNREADABLE) from error
     check_size(width, height)
     if data.count(b"\xff\xda") > MAX_SCANS:
@@ -184,6 +184,8 @@ def _bmp(data: bytes) -> Header:
 
 def _webp(data: bytes) -> Header:
     (size,) = struct.unpack_from("<I", data, 4)
+    if len(data) < max(size + 8, 30):
+        raise Rejected(Reason.TRUNCATED)
     kind, orientation = data[12:16], 1
     if kind == b"VP8X":
         width, height = (
@@ -197,8 +199,6 @@ def _webp(data: bytes) -> Header:
     else:
         raise ValueError("no such kind of WebP")
     check_size(width, height)
-    if len(data) < size + 8:
-        raise Rejected(Reason.TRUNCATED)
     at = 12
     while kind == b"VP8X" and at + 8 <= size + 8:
         name, length = struct.unpack_from("<4sI", data, at)

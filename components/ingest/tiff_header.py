@@ -47,10 +47,9 @@ def read_tiff(data: bytes) -> Tiff:
     if at < start:
         raise ValueError("no directory")
     (count,) = struct.unpack_from(order + number, data, at)
-    at += struct.calcsize("=" + number)
+    first, size = at + struct.calcsize("=" + number), struct.calcsize("=HH" + 2 * pointer)
     tags: dict[int, _Tag] = {}
-    size = struct.calcsize("=HH" + 2 * pointer)
-    for place in range(at, at + count * size, size):
+    for place in range(first, first + count * size, size):
         (name,) = struct.unpack_from(order + "H", data, place)
         if (name in _ONE or name in _SEVERAL or name == _ORIENTATION) and name not in tags:
             tags[name] = _tag(data, place, order, pointer)
@@ -60,19 +59,21 @@ def read_tiff(data: bytes) -> Tiff:
 
     orientation = integer(_ORIENTATION, 1)
     tags.pop(_ORIENTATION, None)
-    directory = len(data) + len(data) % 2
-    essence = [data[:start], struct.pack(order + pointer, directory)]
-    essence += [data[start + struct.calcsize("=" + pointer) :], b"\0" * (len(data) % 2)]
-    essence += [struct.pack(order + number, len(tags))]
-    essence += [tags[name].entry for name in sorted(tags)]
-    essence += [struct.pack(order + pointer, 0)]
+    # In its place: after the end it would be taken for pixels that are missing there.
+    directory = b"".join(
+        [
+            struct.pack(order + number, len(tags)),
+            *(tags[name].entry for name in sorted(tags)),
+            struct.pack(order + pointer, 0),  # no further page
+        ]
+    )
     return Tiff(
         integer(_WIDTH),
         integer(_HEIGHT),
         integer(_TILE_WIDTH) * integer(_TILE_HEIGHT),
         orientation if 1 <= orientation <= 8 else 1,
         _last_byte(tags) > len(data),
-        b"".join(essence),
+        data[:at] + directory + data[at + len(directory) :],
     )
 
 
