@@ -39,7 +39,7 @@ _OPENERS: dict[str, type[ImageFile.ImageFile]] = {
     "TIFF": TiffImagePlugin.TiffImageFile,
 }
 # What libjpeg warns of beside sound pixels. It tells the first warning alone.
-_HARMLESS = ("extraneous bytes", "JFIF revision", "Adobe color transform", "Invalid SOS", "ICC")
+_HARMLESS = ("extraneous bytes", "JFIF revision", "Adobe color transform", "Invalid SOS")
 _TIFF_BITS, _TIFF_PHOTOMETRIC = 258, 262
 
 # By EXIF's orientation: how to turn [H, W, C] upright.

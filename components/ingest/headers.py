@@ -26,6 +26,7 @@ MAX_SCANS = 100  # of a progressive JPEG, each of which costs a pass over all it
 
 SIGNATURE_BYTES = 12  # as many as `form_of` looks at
 
+_JPEG_METADATA = {*range(0xE1, 0xEE), 0xEF, 0xFE}  # APP1 … APP13, APP15, comments
 _EXIF = b"Exif\0\0"
 _TIFFS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the latter two: BigTIFF
 _GIF_CONTROL, _GIF_EXTENSION, _GIF_IMAGE = 0xF9, 0x21, 0x2C
@@ -83,24 +84,29 @@ def check_size(width: int, height: int) -> None:
 
 
 def _jpeg(data: bytes) -> Header:
+    kept, at, orientation, adobe = [data[:2]], 2, 1, False
+    while data[at] == 0xFF and data[at + 1] != 0xDA:  # segments before the first scan
+        if data[at + 1] == 0xFF:  # padding
+            at += 1
+            continue
+        marker, (length,) = data[at + 1], struct.unpack_from(">H", data, at + 2)
+        segment = data[at : at + 2 + length]
+        at += 2 + length
+        if marker == 0xE1 and segment.startswith(_EXIF, 4):
+            orientation = _orientation(segment[4:])
+        adobe = adobe or (marker == 0xEE and segment.startswith(b"Adobe", 4))
+        if marker not in _JPEG_METADATA:
+            kept.append(segment)
     cut = b"\xff\xd9" not in data[-64:]
+    essence = b"".join([*kept, data[at:]])
     try:
-        height, width, _, _ = simplejpeg.decode_jpeg_header(data, strict=False)
+        height, width, _, _ = simplejpeg.decode_jpeg_header(essence, strict=False)
     except (ValueError, LookupError) as error:
         raise Rejected(Reason.TRUNCATED if cut else Reason.UNREADABLE) from error
     check_size(width, height)
-    if data.count(b"\xff\xda") > MAX_SCANS:
+    if essence.count(b"\xff\xda") > MAX_SCANS:
         raise ValueError("too many scans")
-    orientation, adobe = 1, False
-    at = 2
-    while data[at] == 0xFF and data[at + 1] != 0xDA:  # segments before the first scan
-        (length,) = struct.unpack_from(">H", data, at + 2)
-        segment = data[at + 4 : at + 2 + length]
-        if data[at + 1] == 0xE1 and segment.startswith(_EXIF):
-            orientation = _orientation(segment)
-        adobe = adobe or (data[at + 1] == 0xEE and segment.startswith(b"Adobe"))
-        at += 2 + length
-    return Header(width, height, data, cut, orientation, adobe=adobe)
+    return Header(width, height, essence, cut, orientation, adobe=adobe)
 
 
 def _png(data: bytes) -> Header:
@@ -188,9 +194,7 @@ def _webp(data: bytes) -> Header:
         raise Rejected(Reason.TRUNCATED)
     kind, orientation = data[12:16], 1
     if kind == b"VP8X":
-        width, height = (
-            1 + (struct.unpack_from("<I", data, at)[0] & 0xFFFFFF) for at in (24, 27)
-        )
+        width, height = (1 + int.from_bytes(data[at : at + 3], "little") for at in (24, 27))
     elif kind == b"VP8L":
         (bits,) = struct.unpack_from("<I", data, 21)
         width, height = 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
