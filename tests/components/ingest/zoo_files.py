@@ -192,3 +192,13 @@ def tiff_of(
         tags[339] = (SHORT, [3 if pixels.dtype.kind == "f" else 2] * channels)
     tags |= {int(name.removeprefix("tag_")): value for name, value in changes.items()}
     return tiff(tags, body, order, loops)
+
+
+def with_huge_tags(tiff: bytes, count: int = 60_000) -> bytes:
+    """Give a little-endian TIFF `count` more tags, each of which holds the whole file."""
+    (at,) = struct.unpack_from("<I", tiff, 4)
+    (old,) = struct.unpack_from("<H", tiff, at)
+    entries = [tiff[place : place + 12] for place in range(at + 2, at + 2 + 12 * old, 12)]
+    entries += [struct.pack("<HHII", 700 + tag, 1, len(tiff), 0) for tag in range(count)]
+    directory = struct.pack("<H", len(entries)) + b"".join(entries) + bytes(4)
+    return tiff[:4] + struct.pack("<I", len(tiff)) + tiff[8:] + directory

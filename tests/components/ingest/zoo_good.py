@@ -20,7 +20,9 @@ from tests.components.ingest.zoo_files import (
     picture,
     png_chunk,
     png_of,
+    tiff,
     tiff_of,
+    with_huge_tags,
 )
 
 USED = "used"
@@ -58,6 +60,9 @@ def _jpegs(seed: int) -> Iterator[tuple[str, bytes]]:
     yield "damaged profile.jpg", with_segment(
         encode(image(), "JPEG"), 0xE2, b"ICC_PROFILE\0\1\2garbage"
     )
+    hostile = with_huge_tags(tiff({274: (SHORT, [3])}, bytes(30_000)), 2_000)
+    exif = with_segment(encode(image(), "JPEG"), 0xE1, b"Exif\0\0" + hostile)
+    yield "huge tags.jpg", exif
     yield "comment.jpg", with_segment(encode(image(), "JPEG"), 0xFE, b"\xff\xd9\xff\xda" * 40)
     yield "trailing garbage.jpg", encode(image(), "JPEG") + b"\0garbage" * 99
     yield "two in one.jpg", encode(image(), "JPEG") + encode(image(), "JPEG")
@@ -96,6 +101,8 @@ def _pngs(seed: int) -> Iterator[tuple[str, bytes]]:
     yield "huge text.png", png_of(samples(8, 3), 8, 2, huge)
     huge = png_chunk(b"iTXt", b"Comment\0\1\0en\0Comment\0" + text)
     yield "huge international text.png", png_of(samples(8, 3), 8, 2, huge)
+    hostile = with_huge_tags(tiff({274: (SHORT, [3])}, bytes(1_000_000)))
+    yield "huge tags.png", png_of(samples(8, 3), 8, 2, png_chunk(b"eXIf", hostile))
     damaged = png_chunk(b"tEXt", b"Comment\0damaged")[:-1] + b"?"
     yield "damaged comment.png", png_of(samples(8, 3), 8, 2, damaged)
     pixels = png_chunk(b"IDAT", zlib.compress(bytes(61 * 16) + bytes(100_000_000), 9))
@@ -141,6 +148,8 @@ def _webps(seed: int) -> Iterator[tuple[str, bytes]]:
     exif = Image.Exif()
     exif[0x0112] = 8
     yield "turned.webp", encode(picture(seed + 7), "WEBP", exif=exif)
+    hostile = with_huge_tags(tiff({274: (SHORT, [3])}, bytes(1_000_000)))
+    yield "huge tags.webp", encode(picture(seed + 9), "WEBP", exif=hostile)
     yield "trailing garbage.webp", encode(picture(seed + 8), "WEBP") + b"garbage"
 
 
@@ -190,6 +199,8 @@ def _tiffs(seed: int) -> Iterator[tuple[str, bytes]]:
     tiles = {"tag_322": (LONG, [16]), "tag_323": (LONG, [16]), "tag_324": (LONG, [8])}
     tiled = tiff_of(np.frombuffer(tile, np.uint8).reshape(16, 16, 3), **tiles)
     yield "tiled.tif", tiled
+    body = (LONG, [0] * 250_000)
+    yield "huge tags.tif", with_huge_tags(tiff_of(pixels(3), tag_33000=body))
     yield "endless pages.tif", tiff_of(pixels(3), loops=True)
 
 
