@@ -42,6 +42,8 @@ def read_tiff(data: bytes) -> Tiff:
     """
     order = "<" if data.startswith(b"II") else ">"
     big = 43 in data[2:4]
+    if big and order == ">":
+        raise ValueError("Pillow takes it for a TIFF, and warns")
     pointer, number, start = ("Q", "Q", 8) if big else ("I", "H", 4)
     (at,) = struct.unpack_from(order + pointer, data, start)
     if at < start:

@@ -179,6 +179,7 @@ def _damaged() -> Iterator[tuple[str, bytes, str]]:
     yield "pixels past the end.tif", tiff_of(pixels, tag_273=(LONG, [10**9])), TRUNCATED
     yield "unknown compression.tif", tiff_of(pixels, tag_259=(LONG, [999])), UNREADABLE
     yield "a million strips.tif", tiff_of(pixels, tag_273=(LONG, [8] * 10**6)), UNREADABLE
+    yield "big and big endian.tif", b"MM\0+\0\x08\0\0\0\0\0\0\0\0\0\x10" + bytes(99), UNREADABLE
     for kind in (np.int16, np.int32, np.float32):
         numbers = tiff_of(pixels[..., :1].astype(kind), photometric=1)
         yield f"{np.dtype(kind).name}.tif", numbers, UNREADABLE
