@@ -1,8 +1,9 @@
 """Knobs of the ingest step."""
 
+import re
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from components.shared.step_config import StepConfig
 
@@ -17,9 +18,7 @@ class IngestConfig(StepConfig):
         "crop", description="Make square: `crop` to the centre, or `pad` to hold all."
     )
     background: str = Field(
-        "#ffffff",
-        pattern="^#[0-9a-fA-F]{6}$",
-        description="Colour #rrggbb under what is transparent, and of the padding.",
+        "#ffffff", description="Colour #rrggbb under what is transparent, and of the padding."
     )
     max_images: int = Field(
         0, ge=0, description="Use only the first N files, in the order of their paths; 0 is all."
@@ -31,12 +30,10 @@ class IngestConfig(StepConfig):
         0.05, ge=0, le=1, description="Refuse a source of whose pictures more than this share is broken."
     )
     shards: int = Field(4, ge=1, le=1024, description="TFRecord files per split.")
-    near_duplicates: bool = Field(
-        False, description="Count the pictures that look nearly like another; none is left out."
-    )
-    beam_options: tuple[str, ...] = Field(
-        (), description="Beam's, such as --runner=FlinkRunner; none: this machine."
-    )
-    staging: str = Field(
-        "", description="Folder, gs:// or s3:// prefix that workers on other machines write to."
-    )
+
+    @field_validator("background")
+    @classmethod
+    def _is_a_colour(cls, background: str) -> str:
+        if not re.fullmatch("#[0-9a-fA-F]{6}", background):
+            raise ValueError("must be #rrggbb in hexadecimal digits, such as #ffffff for white")
+        return background

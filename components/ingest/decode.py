@@ -1,138 +1,190 @@
-"""The bytes of a picture file → uint8 [S, S, 3], or the reason why not."""
+"""The bytes of a picture file → uint8 [S, S, 3], or the reason why not.
 
-import contextlib
+Colour profiles and gamma are not applied, and of 16 bits the upper 8 are kept, as other
+decoders do (libpng's png_set_strip_16, so TensorFlow's). Of several frames or pages the
+first counts.
+"""
+
 import io
-import warnings
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import simplejpeg
-from PIL import ExifTags, Image, ImageOps
 
+# Their classes are called by name: Image.open loads plugins when it misses one, and two
+# threads that do so at once may each find none. It also warns, which is not safe to silence
+# where there are threads.
+from PIL import (
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageFile,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from components.ingest.config import IngestConfig
+from components.ingest.headers import Header, form_of, read_header
 from components.ingest.reasons import Reason, Rejected
 
-MIN_SIDE = 8  # pixels
-MAX_PIXELS = 64_000_000  # decoded, that is 192 MB
+_Colour = tuple[int, int, int]
 
-_JPEG = b"\xff\xd8"
-_PNG = b"\x89PNG\r\n\x1a\n"
-_GIF = b"GIF8"
-_BMP = b"BM"
-_RIFF, _WEBP = b"RIFF", b"WEBP"
-_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP")  # Pillow's names; EPS would start Ghostscript
+_OPENERS: dict[str, type[ImageFile.ImageFile]] = {
+    "PNG": PngImagePlugin.PngImageFile,
+    "GIF": GifImagePlugin.GifImageFile,
+    "BMP": BmpImagePlugin.BmpImageFile,
+    "WEBP": WebPImagePlugin.WebPImageFile,
+    "TIFF": TiffImagePlugin.TiffImageFile,
+}
+# What libjpeg warns of beside sound pixels. It tells the first warning alone.
+_HARMLESS = ("extraneous bytes", "JFIF revision", "Adobe color transform", "Invalid SOS")
+_TIFF_BITS, _TIFF_PHOTOMETRIC = 258, 262
+
+# By EXIF's orientation: how to turn [H, W, C] upright.
+_UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
+    1: lambda pixels: pixels,
+    2: lambda pixels: pixels[:, ::-1],
+    3: lambda pixels: pixels[::-1, ::-1],
+    4: lambda pixels: pixels[::-1],
+    5: lambda pixels: pixels.swapaxes(0, 1),
+    6: lambda pixels: pixels.swapaxes(0, 1)[:, ::-1],
+    7: lambda pixels: pixels.swapaxes(0, 1)[::-1, ::-1],
+    8: lambda pixels: pixels.swapaxes(0, 1)[::-1],
+}
 
 
-def decode(data: bytes, image_size: int) -> np.ndarray:
-    """Decode, turn upright, flatten over white, crop the centre square and resize it.
+class Picture(NamedTuple):
+    """A picture as training sees it, and the size that it had."""
+
+    pixels: np.ndarray  # uint8 [S, S, 3], RGB
+    width: int  # pixels, of the original as shown, that is turned upright
+    height: int
+
+
+def decode(data: bytes, config: IngestConfig) -> Picture:
+    """Decode, turn upright, lay over the background, make square and resize. Threads may.
 
     Args:
-        data: Content of a JPEG, PNG, GIF (the first frame counts), BMP or WebP file.
-        image_size: Side of the result, pixels.
+        data: Content of a JPEG, PNG, GIF, BMP, WebP or TIFF file.
+        config: Gives the size, how to make square, and the background.
 
     Returns:
-        uint8 [image_size, image_size, 3], RGB.
+        The picture, of config.image_size.
 
     Raises:
         Rejected: There is no whole picture of a usable size in `data`.
     """
     if not data:
         raise Rejected(Reason.EMPTY)
-    if not _has_signature(data):
+    form = form_of(data)
+    if form is None:
         raise Rejected(Reason.NOT_A_PICTURE)
-    pixels = _decode_jpeg(data) if data.startswith(_JPEG) else None
-    if pixels is None:
-        pixels = _decode_with_pillow(data)
-    return _fit(pixels, image_size)
-
-
-def _has_signature(data: bytes) -> bool:
-    return data.startswith((_JPEG, _PNG, _GIF, _BMP)) or (
-        data.startswith(_RIFF) and data[8:12] == _WEBP
-    )
-
-
-def _check_size(width: int, height: int) -> None:
-    if width * height > MAX_PIXELS:
-        raise Rejected(Reason.TOO_MANY_PIXELS)
-    if min(width, height) < MIN_SIDE:
-        raise Rejected(Reason.TOO_SMALL)
-
-
-def _decode_jpeg(data: bytes) -> np.ndarray | None:
-    """Decode an ordinary JPEG, three times as fast as Pillow; None leaves it to Pillow.
-
-    Pillow passes damaged pixels over in silence, libjpeg's warnings tell of them.
-    """
+    header = read_header(data, form)
+    background = _rgb(config.background)
     try:
-        height, width, colorspace, _ = simplejpeg.decode_jpeg_header(data)
-        _check_size(width, height)
-        if colorspace not in ("RGB", "YCbCr", "Gray"):
-            return None
-        pixels: np.ndarray = simplejpeg.decode_jpeg(data)
+        if form == "JPEG":
+            pixels = _decode_jpeg(header)
+        else:
+            pixels = _decode_with_pillow(header, form, background)
+    except MemoryError:
+        raise
+    except Exception as error:  # a damaged file makes Pillow raise nearly anything
+        raise Rejected(Reason.TRUNCATED if header.cut else Reason.UNREADABLE) from error
+    upright = _UPRIGHT[header.orientation](pixels)
+    height, width, _ = upright.shape
+    if config.fit == "pad":
+        fitted = _pad(upright, config.image_size, background)
+    else:
+        fitted = _crop(upright, config.image_size)
+    return Picture(fitted, width, height)
+
+
+def _decode_jpeg(header: Header) -> np.ndarray:
+    """Decode a JPEG, three times as fast as Pillow, which also passes damage over in silence."""
+    data = header.essence
+    *_, colours, _ = simplejpeg.decode_jpeg_header(data, strict=False)
+    target = "CMYK" if colours in ("CMYK", "YCCK") else "RGB"
+    try:
+        pixels: np.ndarray = simplejpeg.decode_jpeg(data, target)
     except ValueError as error:
-        if "Corrupt JPEG data" in str(error) and "extraneous bytes" not in str(error):
-            raise Rejected(Reason.UNREADABLE) from error
-        return None
-    return None if b"Exif\0\0" in data and _is_rotated(data) else pixels
-
-
-def _is_rotated(data: bytes) -> bool:
-    with warnings.catch_warnings(), contextlib.suppress(Exception):  # damaged EXIF says nothing
-        warnings.simplefilter("ignore")
-        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-            return image.getexif().get(ExifTags.Base.Orientation, 1) != 1
-    return False
-
-
-def _decode_with_pillow(data: bytes) -> np.ndarray:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about metadata, which we do not use
-        try:
-            with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-                _check_size(*image.size)
-                return _upright_rgb(image)
-        except Image.DecompressionBombError as error:
-            raise Rejected(Reason.TOO_MANY_PIXELS) from error
-        except (Rejected, MemoryError):
+        if not any(text in str(error) for text in _HARMLESS):
             raise
-        except Exception as error:  # a damaged file makes Pillow raise nearly anything
-            reason = Reason.TRUNCATED if _ends_early(data) else Reason.UNREADABLE
-            raise Rejected(reason) from error
-
-
-def _upright_rgb(image: Image.Image) -> np.ndarray:
-    image.load()
-    with contextlib.suppress(Exception):  # damaged EXIF beside sound pixels
-        image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I"):  # 16 bits of grey, which convert("RGB") clips to white
-        grey = (np.asarray(image) >> 8).astype(np.uint8)
-        return np.stack([grey] * 3, axis=-1)
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+        pixels = simplejpeg.decode_jpeg(data, target, strict=False)
+    if target == "RGB":
+        return pixels
+    inks = 255 - pixels if header.adobe else pixels
+    image = Image.frombuffer("CMYK", (header.width, header.height), inks, "raw", "CMYK", 0, 1)
     return np.asarray(image.convert("RGB"))
 
 
-def _ends_early(data: bytes) -> bool:
-    """Whether a file that cannot be decoded lacks its end; trailing padding is no end."""
-    tail = data[-64:]
-    if data.startswith(_JPEG):
-        return b"\xff\xd9" not in tail
-    if data.startswith(_PNG):
-        return b"IEND" not in tail
-    if data.startswith(_GIF):
-        return not tail.rstrip(b"\0").endswith(b";")
-    if data.startswith(_BMP):
-        return int.from_bytes(data[2:6], "little") > len(data)
-    return int.from_bytes(data[4:8], "little") + 8 > len(data)
+def _decode_with_pillow(header: Header, form: str, background: _Colour) -> np.ndarray:
+    with _OPENERS[form](io.BytesIO(header.essence)) as image:
+        image.load()
+        frame = _flat(image, background)
+    if frame.shape[:2] == (header.height, header.width):
+        return frame
+    canvas = np.full((header.height, header.width, 3), background, np.uint8)
+    canvas[header.top :, header.left :][: frame.shape[0], : frame.shape[1]] = frame
+    return canvas
 
 
-def _fit(pixels: np.ndarray, image_size: int) -> np.ndarray:
-    """Crop the centre square and resize it; Pillow's resize widens its filter, so no aliasing."""
+def _flat(image: Image.Image, background: _Colour) -> np.ndarray:
+    """Opaque RGB of a loaded picture, uint8 [H, W, 3]."""
+    if image.mode in ("I", "F"):
+        raise ValueError("no telling which of its numbers are black and white")
+    if image.mode.startswith("I;16"):
+        return _flat_grey(image, background)
+    if not image.has_transparency_data:
+        return np.asarray(image.convert("RGB"))
+    image = image.convert("RGBA")
+    flat = Image.new("RGB", image.size, background)
+    flat.paste(image, mask=image)
+    return np.asarray(flat)
+
+
+def _flat_grey(image: Image.Image, background: _Colour) -> np.ndarray:
+    """Grey of 12 or 16 bits, which Pillow would clip to white."""
+    values, bits, inverted = np.asarray(image), 16, False
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        bits = image.tag_v2[_TIFF_BITS][0]
+        inverted = image.tag_v2.get(_TIFF_PHOTOMETRIC) == 0
+    grey = (values >> (bits - 8)).astype(np.uint8)
+    flat = np.stack([255 - grey if inverted else grey] * 3, axis=-1)
+    if "transparency" in image.info:
+        flat[values == image.info["transparency"]] = background
+    return flat
+
+
+def _crop(pixels: np.ndarray, image_size: int) -> np.ndarray:
+    """Keep the centre square of [H, W, 3], resized."""
     height, width, _ = pixels.shape
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
-    square = pixels[top : top + side, left : left + side]
-    if side == image_size:
-        return square
-    resized = Image.fromarray(square).resize((image_size, image_size), Image.Resampling.LANCZOS)
+    return _resize(pixels[top : top + side, left : left + side], image_size, image_size)
+
+
+def _pad(pixels: np.ndarray, image_size: int, background: _Colour) -> np.ndarray:
+    """Fit all of [H, W, 3] into the middle of a square."""
+    height, width, _ = pixels.shape
+    scale = image_size / max(height, width)
+    inner_height, inner_width = (max(1, round(side * scale)) for side in (height, width))
+    top, left = (image_size - inner_height) // 2, (image_size - inner_width) // 2
+    square = np.full((image_size, image_size, 3), background, np.uint8)
+    inner = _resize(pixels, inner_height, inner_width)
+    square[top : top + inner_height, left : left + inner_width] = inner
+    return square
+
+
+def _resize(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Resize; Pillow widens its filter where it shrinks, so nothing aliases."""
+    if pixels.shape[:2] == (height, width):
+        return np.ascontiguousarray(pixels)
+    resized = Image.fromarray(pixels).resize((width, height), Image.Resampling.LANCZOS)
     return np.asarray(resized)
+
+
+def _rgb(colour: str) -> _Colour:
+    red, green, blue = bytes.fromhex(colour[1:])
+    return red, green, blue

@@ -8,16 +8,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from pydantic import ValidationError
 
-from components.ingest.decode import MAX_PIXELS, MIN_SIDE, decode
+from components.ingest import decode as decoding
+from components.ingest.config import IngestConfig
+from components.ingest.headers import MAX_PIXELS, MIN_SIDE
 from components.ingest.reasons import Reason, Rejected
+from tests.components.ingest.zoo_files import gif_frame, gif_screen, png_chunk, png_of, tiff_of
 
 SIZE = 32
 
 
-def reason_for(data: bytes, image_size: int = SIZE) -> str:
+def decode(data: bytes, **config) -> np.ndarray:
+    return decoding.decode(data, IngestConfig(image_size=SIZE, **config)).pixels
+
+
+def reason_for(data: bytes) -> str:
     with pytest.raises(Rejected) as caught:
-        decode(data, image_size)
+        decode(data)
     return caught.value.reason
 
 
@@ -62,6 +70,12 @@ FORMATS = {
     "bmp": ("BMP", "RGB", {}),
     "webp": ("WEBP", "RGB", {}),
     "lossless webp": ("WEBP", "RGB", {"lossless": True}),
+    "tiff": ("TIFF", "RGB", {}),
+    "lzw tiff": ("TIFF", "RGB", {"compression": "tiff_lzw"}),
+    "deflated tiff": ("TIFF", "L", {"compression": "tiff_adobe_deflate"}),
+    "jpeg in tiff": ("TIFF", "RGB", {"compression": "jpeg"}),
+    "fax tiff": ("TIFF", "1", {"compression": "group4"}),
+    "tiff palette": ("TIFF", "P", {}),
 }
 
 
@@ -72,17 +86,17 @@ def file(request, picture, encode) -> bytes:
 
 
 def test_pixels_equal_those_of_pillow(file):
-    pixels = decode(file, SIZE)
+    pixels = decode(file)
     assert (pixels.shape, pixels.dtype) == ((SIZE, SIZE, 3), np.uint8)
     np.testing.assert_array_equal(pixels, reference(Image.open(io.BytesIO(file))))
 
 
 def test_no_cut_of_a_file_passes_as_another_picture(file):
-    whole = decode(file, SIZE)
+    whole = decode(file)
     reasons = []
     for length in range(1, len(file)):
         try:
-            pixels = decode(file[:length], SIZE)
+            pixels = decode(file[:length])
         except Rejected as rejected:
             reasons.append(rejected.reason)
         else:  # only what comes after the pixels is missing
@@ -97,10 +111,10 @@ def test_half_a_file_is_truncated(file):
 
 def test_a_picture_of_the_right_size_keeps_every_pixel(picture, encode):
     original = picture(2, SIZE, SIZE)
-    np.testing.assert_array_equal(decode(encode(original, "PNG"), SIZE), np.asarray(original))
+    np.testing.assert_array_equal(decode(encode(original, "PNG")), np.asarray(original))
 
 
-@pytest.mark.parametrize(("width", "height"), [(50, 20), (20, 50), (21, 20), (20, 21)])
+@pytest.mark.parametrize(("width", "height"), [(50, 32), (32, 50), (33, 32), (32, 33)])
 def test_the_centre_is_kept(width, height):
     side = min(width, height)
     pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
@@ -108,20 +122,105 @@ def test_the_centre_is_kept(width, height):
     Image.fromarray(pixels).save(file, "PNG")
     top, left = (height - side) // 2, (width - side) // 2
     np.testing.assert_array_equal(
-        decode(file.getvalue(), side), pixels[top : top + side, left : left + side]
+        decode(file.getvalue()), pixels[top : top + side, left : left + side]
     )
+
+
+@pytest.mark.parametrize(("width", "height"), [(60, 30), (30, 60), (61, 30), (9, 90), (40, 40)])
+def test_pad_holds_the_whole_picture_over_the_background(picture, encode, width, height):
+    original = picture(8, width, height)
+    pixels = decode(encode(original, "PNG"), fit="pad", background="#0a141e")
+    scale = SIZE / max(width, height)
+    inner = (round(width * scale), round(height * scale))
+    left, top = ((SIZE - side) // 2 for side in inner)
+    expected = Image.new("RGB", (SIZE, SIZE), (10, 20, 30))
+    expected.paste(original.resize(inner, Image.Resampling.LANCZOS), (left, top))
+    np.testing.assert_array_equal(pixels, np.asarray(expected))
+
+
+def test_a_turned_picture_is_padded_as_it_is_shown(encode):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = encode(Image.new("RGB", (80, 40), "red"), "PNG", exif=exif)
+    seen = decoding.decode(data, IngestConfig(image_size=SIZE, fit="pad", background="#000000"))
+    assert (seen.width, seen.height) == (40, 80)
+    red = np.zeros((SIZE, SIZE, 3), np.uint8)
+    red[:, 8:24, 0] = 255
+    np.testing.assert_array_equal(seen.pixels, red)
+
+
+@pytest.mark.parametrize("background", ["white", "#fff", "#ffffff\n", "ffffff", "#gggggg", ""])
+def test_a_background_that_is_no_colour_is_refused(background):
+    with pytest.raises(ValidationError, match="must be #rrggbb"):
+        IngestConfig(background=background)
+
+
+@pytest.mark.parametrize("form", ["PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("fit", ["crop", "pad"])
+def test_transparent_pixels_leave_no_fringe(encode, form, fit):
+    """What is transparent has the colour green, and none of it may be seen."""
+    rgba = np.zeros((200, 200, 4), np.uint8)
+    rgba[..., 1] = 255
+    rgba[50:150, 50:150] = (200, 0, 100, 255)
+    options = {"lossless": True, "exact": True} if form == "WEBP" else {}
+    pixels = decode(encode(Image.fromarray(rgba), form, **options), fit=fit, background="#c80064")
+    assert (pixels == (200, 0, 100)).all()
+
+
+def test_shades_are_laid_over_the_background(encode):
+    rgba = np.zeros((SIZE, SIZE, 4), np.uint8)
+    rgba[..., 3] = np.arange(SIZE * SIZE).reshape(SIZE, SIZE) % 256
+    pixels = decode(encode(Image.fromarray(rgba), "PNG"), background="#6496c8")
+    share = 1 - rgba[..., 3:] / 255
+    np.testing.assert_array_equal(pixels, np.rint(share * (100, 150, 200)))
+
+
+def test_the_uncovered_part_of_a_gif_is_background():
+    screen = gif_screen(SIZE, SIZE, palette=bytes([9, 9, 9, 70, 80, 90]))
+    pixels = decode(screen + gif_frame(4, 6, 10, 12) + b";", background="#010203")
+    expected = np.full((SIZE, SIZE, 3), (1, 2, 3), np.uint8)
+    expected[6:18, 4:14] = (70, 80, 90)
+    np.testing.assert_array_equal(pixels, expected)
+
+
+def test_white_may_be_zero_and_grey_may_have_12_bits():
+    tones = (np.arange(SIZE * SIZE).reshape(SIZE, SIZE, 1) * 60).astype(np.uint16)
+    grey = np.repeat(tones >> 8, 3, axis=-1)
+    np.testing.assert_array_equal(decode(tiff_of(tones, photometric=0)), 255 - grey)
+    twelve = np.arange(SIZE * SIZE, dtype=np.uint16).reshape(SIZE, SIZE) * 4
+    bits = twelve[..., None] >> np.arange(11, -1, -1) & 1
+    packed = np.packbits(bits.astype(np.uint8).ravel()).reshape(SIZE, -1, 1)
+    data = tiff_of(packed, photometric=1, tag_256=(4, [SIZE]), tag_258=(3, [12]))
+    np.testing.assert_array_equal(decode(data)[..., 0], twelve >> 4)
+
+
+@pytest.mark.parametrize(("depth", "colours", "key"), [
+    (1, 0, [1]), (2, 0, [2]), (4, 0, [7]), (8, 0, [99]), (16, 0, [300]), (8, 2, [1, 2, 3]),
+])  # fmt: skip
+def test_a_transparent_colour_in_a_png_is_found_at_any_depth(depth, colours, key):
+    rng = np.random.default_rng(0)
+    samples = rng.integers(0, 2**depth, (SIZE, SIZE, len(key)), np.uint16)
+    samples[::3, ::2] = key
+    transparent = png_chunk(b"tRNS", np.array(key, ">u2").tobytes())
+    plain, keyed = (
+        decode(png_of(samples, depth, colours, *chunks), background="#123456")
+        for chunks in ((), (transparent,))
+    )
+    there = (samples == key).all(axis=-1)
+    assert (keyed[there] == (0x12, 0x34, 0x56)).all()
+    np.testing.assert_array_equal(keyed[~there], plain[~there])
 
 
 def test_shrinking_does_not_alias(encode):
     stripes = np.zeros((256, 256, 3), np.uint8)
     stripes[:, ::2] = 255  # without a filter, all white or all black
-    pixels = decode(encode(Image.fromarray(stripes), "PNG"), SIZE)
+    pixels = decode(encode(Image.fromarray(stripes), "PNG"))
     assert np.abs(pixels[4:-4, 4:-4].astype(int) - 127).max() <= 2
 
 
 def test_sixteen_bits_of_grey_keep_their_tones(encode):
     tones = (np.arange(SIZE * SIZE).reshape(SIZE, SIZE) * 60).astype(np.uint16)
-    pixels = decode(encode(Image.fromarray(tones), "PNG"), SIZE)
+    pixels = decode(encode(Image.fromarray(tones), "PNG"))
     np.testing.assert_array_equal(pixels, np.stack([tones >> 8] * 3, axis=-1))
 
 
@@ -130,7 +229,7 @@ def test_transparency_becomes_white(encode):
     rgba[: SIZE // 2, :, 3] = 255
     rgba[SIZE // 2 :, :, 3] = 0
     rgba[0, 0] = (0, 0, 0, 51)  # a fifth
-    pixels = decode(encode(Image.fromarray(rgba), "PNG"), SIZE)
+    pixels = decode(encode(Image.fromarray(rgba), "PNG"))
     assert pixels[0, 0].tolist() == [204] * 3
     assert not pixels[0, 1:].any()
     assert (pixels[SIZE // 2 :] == 255).all()
@@ -141,20 +240,20 @@ def test_a_transparent_palette_colour_becomes_white(encode, form):
     palette = Image.new("P", (SIZE, SIZE), 0)
     palette.putpalette([10, 20, 30, 200, 100, 50])
     palette.paste(1, (0, 0, SIZE, SIZE // 2))
-    pixels = decode(encode(palette, form, transparency=0), SIZE)
+    pixels = decode(encode(palette, form, transparency=0))
     assert pixels[0, 0].tolist() == [200, 100, 50]
     assert pixels[-1, 0].tolist() == [255] * 3
 
 
 def test_the_first_frame_of_an_animation_counts(encode):
     first, second = (Image.new("RGB", (SIZE, SIZE), colour) for colour in ("red", "blue"))
-    for form in ("GIF", "WEBP", "PNG"):
+    for form in ("GIF", "WEBP", "PNG", "TIFF"):
         options = {"lossless": True} if form == "WEBP" else {}
         data = encode(first, form, save_all=True, append_images=[second], **options)
-        assert (decode(data, SIZE) == [255, 0, 0]).all(), form
+        assert (decode(data) == [255, 0, 0]).all(), form
 
 
-@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "TIFF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_pictures_are_turned_upright(encode, form, orientation):
     quadrants = Image.new("L", (2, 2))
@@ -171,7 +270,7 @@ def test_pictures_are_turned_upright(encode, form, orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
     data = encode(Image.fromarray(stored).convert("RGB"), form, exif=exif)
-    seen = decode(data, SIZE)[8::16, 8::16, 0]
+    seen = decode(data)[8::16, 8::16, 0]
     np.testing.assert_allclose(seen, upright, atol=4)
 
 
@@ -179,7 +278,7 @@ def test_damaged_exif_beside_sound_pixels_is_no_reason(picture, encode):
     plain = encode(picture(3), "JPEG")
     segment = b"Exif\0\0" + b"garbage" * 3
     data = plain[:2] + b"\xff\xe1" + struct.pack(">H", len(segment) + 2) + segment + plain[2:]
-    np.testing.assert_array_equal(decode(data, SIZE), decode(plain, SIZE))
+    np.testing.assert_array_equal(decode(data), decode(plain))
 
 
 @pytest.mark.parametrize(
@@ -189,7 +288,7 @@ def test_damaged_exif_beside_sound_pixels_is_no_reason(picture, encode):
         (b"\0" * 5000, "not a picture"),
         (b"<html>404 Not Found</html>", "not a picture"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 99 99\n", "not a picture"),
-        (b"II*\0" + b"\0" * 200, "not a picture"),  # TIFF
+        (b"II*\0" + b"\0" * 200, "unreadable"),  # TIFF
         (b"RIFF\x24\0\0\0WAVEfmt ", "not a picture"),
     ],
 )
@@ -207,11 +306,11 @@ def test_a_picture_of_too_many_pixels_is_refused_from_its_header(encode, form):
         assert not caught  # Pillow's own warning would be shown beside ours
 
 
-@pytest.mark.parametrize("form", ["JPEG", "PNG", "GIF", "BMP", "WEBP"])
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF"])
 def test_a_picture_with_a_short_side_is_too_small(picture, encode, form):
     assert reason_for(encode(picture(4, MIN_SIDE - 1, 100), form)) == Reason.TOO_SMALL
     assert reason_for(encode(picture(4, 100, MIN_SIDE - 1), form)) == Reason.TOO_SMALL
-    assert decode(encode(picture(4, MIN_SIDE, 100), form), SIZE).shape == (SIZE, SIZE, 3)
+    assert decode(encode(picture(4, MIN_SIDE, 100), form)).shape == (SIZE, SIZE, 3)
 
 
 @pytest.mark.parametrize("orientation", [1, 6])
@@ -231,9 +330,9 @@ def test_a_png_with_a_damaged_header_is_unreadable(picture, encode):
 
 
 def test_the_content_counts_and_not_the_length_after_it(picture, encode):
-    for form in ("JPEG", "PNG", "GIF", "BMP", "WEBP"):
+    for form in ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF"):
         data = encode(picture(7), form)
-        np.testing.assert_array_equal(decode(data + b"\0" * 99, SIZE), decode(data, SIZE))
+        np.testing.assert_array_equal(decode(data + b"\0" * 99), decode(data))
 
 
 @settings(max_examples=300, deadline=None)
@@ -248,6 +347,6 @@ def test_no_damage_raises_anything_but_a_rejection(data):
         at = data.draw(st.integers(0, len(content) - 1))
         content[at] = data.draw(st.integers(0, 255))
     try:
-        assert decode(bytes(content), SIZE).shape == (SIZE, SIZE, 3)
+        assert decode(bytes(content)).shape == (SIZE, SIZE, 3)
     except Rejected as rejected:
         assert rejected.reason in list(Reason)
