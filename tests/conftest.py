@@ -27,8 +27,7 @@ def make_records(tmp_path):
         folder.mkdir()
         for split, images in splits.items():
             records = [
-                Record(f"{index:064x}", image.tobytes())
-                for index, image in enumerate(images)
+                Record(f"{index:064x}", image.tobytes()) for index, image in enumerate(images)
             ]
             write_shard(folder / f"{split}-00000-of-00001.tfrecord", records)
         counts = {split: len(images) for split, images in splits.items()}

@@ -5,10 +5,10 @@
 The key is a shard's name, which follows from the SHA-256 of a file's bytes. So the one
 GroupByKey brings duplicates together, splits, and leads to shards whose bytes depend on
 the pictures alone. The listing goes through a DoFn, since a graph that holds a million
-paths is too large to submit; the Reshuffle spreads its chunks over a cluster's workers.
+paths is too large to submit.
 
-On one machine the pixels wait in a spill file, for FnApiRunner holds in memory all that goes
-through the GroupByKey. On a cluster they go through it: its workers share no disk.
+Pixels wait in a spill file meanwhile, for FnApiRunner holds in memory all that goes through
+the GroupByKey.
 """
 
 import dataclasses
@@ -16,19 +16,21 @@ import json
 import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from components.ingest.config import IngestConfig
 from components.ingest.reasons import Rejected
 from components.ingest.seen_file import SeenFile, see
 from components.ingest.shard import ShardReport, shard_of, write_records
 from components.ingest.sources import Entry, open_source
-from components.ingest.spill import Spill, SpillReader
-from components.shared.beam_runner import beam_pipeline
-from components.shared.staging import Staging
+from components.ingest.spill import PlaceOfPixels, Spill, SpillReader
+from components.ingest.staging import Staging
+from components.shared.errors import PipelineError
 
 # Beam logs the traceback of each error that it raises, even of one meant for the user.
 logging.getLogger("apache_beam.runners.common").setLevel(logging.CRITICAL)
@@ -41,7 +43,8 @@ _CHUNK_FILES = 256
 _CHUNK_BYTES = 32 << 20
 _FILES_A_TASK = 16  # of a chunk, for a thread; handing over one by one costs as much as decoding
 
-# Files of one chunk and one shard as Beam's coders know them, and the spill file of their pixels.
+# Spill file of a chunk's pixels; those of its files that fall to one shard, in the plain tuples
+# that Beam's coders know, each with where its pixels begin.
 _Batch = tuple[str, list[tuple[Any, ...]]]
 
 
@@ -49,21 +52,28 @@ def write_shards(source: str, staging: Staging, config: IngestConfig) -> None:
     """Write every shard that has a file, its ledger and its report; and the listing's report.
 
     Args:
-        source: Where the pictures are, see `open_source`.
+        source: A folder, a zip or a tar.
         staging: An empty folder, for all that workers write.
         config: The step's configuration.
     """
-    spill = not config.beam_options  # then this process is the only worker
-    with beam_pipeline(config.beam_options, "ingest") as pipeline:
-        _ = (
-            pipeline
-            | beam.Create([source])
-            | "List" >> beam.ParDo(_List(staging, config.max_images or None))
-            | beam.Reshuffle()
-            | "Read" >> beam.ParDo(_Read(source, staging if spill else None, config))
-            | beam.GroupByKey().with_output_types(tuple[str, Iterable[_Batch]])
-            | "Write" >> beam.ParDo(_Write(staging, config))
-        )
+    try:
+        # FnApiRunner by name: DirectRunner looks for Prism in the net, and may hang.
+        # No options: Beam would take them from the command line of our own program.
+        with beam.Pipeline(runner=FnApiRunner(), options=PipelineOptions([])) as pipeline:
+            _ = (
+                pipeline
+                | beam.Create([source])
+                | "List" >> beam.ParDo(_List(staging, config.max_images or None))
+                | beam.Reshuffle()
+                | "Read" >> beam.ParDo(_Read(source, staging, config))
+                | beam.GroupByKey()
+                | "Write" >> beam.ParDo(_Write(staging, config))
+            )
+    except Exception as error:
+        # Beam raises its own error, without the errno, while it handles a worker's.
+        if isinstance(error.__context__, OSError | PipelineError):
+            raise error.__context__ from None
+        raise
 
 
 class _List(beam.DoFn):
@@ -100,40 +110,33 @@ def _chunks(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
 class _Read(beam.DoFn):
     """Chunk → (shard's name, its files in this chunk)."""
 
-    def __init__(self, source: str, spill_to: Staging | None, config: IngestConfig) -> None:
-        self._source, self._spill_to, self._config = source, spill_to, config
+    def __init__(self, source: str, staging: Staging, config: IngestConfig) -> None:
+        self._source, self._staging, self._config = source, staging, config
 
     def setup(self) -> None:
         self._opened = open_source(self._source)
-        self._spill = Spill(self._spill_to.root) if self._spill_to else None
+        self._spill = Spill(self._staging.root)
         self._threads = ThreadPoolExecutor(os.cpu_count())
 
     def teardown(self) -> None:
         self._threads.shutdown()
-        if self._spill:
-            self._spill.close()
+        self._spill.close()
         self._opened.close()
 
     def process(self, chunk: list[Entry]) -> Iterator[tuple[str, _Batch]]:
         for part in _chunks(chunk):  # one that must be read in order holds all
             files = self._see(part)
-            spill_path = ""
-            if self._spill:
-                spill_path = self._spill.path
-                used = [file for file in files if not file.reason]
-                offsets = iter(self._spill.append([file.pixels for file in used]))
-                files = [
-                    file if file.reason else file._replace(pixels=next(offsets)) for file in files
-                ]
+            offsets = self._spill.append([file.pixels for file in files])
             by_shard: dict[str, list[tuple[Any, ...]]] = {}
-            for file in files:
-                by_shard.setdefault(shard_of(file.sha256, self._config), []).append(tuple(file))
+            for file, offset in zip(files, offsets, strict=True):
+                batch = by_shard.setdefault(shard_of(file.sha256, self._config), [])
+                batch.append((*file._replace(pixels=b""), offset))
             for name, batch in by_shard.items():
-                yield name, (spill_path, batch)
+                yield name, (self._spill.path, batch)
 
     def _see(self, entries: list[Entry]) -> list[SeenFile]:
         """Decode in threads, for decoders let go of the interpreter; reading goes on meanwhile."""
-        tasks = []
+        tasks: list[Future[list[SeenFile]]] = []
         contents: list[bytes | Rejected] = []
         for content in self._opened.read(entries):
             contents.append(content)
@@ -166,7 +169,9 @@ class _Write(beam.DoFn):
     def process(self, group: tuple[str, Iterable[_Batch]]) -> None:
         name, batches = group
         files = sorted(
-            (SeenFile(*values), spill_path) for spill_path, batch in batches for values in batch
+            (SeenFile(*values[:-1]), PlaceOfPixels(spill_path, values[-1]))
+            for spill_path, batch in batches
+            for values in batch
         )
         with (
             self._staging.create(name) as shard,
@@ -175,10 +180,8 @@ class _Write(beam.DoFn):
             report = write_records(shard, ledger, name, files, self._pixels)
         _tell(self._staging, name + REPORT_SUFFIX, dataclasses.asdict(report))
 
-    def _pixels(self, file: SeenFile, spill_path: str) -> bytes:
-        if isinstance(file.pixels, bytes):
-            return file.pixels
-        return self._spilled.read(spill_path, file.pixels, self._size)
+    def _pixels(self, place: PlaceOfPixels) -> bytes:
+        return self._spilled.read(place, self._size)
 
 
 def _tell(staging: Staging, name: str, value: dict[str, Any]) -> None:

@@ -27,9 +27,15 @@ class IngestConfig(StepConfig):
         0.1, gt=0, le=0.5, description="Share held out for evaluation, chosen by content hash."
     )
     max_reject_share: float = Field(
-        0.05, ge=0, le=1, description="Refuse a source of whose pictures more than this share is broken."
+        0.05,
+        ge=0,
+        le=1,
+        description="Refuse a source of whose pictures more than this share is broken.",
     )
     shards: int = Field(4, ge=1, le=1024, description="TFRecord files per split.")
+    near_duplicates: bool = Field(
+        False, description="Count the pictures that look nearly like another; none is left out."
+    )
 
     @field_validator("background")
     @classmethod

@@ -13,7 +13,6 @@ from components.shared.errors import DataRefused, PipelineError
 from components.shared.files import digest_of
 
 _SPLITS = (TRAIN_SPLIT, EVAL_SPLIT)
-_ENGINE = {"beam_options", "staging"}  # knobs that have no say in what is made
 
 
 def make_manifest(
@@ -33,7 +32,7 @@ def make_manifest(
     images = {split: sum(shard.images for shard in splits[split]) for split in _SPLITS}
     duplicate = sum(shard.duplicates for shard in shards.values())
     return {
-        "config": config.model_dump(mode="json", exclude=_ENGINE),
+        "config": config.model_dump(mode="json"),
         "image_size": config.image_size,
         "counts": {
             **images,

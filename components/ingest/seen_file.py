@@ -18,7 +18,7 @@ class SeenFile(NamedTuple):
     reason: str  # why it is rejected; "": it is not
     width: int  # pixels, of the picture as shown; 0 where it is rejected
     height: int
-    pixels: bytes | int  # uint8 [S, S, 3], row by row; or where they are in the spill file
+    pixels: bytes  # uint8 [S, S, 3], row by row; none where it is rejected, or they are elsewhere
 
 
 def see(entry: Entry, content: bytes | Rejected, config: IngestConfig) -> SeenFile:
@@ -34,6 +34,4 @@ def see(entry: Entry, content: bytes | Rejected, config: IngestConfig) -> SeenFi
             reason = Reason.OTHER
         return SeenFile(sha256, entry.path, len(content), reason, 0, 0, b"")
     pixels = picture.pixels.tobytes()
-    return SeenFile(
-        sha256, entry.path, len(content), "", picture.width, picture.height, pixels
-    )
+    return SeenFile(sha256, entry.path, len(content), "", picture.width, picture.height, pixels)

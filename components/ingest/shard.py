@@ -10,6 +10,7 @@ from typing import Any
 
 from components.ingest.config import IngestConfig
 from components.ingest.seen_file import SeenFile
+from components.ingest.spill import PlaceOfPixels
 from components.shared.contracts import EVAL_SPLIT, TRAIN_SPLIT
 from components.shared.records import Record, write_shard
 
@@ -29,9 +30,7 @@ class ShardReport:
     images: int = 0
     duplicates: int = 0
     rejected: list[dict[str, Any]] = dataclasses.field(default_factory=list)  # rejected.jsonl
-    shorter_side: list[int] = dataclasses.field(
-        default_factory=lambda: [0] * (len(SIDE_EDGES) + 1)
-    )
+    shorter_side: list[int] = dataclasses.field(default_factory=lambda: [0] * (len(SIDE_EDGES) + 1))
     aspect: list[int] = dataclasses.field(default_factory=lambda: [0] * (len(ASPECT_EDGES) + 1))
 
     def count_size(self, file: SeenFile) -> None:
@@ -57,8 +56,8 @@ def write_records(
     path: Path,
     ledger: Path,
     name: str,
-    files: Iterable[tuple[SeenFile, str]],
-    pixels: Callable[[SeenFile, str], bytes],
+    files: Iterable[tuple[SeenFile, PlaceOfPixels]],
+    pixels: Callable[[PlaceOfPixels], bytes],
 ) -> ShardReport:
     """Write the shard's records by SHA-256, and a line for each file into the ledger.
 
@@ -66,9 +65,9 @@ def write_records(
         path: Shard to write.
         ledger: JSON lines to write: path, bytes, SHA-256 and outcome of each file.
         name: The shard's.
-        files: All that belong to it, sorted, each with the spill file of its pixels; of the
-            same content, the smallest path stays.
-        pixels: Gives those of such a pair.
+        files: All that belong to it, sorted, each with where its pixels wait; of the same
+            content, the smallest path stays.
+        pixels: Reads those of a picture.
 
     Returns:
         What became of the files.
@@ -78,7 +77,7 @@ def write_records(
 
     def records() -> Iterator[Record]:
         last = ""
-        for file, spill_path in files:
+        for file, place in files:
             if file.reason:
                 outcome = {"outcome": "rejected", "reason": file.reason}
                 report.rejected.append(_rejected(file))
@@ -90,7 +89,7 @@ def write_records(
                 last = file.sha256
                 report.images += 1
                 report.count_size(file)
-                yield Record(file.sha256, pixels(file, spill_path))
+                yield Record(file.sha256, pixels(place))
             line = {"path": file.path, "bytes": file.size, "sha256": file.sha256 or None, **outcome}
             lines.write(json.dumps(line) + "\n")
 

@@ -17,14 +17,18 @@ import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from components.ingest.reasons import Reason, Rejected
 from components.shared.errors import DataRefused, UsageError
 
-PICTURE_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".png", ".gif", ".bmp", ".webp")  # in any case
+# In any case.
+PICTURE_SUFFIXES = (
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".gif", ".bmp", ".webp", ".tif", ".tiff",
+)  # fmt: skip
+MAX_FILE_BYTES = 512 << 20  # what a member of an archive may claim to unpack to, too
 
 _LINKS_FOLLOWED = 40  # one after another, as Linux does
 # What one file may raise while the others are well; a failing disk or network ends the step.
@@ -51,8 +55,8 @@ class Entry(NamedTuple):
 class Listing(NamedTuple):
     """What there is in a source."""
 
-    pictures: list[Entry]  # files with a picture's extension, by path
-    other: int  # files without one, and hidden ones
+    pictures: list[Entry]  # files with a picture's extension or none, by path
+    other: list[Entry]  # files with another extension, and hidden ones
 
 
 class Source(abc.ABC):
@@ -82,15 +86,27 @@ class Source(abc.ABC):
         """All files, in no particular order."""
 
     @abc.abstractmethod
-    def read(self, entry: Entry) -> bytes:
+    def _read(self, entry: Entry) -> bytes:
         """Content of a file; raises Rejected where there is no reading it."""
+
+    def read(self, entries: Iterable[Entry]) -> Iterator[bytes | Rejected]:
+        """Contents in the order of the entries; Rejected where there is no reading one."""
+        for entry in entries:
+            try:
+                if entry.size > MAX_FILE_BYTES:
+                    raise Rejected(Reason.TOO_LARGE)
+                yield self._read(entry)
+            except Rejected as rejected:
+                yield rejected
 
     def list(self) -> Listing:
         """Sort the files into pictures and others, by their names alone."""
-        files = [*self.files()]
-        pictures = [entry for entry in files if _is_candidate(entry.path)]
-        pictures.sort(key=operator.attrgetter("path"))
-        return Listing(pictures, other=len(files) - len(pictures))
+        listing = Listing([], [])
+        for entry in self.files():
+            (listing.pictures if _is_candidate(entry.path) else listing.other).append(entry)
+        for entries in listing:
+            entries.sort(key=operator.attrgetter("path"))
+        return listing
 
 
 def open_source(source: str) -> Source:
@@ -138,7 +154,7 @@ class Folder(Source):
         """Where a file is."""
         return Path(self.root, os.fsdecode(entry.where))
 
-    def read(self, entry: Entry) -> bytes:
+    def _read(self, entry: Entry) -> bytes:
         """Content of a file."""
         with setting_aside():
             return self.path_of(entry).read_bytes()
@@ -160,7 +176,7 @@ class Zip(Source):
             if not self._members[index].is_dir():
                 yield Entry(_printable(path), self._members[index].file_size, index)
 
-    def read(self, entry: Entry) -> bytes:
+    def _read(self, entry: Entry) -> bytes:
         """Content of a file."""
         with setting_aside():
             return self._zip.read(self._members[entry.where])
@@ -189,7 +205,7 @@ class Tar(Source):
                 where = (target.offset_data, target.size, target.sparse)
                 yield Entry(_printable(path), target.size, where)
 
-    def read(self, entry: Entry) -> bytes:
+    def _read(self, entry: Entry) -> bytes:
         """Content of a file."""
         member = tarfile.TarInfo()
         member.offset_data, member.size, member.sparse = entry.where
@@ -227,9 +243,20 @@ def _explaining_damage(source: str) -> Iterator[None]:
         ) from error
 
 
+def is_hidden(path: str) -> bool:
+    """Whether a file or a folder on the way to it begins with a dot."""
+    return path.startswith(".") or "/." in path  # also `__MACOSX/._1.jpg`, in zips from macOS
+
+
+def is_named_picture(path: str) -> bool:
+    """Whether a file's extension is a picture's."""
+    return path.lower().endswith(PICTURE_SUFFIXES)
+
+
 def _is_candidate(path: str) -> bool:
-    hidden = path.startswith(".") or "/." in path  # also `__MACOSX/._1.jpg`, in zips from macOS
-    return not hidden and path.lower().endswith(PICTURE_SUFFIXES)
+    """Whether to look into a file: a name without an extension, as a bucket has, says nothing."""
+    bare = "." not in path.rpartition("/")[2]
+    return not is_hidden(path) and (bare or is_named_picture(path))
 
 
 def _mode_and_size(item: os.DirEntry[bytes]) -> tuple[int, int]:

@@ -1,17 +1,25 @@
-"""Pixels that wait on disk for their shard, where all workers are one process."""
+"""Pixels that wait on disk for their shard; all workers are threads of one process."""
 
 import os
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
+
+
+class PlaceOfPixels(NamedTuple):
+    """Where a picture's pixels are."""
+
+    path: str
+    offset: int
 
 
 class Spill:
     """A file that grows; what is in it is found by its offset."""
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: Path) -> None:
         """Begin a file of its own in `folder`; its name is hidden."""
-        self.path = str(Path(folder, f".spill-{uuid.uuid4().hex}"))
+        self.path = str(folder / f".spill-{uuid.uuid4().hex}")
         self._file = Path(self.path).open("wb", buffering=0)  # noqa: SIM115
         self._end = 0
 
@@ -38,11 +46,11 @@ class SpillReader:
         """Hold no file yet."""
         self._opened: dict[str, int] = {}
 
-    def read(self, path: str, offset: int, size: int) -> bytes:
-        """Read `size` bytes at `offset`."""
-        if path not in self._opened:
-            self._opened[path] = os.open(path, os.O_RDONLY)
-        return os.pread(self._opened[path], size, offset)
+    def read(self, place: PlaceOfPixels, size: int) -> bytes:
+        """Read `size` bytes."""
+        if place.path not in self._opened:
+            self._opened[place.path] = os.open(place.path, os.O_RDONLY)
+        return os.pread(self._opened[place.path], size, place.offset)
 
     def close(self) -> None:
         """Close the files."""

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import tempfile
 from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
@@ -21,6 +22,7 @@ from components.ingest.near_duplicates import count_near_duplicates, difference_
 from components.ingest.reasons import Reason
 from components.ingest.shard import ShardReport, shard_name
 from components.ingest.sources import is_hidden
+from components.ingest.staging import Staging
 from components.shared.contracts import (
     CONTACT_SHEET,
     EVAL_SPLIT,
@@ -32,7 +34,6 @@ from components.shared.contracts import (
 from components.shared.files import complete_or_absent, write_json
 from components.shared.pictures import grid, save_png
 from components.shared.records import read_images, shard_paths, write_shard
-from components.shared.staging import Staging, staging_for
 
 LOG = logging.getLogger("dcgan.ingest")
 
@@ -44,11 +45,11 @@ _SPLITS = (TRAIN_SPLIT, EVAL_SPLIT)
 def ingest(source: str, records: Path, config: IngestConfig) -> dict[str, Any]:
     """Make the folder of records that transform, train and evaluate read.
 
-    The same pictures give the same shards to the byte, whatever their names, wherever they
-    lie and whichever of Beam's runners does the work. With the same names, all files are so.
+    The same pictures give the same shards to the byte, whatever their names, and in whatever
+    order; under the same names, all files are the same, from a folder, a zip or a tar.
 
     Args:
-        source: Where the pictures are, see `open_source`.
+        source: A folder, a zip or a tar.
         records: Folder to make: `train-*.tfrecord`, `eval-*.tfrecord`, `files.jsonl`,
             `rejected.jsonl`, `contact_sheet.png`, `manifest.json`. It appears whole or not at
             all.
@@ -58,11 +59,12 @@ def ingest(source: str, records: Path, config: IngestConfig) -> dict[str, Any]:
         The manifest.
 
     Raises:
-        UsageError: There is no such source, or nowhere to work.
+        UsageError: There is no such source.
         DataRefused: It has no picture, too many broken ones, or too few for two splits.
     """
     with complete_or_absent(records) as folder:
-        with staging_for(folder, config.staging, "ingest.staging") as staging:
+        with tempfile.TemporaryDirectory(dir=folder) as scratch:
+            staging = Staging(Path(scratch))
             write_shards(source, staging, config)
             listing, shards = told(staging, LISTING), reports(staging)
             _fetch(staging, folder, shards, config)

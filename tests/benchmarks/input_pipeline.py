@@ -55,10 +55,7 @@ def write_records(records: Path) -> dict[str, Any]:
         images = random.integers(0, 256, (COUNT // SHARDS, SIZE, SIZE, 3), np.uint8)
         write_shard(
             records / f"train-{shard:05}-of-{SHARDS:05}.tfrecord",
-            (
-                Record("0" * 64, image.tobytes())
-                for index, image in enumerate(images)
-            ),
+            (Record("0" * 64, image.tobytes()) for index, image in enumerate(images)),
         )
     manifest = {"image_size": SIZE, "counts": {"train": COUNT}, "digest": "noise"}
     write_json(records / MANIFEST, manifest)

@@ -13,10 +13,10 @@ from PIL import Image
 from components.ingest import beam_pipeline
 from components.ingest.config import IngestConfig
 from components.shared.contracts import (
+    FILES,
     CONTACT_SHEET,
     IMAGE,
     MANIFEST,
-    PATH,
     REJECTED,
     SHA256,
 )
