@@ -97,8 +97,8 @@ def refuse_if_unusable(
         raise DataRefused(
             f"{broken:,} of {pictures:,} pictures in {where} are broken, "
             f"{share:.2%}, and ingest.max_reject_share allows {config.max_reject_share:.2%}: "
-            f"{by_frequency(by_reason, NOT_LOOKED_AT)}; among them {examples}; mend or remove them, or raise "
-            "ingest.max_reject_share"
+            f"{by_frequency(by_reason, NOT_LOOKED_AT)}; among them {examples}; "
+            "mend or remove them, or raise ingest.max_reject_share"
         )
     for split, change in ((TRAIN_SPLIT, "lower"), (EVAL_SPLIT, "raise")):
         if not counts[split]:

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from components.ingest import beam_pipeline
+from components.ingest import shard
+from components.ingest.shard import shard_of
 from components.shared.errors import DataRefused, UsageError
 from components.shared.files import digest_of_file
 
@@ -30,7 +31,7 @@ def test_a_source_without_pictures_is_refused(run, tmp_path):
     (source / "1.txt").touch()
     message = refusal(run, tmp_path, source)
     assert str(source) in message
-    assert ".jpg, .jpeg, .jpe, .png, .gif, .bmp, .webp" in message
+    assert ".jpg, .jpeg, .jpe, .jfif, .png, .apng, .gif, .bmp, .webp, .tif, .tiff" in message
 
 
 def test_too_many_broken_files_are_refused(broken, run, tmp_path):
@@ -55,7 +56,7 @@ def test_an_empty_split_is_refused(run, config, tmp_path, picture, empty, change
     for seed in range(60):
         path = source / f"{seed}.png"
         picture(seed).save(path)
-        name = beam_pipeline.shard_of(digest_of_file(path), config)
+        name = shard_of(digest_of_file(path), config)
         if name.startswith(empty):
             path.unlink()
         else:
@@ -78,7 +79,7 @@ def test_a_full_disk_arrives_as_such(tree, run, tmp_path, monkeypatch):
         with Path("/dev/full").open("wb") as file:
             file.write(b"".join(record.image for record in records))
 
-    monkeypatch.setattr(beam_pipeline, "write_shard", write_to_a_full_disk)
+    monkeypatch.setattr(shard, "write_shard", write_to_a_full_disk)
     with pytest.raises(OSError, match="No space left") as caught:
         run(tree)
     assert caught.value.errno == errno.ENOSPC

@@ -12,9 +12,10 @@ from PIL import Image
 
 from components.ingest import beam_pipeline
 from components.ingest.config import IngestConfig
+from components.ingest.shard import shard_of
 from components.shared.contracts import (
-    FILES,
     CONTACT_SHEET,
+    FILES,
     IMAGE,
     MANIFEST,
     REJECTED,
@@ -41,23 +42,50 @@ def records_of(folder: Path, split: str) -> list[dict[str, bytes]]:
 
 
 def paths_of(folder: Path, split: str) -> set[str]:
-    return {record[PATH].decode() for record in records_of(folder, split)}
+    return {line["path"] for line in read_json_lines(folder / FILES) if line["outcome"] == split}
 
 
 def test_records_hold_the_pictures(tree, run):
     folder = run(tree)
+    paths = {
+        hashlib.sha256(path.read_bytes()).hexdigest(): path
+        for path in tree.rglob("*")
+        if path.suffix in (".jpg", ".PNG")
+    }
     records = [record for split in ("train", "eval") for record in records_of(folder, split)]
-    expected = {str(p.relative_to(tree)) for p in tree.rglob("*") if p.suffix in (".jpg", ".PNG")}
-    assert {record[PATH].decode() for record in records} == expected
+    assert {record[SHA256].decode() for record in records} == set(paths)
     for record in records:
-        assert set(record) == {IMAGE, PATH, SHA256}
-        path = tree / record[PATH].decode()
-        assert record[SHA256].decode() == hashlib.sha256(path.read_bytes()).hexdigest()
+        assert set(record) == {IMAGE, SHA256}
+        path = paths[record[SHA256].decode()]
         square = Image.open(path).convert("RGB").crop((4, 0, 44, 40))  # of 48×40
         resized = np.asarray(square.resize((32, 32), Image.Resampling.LANCZOS))
         np.testing.assert_array_equal(
             np.frombuffer(record[IMAGE], np.uint8).reshape(32, 32, 3), resized
         )
+
+
+def test_the_ledger_has_a_line_for_each_file(broken, run):
+    (broken / "twin.jpg").write_bytes((broken / "3.jpg").read_bytes())
+    (broken / ".hidden.jpg").write_bytes(b"")
+    folder = run(broken, max_reject_share=0.5)
+    lines = {line["path"]: line for line in read_json_lines(folder / FILES)}
+    assert len(lines) == len(read_json_lines(folder / FILES)) == 51
+    assert lines["3.jpg"]["outcome"] in ("train", "eval")
+    assert lines["twin.jpg"]["outcome"] == "duplicate"
+    assert lines["twin.jpg"]["sha256"] == lines["3.jpg"]["sha256"]
+    assert lines["half.jpg"]["reason"] == "truncated"
+    assert lines["sub/lost.webp"]["sha256"] is None
+    assert lines["ATTRIBUTION.txt"]["reason"] == "other file"
+    assert lines[".hidden.jpg"]["reason"] == "hidden"
+    for split in ("train", "eval"):
+        assert [record[SHA256].decode() for record in records_of(folder, split)] == [
+            line["sha256"] for line in lines.values() if line["outcome"] == split
+        ]
+    rejected = read_json_lines(folder / REJECTED)
+    assert [line["path"] for line in rejected] == sorted(
+        line["path"] for line in lines.values() if line["outcome"] == "rejected"
+    )
+    assert all(set(line) == {"path", "bytes", "reason"} for line in rejected)
 
 
 def test_manifest_tells_what_is_in_the_folder(tree, run, config):
@@ -77,17 +105,17 @@ def test_manifest_tells_what_is_in_the_folder(tree, run, config):
         images = [shard["images"] for shard in manifest["shards"][split]]
         assert sum(images) == manifest["counts"][split] == len(records_of(folder, split)) > 0
     counts = manifest["counts"]
-    assert (counts["seen"], counts["duplicate"], counts["rejected"]) == (41, 1, 0)
+    assert (counts["seen"], counts["duplicate"], counts["rejected"]) == (42, 1, 1)
     assert counts["seen"] == sum(counts[k] for k in ("train", "eval", "duplicate", "rejected"))
-    assert counts["other"] == 1
     assert manifest["image_size"] == 32
     assert manifest["config"] == {**config.model_dump(), "max_reject_share": 0.1}
-    assert manifest["rejected_by_reason"] == {}
+    assert manifest["rejected_by_reason"] == {"other file": 1}
+    assert manifest["near_duplicates"] is None
     assert manifest["digest"] == digest_of(
         {"image_size": 32, "shards": [shard["sha256"] for shard in shards]}
     )
     assert set(files_of(folder)) == {
-        *(shard["name"] for shard in shards), MANIFEST, REJECTED, CONTACT_SHEET
+        *(shard["name"] for shard in shards), MANIFEST, FILES, REJECTED, CONTACT_SHEET
     }  # fmt: skip
 
 
@@ -106,7 +134,7 @@ def test_files_depend_neither_on_place_nor_on_the_order_of_files(tree, run, tmp_
     assert files_of(run(copy, name="second")) == files_of(run(tree))
 
 
-def test_names_decide_neither_split_nor_order(tree, run, tmp_path):
+def test_names_have_no_say_in_the_shards(tree, run, tmp_path):
     renamed = tmp_path / "renamed"
     renamed.mkdir()
     pictures = [path for path in tree.rglob("*") if path.suffix in (".jpg", ".PNG")]
@@ -114,9 +142,9 @@ def test_names_decide_neither_split_nor_order(tree, run, tmp_path):
         shutil.copyfile(path, renamed / f"{number}{path.suffix}")
     before, after = run(tree), run(renamed, name="second")
     for split in ("train", "eval"):
-        assert [record[SHA256] for record in records_of(before, split)] == [
-            record[SHA256] for record in records_of(after, split)
-        ]
+        for path in shard_paths(before, split):
+            assert path.read_bytes() == (after / path.name).read_bytes()
+    assert read_json(before / MANIFEST)["digest"] == read_json(after / MANIFEST)["digest"]
 
 
 def test_work_in_small_chunks_gives_the_same_files(tree, run, monkeypatch):
@@ -125,14 +153,6 @@ def test_work_in_small_chunks_gives_the_same_files(tree, run, monkeypatch):
     assert files_of(run(tree, name="by number")) == expected
     monkeypatch.setattr(beam_pipeline, "_CHUNK_BYTES", 5000)
     assert files_of(run(tree, name="by size")) == expected
-
-
-@pytest.mark.parametrize("travels_as_pixels", [True, False])
-def test_the_way_through_the_shuffle_changes_nothing(tree, run, monkeypatch, travels_as_pixels):
-    (tree / "broken.jpg").write_bytes((tree / "3.jpg").read_bytes()[:600])
-    expected = files_of(run(tree))
-    monkeypatch.setattr(beam_pipeline, "_travels_as_pixels", lambda *_: travels_as_pixels)
-    assert files_of(run(tree, name="second")) == expected
 
 
 def test_pictures_keep_their_split_when_others_are_added(tree, run, picture):
@@ -148,7 +168,7 @@ def test_the_split_has_about_the_share_asked_for():
     for eval_share in (0.1, 0.5):
         config = IngestConfig(eval_share=eval_share, shards=4)
         names = [
-            beam_pipeline.shard_of(hashlib.sha256(bytes([i % 256, i // 256])).hexdigest(), config)
+            shard_of(hashlib.sha256(bytes([i % 256, i // 256])).hexdigest(), config)
             for i in range(4000)
         ]
         share = sum(name.startswith("eval") for name in names) / len(names)
@@ -173,7 +193,7 @@ def test_max_images_takes_the_first_by_path(tree, run):
     )
     assert paths_of(folder, "train") | paths_of(folder, "eval") == set(ordered[:15])
     counts = read_json(folder / MANIFEST)["counts"]
-    assert (counts["seen"], counts["other"]) == (15, 1)
+    assert (counts["seen"], counts["rejected"]) == (16, 1)
 
 
 def test_a_shard_without_pictures_is_an_empty_file(tree, run):
@@ -201,7 +221,9 @@ REASONS = {
 def test_broken_files_are_set_aside_with_their_reasons(broken, run, caplog):
     caplog.set_level("INFO", "dcgan")
     folder = run(broken, max_reject_share=0.2)
-    lines = read_json_lines(folder / REJECTED)
+    lines = [
+        line for line in read_json_lines(folder / REJECTED) if line["path"] != "ATTRIBUTION.txt"
+    ]
     assert [line["path"] for line in lines] == list(REASONS)
     assert {line["path"]: line["reason"] for line in lines} == {
         path: reason for path, (reason, _) in REASONS.items()
@@ -210,16 +232,16 @@ def test_broken_files_are_set_aside_with_their_reasons(broken, run, caplog):
         size = REASONS[line["path"]][1]
         assert line["bytes"] == ((broken / line["path"]).stat().st_size if size is None else size)
     manifest = read_json(folder / MANIFEST)
-    assert manifest["counts"]["rejected"] == 8
-    assert manifest["counts"]["seen"] == 48
+    assert manifest["counts"]["rejected"] == 9
+    assert manifest["counts"]["seen"] == 49
     assert manifest["rejected_by_reason"] == {
-        "empty": 2, "not a picture": 1, "too small": 1, "truncated": 2, "unreadable": 2
+        "empty": 2, "not a picture": 1, "other file": 1, "too small": 1, "truncated": 2, "unreadable": 2
     }  # fmt: skip
     train, eval_ = manifest["counts"]["train"], manifest["counts"]["eval"]
     assert [record.getMessage() for record in caplog.records if record.name == "dcgan.ingest"] == [
-        f"48 pictures: {train} train, {eval_} eval, 0 duplicates, 8 rejected",
-        "rejected 8: 2 empty, 2 truncated, 2 unreadable, 1 not a picture, 1 too small; "
-        "see rejected.jsonl",
+        f"49 files: {train} train, {eval_} eval, 0 duplicates, 9 rejected",
+        "rejected 9: 2 empty, 2 truncated, 2 unreadable, 1 not a picture, 1 other file, "
+        "1 too small; see rejected.jsonl",
     ]
 
 
