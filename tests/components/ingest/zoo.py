@@ -1,6 +1,6 @@
 """A zoo of files that a folder of pictures may hold, each with how ingest must end for it.
 
-    python -m tests.components.ingest.zoo FOLDER    writes them there
+python -m tests.components.ingest.zoo FOLDER    writes them there
 """
 
 import collections
@@ -80,7 +80,7 @@ def _named() -> list[Kind]:
         "brackets": "[2024]/{a,b}[0-9].png",
         "stars and question marks": "star*/what?*.png",
         "shell": "$HOME `id` ;|&>.png",
-        "quotes": "it's \"quoted\".png",
+        "quotes": 'it\'s "quoted".png',
         "percent": "100%25 %2e%2e%2f.png",
         "address": "a#b?c&d=e+f:g@h.png",
         "backslash": "back\\slash.png",

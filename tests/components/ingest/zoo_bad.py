@@ -170,7 +170,11 @@ def _damaged() -> Iterator[tuple[str, bytes, str]]:
     yield "unknown header.bmp", bytes(whole), UNREADABLE
     yield "unknown depth.bmp", bmp(16, 16, 7, bytes(16 * 16)), UNREADABLE
     yield "unknown compression.bmp", bmp(16, 16, 24, bytes(800), compression=9), UNREADABLE
-    yield "cut run lengths.bmp", bmp(16, 16, 8, b"\x10\1\0\0", bytes(1024), compression=1), UNREADABLE
+    yield (
+        "cut run lengths.bmp",
+        bmp(16, 16, 8, b"\x10\1\0\0", bytes(1024), compression=1),
+        UNREADABLE,
+    )
     yield "unknown kind.webp", _whole("webp", 544).replace(b"VP8 ", b"VP9 "), UNREADABLE
     yield "other size.webp", webp_header(b"VP8L", 40, 40), UNREADABLE
     pixels = np.zeros((16, 20, 3), np.uint8)

@@ -57,8 +57,9 @@ def _jpegs(seed: int) -> Iterator[tuple[str, bytes]]:
     yield "no Huffman tables.jpg", encode(image(), "JPEG").replace(tables, b"\xff\xe5")
     yield "turned.jpg", encode(image(), "JPEG", exif=turned)
     yield "damaged exif.jpg", with_segment(encode(image(), "JPEG"), 0xE1, b"Exif\0\0II*\0\xff\xff")
-    yield "damaged profile.jpg", with_segment(
-        encode(image(), "JPEG"), 0xE2, b"ICC_PROFILE\0\1\2garbage"
+    yield (
+        "damaged profile.jpg",
+        with_segment(encode(image(), "JPEG"), 0xE2, b"ICC_PROFILE\0\1\2garbage"),
     )
     hostile = with_huge_tags(tiff({274: (SHORT, [3])}, bytes(30_000)), 2_000)
     exif = with_segment(encode(image(), "JPEG"), 0xE1, b"Exif\0\0" + hostile)
@@ -128,9 +129,10 @@ def _gifs(seed: int) -> Iterator[tuple[str, bytes]]:
     yield "no end.gif", gif_screen(16, 16, palette(5)) + frame
     two = frame + gif_frame(0, 0, 16, 16, 0) + b";"
     yield "animated.gif", gif_screen(16, 16, palette(6)) + two
-    yield "100,000 frames.gif", gif_screen(16, 16, palette(7)) + frame + gif_frame(
-        0, 0, 1, 1
-    ) * 100_000 + b";"
+    yield (
+        "100,000 frames.gif",
+        gif_screen(16, 16, palette(7)) + frame + gif_frame(0, 0, 1, 1) * 100_000 + b";",
+    )
     comments = b"!\xfe" + (b"\xff" + b"c" * 255) * 20_000 + b"\0"
     yield "huge comment.gif", gif_screen(16, 16, palette(8)) + comments + frame + b";"
     cut = frame + gif_frame(0, 0, 16, 16, 0)[:30]
