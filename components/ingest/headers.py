@@ -22,7 +22,7 @@ from components.ingest.tiff_header import read_tiff
 MIN_SIDE = 8  # pixels
 MAX_SIDE = 65_535  # pixels, as in a JPEG: what a row costs a decoder is bounded, too
 MAX_PIXELS = 64_000_000  # decoded, that is 192 MB
-MAX_SCANS = 100  # of a progressive JPEG, each of which costs a pass over all its pixels
+MAX_SCANS = 100  # of a JPEG, each of which passes over all pixels: 50 ms for 64 million
 
 SIGNATURE_BYTES = 12  # as many as `form_of` looks at
 
@@ -43,7 +43,8 @@ class Header(NamedTuple):
     orientation: int = 1  # 1 … 8 as in EXIF
     left: int = 0  # where a GIF's first frame, whose size `essence` has, lies on the canvas
     top: int = 0
-    adobe: bool = False  # whether a JPEG has Adobe's mark: its CMYK is inverted then
+    inks: bool = False  # whether a JPEG is CMYK or YCCK
+    inverted: bool = False  # whether it has Adobe's mark: its inks are inverted then
 
 
 def form_of(head: bytes) -> str | None:
@@ -84,7 +85,8 @@ def check_size(width: int, height: int) -> None:
 
 
 def _jpeg(data: bytes) -> Header:
-    kept, at, orientation, adobe = [data[:2]], 2, 1, False
+    kept: list[bytes] = [data[:2]]
+    at, orientation, adobe = 2, 1, False
     while data[at] == 0xFF and data[at + 1] != 0xDA:  # segments before the first scan
         if data[at + 1] == 0xFF:  # padding
             at += 1
@@ -98,15 +100,16 @@ def _jpeg(data: bytes) -> Header:
         if marker not in _JPEG_METADATA:
             kept.append(segment)
     cut = b"\xff\xd9" not in data[-64:]
-    essence = b"".join([*kept, data[at:]])
+    essence = b"".join([*kept, memoryview(data)[at:]])
     try:
-        height, width, _, _ = simplejpeg.decode_jpeg_header(essence, strict=False)
+        height, width, colours, _ = simplejpeg.decode_jpeg_header(essence, strict=False)
     except (ValueError, LookupError) as error:
         raise Rejected(Reason.TRUNCATED if cut else Reason.UNREADABLE) from error
     check_size(width, height)
     if essence.count(b"\xff\xda") > MAX_SCANS:
         raise ValueError("too many scans")
-    return Header(width, height, essence, cut, orientation, adobe=adobe)
+    inks = colours in ("CMYK", "YCCK")
+    return Header(width, height, essence, cut, orientation, inks=inks, inverted=adobe)
 
 
 def _png(data: bytes) -> Header:

@@ -235,7 +235,8 @@ def test_broken_files_are_set_aside_with_their_reasons(broken, run, caplog):
     assert manifest["counts"]["rejected"] == 9
     assert manifest["counts"]["seen"] == 49
     assert manifest["rejected_by_reason"] == {
-        "empty": 2, "not a picture": 1, "other file": 1, "too small": 1, "truncated": 2, "unreadable": 2
+        "empty": 2, "not a picture": 1, "other file": 1, "too small": 1, "truncated": 2,
+        "unreadable": 2,
     }  # fmt: skip
     train, eval_ = manifest["counts"]["train"], manifest["counts"]["eval"]
     assert [record.getMessage() for record in caplog.records if record.name == "dcgan.ingest"] == [

@@ -62,8 +62,8 @@ def _packed(row: np.ndarray, depth: int) -> bytes:
 
 def interlaced_png(pixels: np.ndarray) -> bytes:
     """Adam7, of uint8 [H, W, 3]."""
-    passes = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2),
-              (1, 0, 2, 1))  # fmt: skip
+    passes = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4)]
+    passes += [(2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)]
     rows = [
         b"\0" + row.tobytes()
         for top, left, down, right in passes
