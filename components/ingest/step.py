@@ -70,7 +70,9 @@ def ingest(source: str, records: Path, config: IngestConfig) -> dict[str, Any]:
             _fetch(staging, folder, shards, config)
         rejected = _set_aside(listing["other"])
         with (folder / FILES).open("a") as ledger:
-            ledger.writelines(_lines({**line, "outcome": "rejected"} for line in rejected))
+            ledger.writelines(
+                _lines({**line, "sha256": None, "outcome": "rejected"} for line in rejected)
+            )
         rejected += [line for shard in shards.values() for line in shard.rejected]
         rejected.sort(key=lambda line: line["path"])
         (folder / REJECTED).write_text("".join(_lines(rejected)))
