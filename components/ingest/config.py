@@ -1,11 +1,12 @@
 """Knobs of the ingest step."""
 
-import re
 from typing import Literal
 
 from pydantic import Field, field_validator
 
 from components.shared.step_config import StepConfig
+
+_HEX = set("0123456789abcdefABCDEF")
 
 
 class IngestConfig(StepConfig):
@@ -40,6 +41,6 @@ class IngestConfig(StepConfig):
     @field_validator("background")
     @classmethod
     def _is_a_colour(cls, background: str) -> str:
-        if not re.fullmatch("#[0-9a-fA-F]{6}", background):
+        if not (len(background) == 7 and background[0] == "#" and set(background[1:]) <= _HEX):
             raise ValueError("must be #rrggbb in hexadecimal digits, such as #ffffff for white")
         return background
