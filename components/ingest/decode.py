@@ -20,6 +20,7 @@ from PIL import (
     GifImagePlugin,
     Image,
     ImageFile,
+    JpegImagePlugin,
     PngImagePlugin,
     TiffImagePlugin,
     WebPImagePlugin,
@@ -110,12 +111,20 @@ def _decode_jpeg(header: Header) -> np.ndarray:
     except ValueError as error:
         if not any(text in str(error) for text in _HARMLESS):
             raise
-        pixels = simplejpeg.decode_jpeg(data, target, strict=False)
+        pixels = _decode_jpeg_patiently(header)
     if not header.inks:
         return pixels
     inks = 255 - pixels if header.inverted else pixels
     image = Image.frombuffer("CMYK", (header.width, header.height), inks, "raw", "CMYK", 0, 1)
     return np.asarray(image.convert("RGB"))
+
+
+def _decode_jpeg_patiently(header: Header) -> np.ndarray:
+    """Decode in spite of warnings, those about the header included, unlike simplejpeg."""
+    with JpegImagePlugin.JpegImageFile(io.BytesIO(header.essence)) as image:
+        image.load()
+        # Pillow has inverted the inks, whether they are or not.
+        return 255 - np.asarray(image) if header.inks else np.asarray(image.convert("RGB"))
 
 
 def _decode_with_pillow(header: Header, form: str, background: _Colour) -> np.ndarray:
@@ -136,7 +145,7 @@ def _flat(image: Image.Image, background: _Colour) -> np.ndarray:
     if image.mode.startswith("I;16"):
         return _flat_grey(image, background)
     if not image.has_transparency_data:
-        return np.asarray(image.convert("RGB"))
+        return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
     image = image.convert("RGBA")
     flat = Image.new("RGB", image.size, background)
     flat.paste(image, mask=image)

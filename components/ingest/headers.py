@@ -26,6 +26,8 @@ MAX_SCANS = 100  # of a JPEG, each of which passes over all pixels: 50 ms for 64
 
 SIGNATURE_BYTES = 12  # as many as `form_of` looks at
 
+_JPEG_SCAN, _JPEG_END = 0xDA, 0xD9
+_JPEG_NO_SEGMENT = {0, 1, *range(0xD0, 0xD8), 0xFF}  # padding, restarts, stray bytes
 _JPEG_METADATA = {*range(0xE1, 0xEE), 0xEF, 0xFE}  # APP1 … APP13, APP15, comments
 _EXIF = b"Exif\0\0"
 _TIFFS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the latter two: BigTIFF
@@ -87,11 +89,13 @@ def check_size(width: int, height: int) -> None:
 def _jpeg(data: bytes) -> Header:
     kept: list[bytes] = [data[:2]]
     at, orientation, adobe = 2, 1, False
-    while data[at] == 0xFF and data[at + 1] != 0xDA:  # segments before the first scan
-        if data[at + 1] == 0xFF:  # padding
+    # Segments before the first scan, and perhaps stray bytes between them.
+    while (at := data.find(b"\xff", at)) >= 0 and data[at + 1] not in (_JPEG_SCAN, _JPEG_END):
+        marker = data[at + 1]
+        if marker in _JPEG_NO_SEGMENT:
             at += 1
             continue
-        marker, (length,) = data[at + 1], struct.unpack_from(">H", data, at + 2)
+        (length,) = struct.unpack_from(">H", data, at + 2)
         segment = data[at : at + 2 + length]
         at += 2 + length
         if marker == 0xE1 and segment.startswith(_EXIF, 4):
@@ -100,7 +104,7 @@ def _jpeg(data: bytes) -> Header:
         if marker not in _JPEG_METADATA:
             kept.append(segment)
     cut = b"\xff\xd9" not in data[-64:]
-    essence = b"".join([*kept, memoryview(data)[at:]])
+    essence = b"".join([*kept, memoryview(data)[at if at >= 0 else len(data) :]])
     try:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(essence, strict=False)
     except (ValueError, LookupError) as error:

@@ -17,6 +17,7 @@ from tests.components.ingest.zoo_files import (
     encode,
     gif_frame,
     gif_screen,
+    in_scans,
     picture,
     png,
     png_chunk,
@@ -62,13 +63,6 @@ def bombs() -> Iterator[tuple[str, bytes, str]]:
     yield "bomb.tif", tiff_of(np.zeros((9, 9, 3), np.uint8), **sides), TOO_MANY
     tiles = {"tag_322": (LONG, [2**20]), "tag_323": (LONG, [2**20]), "tag_324": (LONG, [8])}
     yield "tile bomb.tif", tiff_of(np.zeros((9, 9, 3), np.uint8), **tiles), TOO_MANY
-
-
-def many_scans(scans: int, side: int = 2000) -> bytes:
-    """A small progressive JPEG that a decoder passes over once a scan."""
-    whole = encode(Image.new("L", (side, side)), "JPEG", progressive=True)
-    last = whole.rindex(b"\xff\xc4")  # the last scan's Huffman table, and the scan
-    return whole[:-2] + whole[last:-2] * scans + whole[-2:]
 
 
 def _whole(suffix: str, seed: int) -> bytes:
@@ -150,13 +144,16 @@ def _damaged() -> Iterator[tuple[str, bytes, str]]:
     yield "ones in the middle.jpg", large[:middle] + b"\xff" * 40 + large[middle + 40 :], UNREADABLE
     yield "no frame.jpg", jpeg.replace(b"\xff\xc0", b"\xff\xe5"), UNREADABLE
     yield "12 bits.jpg", jpeg.replace(b"\xff\xc0\0\x11\x08", b"\xff\xc1\0\x11\x0c"), UNREADABLE
-    yield "a thousand scans.jpg", many_scans(1000), UNREADABLE
+    yield "a thousand scans.jpg", in_scans(1, 2, 3, *[1] * 1000), UNREADABLE
     whole = bytearray(_whole("png", 542))
     whole[18] ^= 255
     yield "damaged header.png", bytes(whole), UNREADABLE
     whole = bytearray(_whole("png", 543))
     whole[len(whole) // 2] ^= 255
     yield "damaged pixels.png", bytes(whole), UNREADABLE
+    whole = bytearray(_whole("png", 546))
+    whole[-13] ^= 1  # of the last pixels' checksum
+    yield "wrong checksum.png", bytes(whole), UNREADABLE
     row = [bytes(48)] * 16
     yield "unknown colours.png", png(row, 16, 8, 5), UNREADABLE
     yield "unknown depth.png", png(row, 16, 3, 0), UNREADABLE

@@ -24,6 +24,18 @@ def encode(image: Image.Image, form: str, **options) -> bytes:
     return file.getvalue()
 
 
+def in_scans(*components: int) -> bytes:
+    """A plain JPEG of 16×16 pixels that is not progressive, each scan of one component."""
+    whole = encode(Image.new("RGB", (16, 16), "teal"), "JPEG", subsampling=0)
+    scans = []
+    for component in components:
+        # Four blocks without a difference, in the codes of the standard's tables.
+        tables, codes = (0x00, b"\x28\xa2\x8a") if component == 1 else (0x11, b"\0\0")
+        header = bytes([0xFF, 0xDA, 0, 8, 1, component, tables, 0, 63, 0])
+        scans.append(header + codes)
+    return whole[: whole.index(b"\xff\xda")] + b"".join(scans) + b"\xff\xd9"
+
+
 def png_chunk(kind: bytes, body: bytes) -> bytes:
     checksum = struct.pack(">I", zlib.crc32(kind + body))
     return struct.pack(">I", len(body)) + kind + body + checksum

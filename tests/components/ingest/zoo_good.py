@@ -16,6 +16,7 @@ from tests.components.ingest.zoo_files import (
     gif_control,
     gif_frame,
     gif_screen,
+    in_scans,
     interlaced_png,
     picture,
     png_chunk,
@@ -26,6 +27,7 @@ from tests.components.ingest.zoo_files import (
 )
 
 USED = "used"
+ADOBE_CMYK = b"Adobe\0\x64\0\0\0\0\0"  # the last byte: 2 is YCCK
 
 
 def good_files() -> Iterator[tuple[str, bytes, str]]:
@@ -55,6 +57,14 @@ def _jpegs(seed: int) -> Iterator[tuple[str, bytes]]:
     yield "restart markers.jpg", encode(image(), "JPEG", restart_marker_rows=1)
     tables = b"\xff\xc4"
     yield "no Huffman tables.jpg", encode(image(), "JPEG").replace(tables, b"\xff\xe5")
+    yield "bytes before the end.jpg", encode(image(), "JPEG")[:-2] + bytes(9) + b"\xff\xd9"
+    whole = encode(image(), "JPEG", restart_marker_rows=1)
+    yield "bytes between restarts.jpg", whole.replace(b"\xff\xd0", bytes(9) + b"\xff\xd0")
+    new = encode(image(), "JPEG").replace(b"JFIF\0\1", b"JFIF\0\7")
+    yield "unknown version.jpg", new
+    adobe = encode(image().convert("CMYK"), "JPEG")
+    yield "unknown inks.jpg", adobe.replace(ADOBE_CMYK, ADOBE_CMYK[:-1] + b"\7")
+    yield "a scan for each colour.jpg", in_scans(1, 2, 3)
     yield "turned.jpg", encode(image(), "JPEG", exif=turned)
     yield "damaged exif.jpg", with_segment(encode(image(), "JPEG"), 0xE1, b"Exif\0\0II*\0\xff\xff")
     yield (
@@ -62,8 +72,10 @@ def _jpegs(seed: int) -> Iterator[tuple[str, bytes]]:
         with_segment(encode(image(), "JPEG"), 0xE2, b"ICC_PROFILE\0\1\2garbage"),
     )
     hostile = with_huge_tags(tiff({274: (SHORT, [3])}, bytes(30_000)), 2_000)
-    exif = with_segment(encode(image(), "JPEG"), 0xE1, b"Exif\0\0" + hostile)
-    yield "huge tags.jpg", exif
+    whole = with_segment(encode(image(), "JPEG"), 0xE1, b"Exif\0\0" + hostile)
+    yield "huge tags.jpg", whole
+    stray = b"\xff\xff\0\xff\0\0"
+    yield "bytes between segments.jpg", whole[:2] + stray + whole[2:]
     yield "comment.jpg", with_segment(encode(image(), "JPEG"), 0xFE, b"\xff\xd9\xff\xda" * 40)
     yield "trailing garbage.jpg", encode(image(), "JPEG") + b"\0garbage" * 99
     yield "two in one.jpg", encode(image(), "JPEG") + encode(image(), "JPEG")
@@ -219,4 +231,4 @@ def without_adobe(jpeg: bytes) -> bytes:
 
 def as_ycck(jpeg: bytes) -> bytes:
     """Have Adobe's segment say that the inks are YCC and K."""
-    return jpeg.replace(b"Adobe\0\x64\0\0\0\0\0", b"Adobe\0\x64\0\0\0\0\2")
+    return jpeg.replace(ADOBE_CMYK, ADOBE_CMYK[:-1] + b"\2")
