@@ -16,7 +16,7 @@ import json
 import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import apache_beam as beam
@@ -125,32 +125,31 @@ class _Read(beam.DoFn):
 
     def process(self, chunk: list[Entry]) -> Iterator[tuple[str, _Batch]]:
         for part in _chunks(chunk):  # one that must be read in order holds all
-            files = self._see(part)
-            offsets = self._spill.append([file.pixels for file in files])
+            seen = self._see(part)
+            offsets = self._spill.append([pixels for _, pixels in seen])
             by_shard: dict[str, list[tuple[Any, ...]]] = {}
-            for file, offset in zip(files, offsets, strict=True):
+            for (file, _), offset in zip(seen, offsets, strict=True):
                 batch = by_shard.setdefault(shard_of(file.sha256, self._config), [])
-                batch.append((*file._replace(pixels=b""), offset))
+                batch.append((*file, offset))
             for name, batch in by_shard.items():
                 yield name, (self._spill.path, batch)
 
-    def _see(self, entries: list[Entry]) -> list[SeenFile]:
+    def _see(self, entries: list[Entry]) -> list[tuple[SeenFile, bytes]]:
         """Decode in threads, for decoders let go of the interpreter; reading goes on meanwhile."""
-        tasks: list[Future[list[SeenFile]]] = []
-        contents: list[bytes | Rejected] = []
-        for content in self._opened.read(entries):
-            contents.append(content)
-            done = len(tasks) * _FILES_A_TASK
-            if len(contents) == _FILES_A_TASK or done + len(contents) == len(entries):
-                part = entries[done : done + len(contents)]
-                tasks.append(self._threads.submit(_see_all, part, contents, self._config))
-                contents = []
-        return [file for task in tasks for file in task.result()]
+        parts = [
+            entries[start : start + _FILES_A_TASK]
+            for start in range(0, len(entries), _FILES_A_TASK)
+        ]
+        tasks = [
+            self._threads.submit(_see_all, part, list(self._opened.read(part)), self._config)
+            for part in parts
+        ]
+        return [each for task in tasks for each in task.result()]
 
 
 def _see_all(
     entries: Sequence[Entry], contents: Sequence[bytes | Rejected], config: IngestConfig
-) -> list[SeenFile]:
+) -> list[tuple[SeenFile, bytes]]:
     return [see(*each, config) for each in zip(entries, contents, strict=True)]
 
 

@@ -24,8 +24,6 @@ MAX_SIDE = 65_535  # pixels, as in a JPEG: what a row costs a decoder is bounded
 MAX_PIXELS = 64_000_000  # decoded, that is 192 MB
 MAX_SCANS = 100  # of a JPEG, each of which passes over all pixels: 50 ms for 64 million
 
-SIGNATURE_BYTES = 12  # as many as `form_of` looks at
-
 _JPEG_SCAN, _JPEG_END = 0xDA, 0xD9
 _JPEG_NO_SEGMENT = {0, 1, *range(0xD0, 0xD8), 0xFF}  # padding, restarts, stray bytes
 _JPEG_METADATA = {*range(0xE1, 0xEE), 0xEF, 0xFE}  # APP1 … APP13, APP15, comments
@@ -49,19 +47,19 @@ class Header(NamedTuple):
     inverted: bool = False  # whether it has Adobe's mark: its inks are inverted then
 
 
-def form_of(head: bytes) -> str | None:
-    """Name the format (as Pillow does) that a file's first SIGNATURE_BYTES tell of."""
-    if head.startswith(b"\xff\xd8"):
+def form_of(data: bytes) -> str | None:
+    """Name the format (as Pillow does) that a file's first bytes tell of."""
+    if data.startswith(b"\xff\xd8"):
         return "JPEG"
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
         return "PNG"
-    if head.startswith((b"GIF87a", b"GIF89a")):
+    if data.startswith((b"GIF87a", b"GIF89a")):
         return "GIF"
-    if head.startswith(b"BM"):
+    if data.startswith(b"BM"):
         return "BMP"
-    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
         return "WEBP"
-    return "TIFF" if head.startswith(_TIFFS) else None
+    return "TIFF" if data.startswith(_TIFFS) else None
 
 
 def read_header(data: bytes, form: str) -> Header:

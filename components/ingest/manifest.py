@@ -6,13 +6,11 @@ from typing import Any
 
 from components.ingest.config import IngestConfig
 from components.ingest.reasons import NOT_LOOKED_AT
-from components.ingest.shard import ASPECT_EDGES, SIDE_EDGES, ShardReport, shard_name
+from components.ingest.shard import ASPECT_EDGES, SIDE_EDGES, SPLITS, ShardReport, shard_names
 from components.ingest.sources import PICTURE_SUFFIXES
 from components.shared.contracts import EVAL_SPLIT, TRAIN_SPLIT
 from components.shared.errors import DataRefused, PipelineError
 from components.shared.files import digest_of
-
-_SPLITS = (TRAIN_SPLIT, EVAL_SPLIT)
 
 
 def make_manifest(
@@ -25,11 +23,8 @@ def make_manifest(
         rejected: Lines of `rejected.jsonl`.
         config: The step's configuration.
     """
-    splits = {
-        split: [shards[shard_name(split, index, config.shards)] for index in range(config.shards)]
-        for split in _SPLITS
-    }
-    images = {split: sum(shard.images for shard in splits[split]) for split in _SPLITS}
+    splits = {split: [shards[name] for name in shard_names(split, config)] for split in SPLITS}
+    images = {split: sum(shard.images for shard in splits[split]) for split in SPLITS}
     duplicate = sum(shard.duplicates for shard in shards.values())
     return {
         "config": config.model_dump(mode="json"),
@@ -51,12 +46,12 @@ def make_manifest(
                 {"name": shard.name, "images": shard.images, "sha256": shard.sha256}
                 for shard in splits[split]
             ]
-            for split in _SPLITS
+            for split in SPLITS
         },
         "digest": digest_of(
             {
                 "image_size": config.image_size,
-                "shards": [shard.sha256 for split in _SPLITS for shard in splits[split]],
+                "shards": [shard.sha256 for split in SPLITS for shard in splits[split]],
             }
         ),
     }

@@ -15,7 +15,7 @@ and on the same faces encoded again; the share found at the largest distance in 
      256        16               0     0.854  0.974  0.999   0.999          1.000
 
 Of 40,000 such faces, 128 bits and distance 6 take 193 for near duplicates, in 0.1 s. A
-million random hashes take 2.5 s, a million in a crowd about six times as long.
+million random hashes take 2.5 s; of a crowd that is all alike, much longer.
 """
 
 import itertools

@@ -10,7 +10,7 @@ from components.ingest.sources import Entry, is_named_picture
 
 
 class SeenFile(NamedTuple):
-    """Sorts by content, then by path."""
+    """What is known of a file; sorts by content, then by path."""
 
     sha256: str  # of the content, hexadecimal; "" where it could not be read
     path: str
@@ -18,13 +18,16 @@ class SeenFile(NamedTuple):
     reason: str  # why it is rejected; "": it is not
     width: int  # pixels, of the picture as shown; 0 where it is rejected
     height: int
-    pixels: bytes  # uint8 [S, S, 3], row by row; none where it is rejected, or they are elsewhere
 
 
-def see(entry: Entry, content: bytes | Rejected, config: IngestConfig) -> SeenFile:
-    """Check and decode one file."""
+def see(entry: Entry, content: bytes | Rejected, config: IngestConfig) -> tuple[SeenFile, bytes]:
+    """Check and decode one file.
+
+    Returns:
+        What is known of it; and its pixels, uint8 [S, S, 3] row by row, none where it is rejected.
+    """
     if isinstance(content, Rejected):
-        return SeenFile("", entry.path, entry.size, content.reason, 0, 0, b"")
+        return SeenFile("", entry.path, entry.size, content.reason, 0, 0), b""
     sha256 = hashlib.sha256(content).hexdigest()
     try:
         picture = decode(content, config)
@@ -32,6 +35,6 @@ def see(entry: Entry, content: bytes | Rejected, config: IngestConfig) -> SeenFi
         reason = rejected.reason
         if reason is Reason.NOT_A_PICTURE and not is_named_picture(entry.path):
             reason = Reason.OTHER
-        return SeenFile(sha256, entry.path, len(content), reason, 0, 0, b"")
-    pixels = picture.pixels.tobytes()
-    return SeenFile(sha256, entry.path, len(content), "", picture.width, picture.height, pixels)
+        return SeenFile(sha256, entry.path, len(content), reason, 0, 0), b""
+    seen = SeenFile(sha256, entry.path, len(content), "", picture.width, picture.height)
+    return seen, picture.pixels.tobytes()

@@ -18,6 +18,8 @@ from components.shared.records import Record, write_shard
 SIDE_EDGES = (16, 32, 64, 128, 256, 512, 1024, 2048, 4096)  # pixels, of the shorter side
 ASPECT_EDGES = (0.5, 0.67, 0.8, 0.95, 1.05, 1.25, 1.5, 2.0)  # width / height
 
+SPLITS = (TRAIN_SPLIT, EVAL_SPLIT)
+
 _NO_CONTENT = hashlib.sha256().hexdigest()
 
 
@@ -42,6 +44,16 @@ class ShardReport:
 def shard_name(split: str, index: int, shards: int) -> str:
     """File name of a shard, e.g. ``train-00000-of-00004.tfrecord``."""
     return f"{split}-{index:05d}-of-{shards:05d}.tfrecord"
+
+
+def shard_names(split: str, config: IngestConfig) -> list[str]:
+    """All shards of a split, in order."""
+    return [shard_name(split, index, config.shards) for index in range(config.shards)]
+
+
+def rejection(path: str, size: int, reason: str) -> dict[str, Any]:
+    """A line of `rejected.jsonl`."""
+    return {"path": path, "bytes": size, "reason": reason}
 
 
 def shard_of(sha256: str, config: IngestConfig) -> str:
@@ -80,7 +92,7 @@ def write_records(
         for file, place in files:
             if file.reason:
                 outcome = {"outcome": "rejected", "reason": file.reason}
-                report.rejected.append(_rejected(file))
+                report.rejected.append(rejection(file.path, file.size, file.reason))
             elif file.sha256 == last:
                 outcome = {"outcome": "duplicate"}
                 report.duplicates += 1
@@ -96,7 +108,3 @@ def write_records(
     with ledger.open("w") as lines:
         report.sha256 = write_shard(path, records())
     return report
-
-
-def _rejected(file: SeenFile) -> dict[str, Any]:
-    return {"path": file.path, "bytes": file.size, "reason": file.reason}

@@ -20,7 +20,7 @@ from components.ingest.manifest import (
 )
 from components.ingest.near_duplicates import count_near_duplicates, difference_hash
 from components.ingest.reasons import Reason
-from components.ingest.shard import ShardReport, shard_name
+from components.ingest.shard import SPLITS, ShardReport, rejection, shard_names
 from components.ingest.sources import is_hidden
 from components.ingest.staging import Staging
 from components.shared.contracts import (
@@ -39,7 +39,6 @@ LOG = logging.getLogger("dcgan.ingest")
 
 _SHEET_PICTURES = 64
 _SHEET_COLUMNS = 8
-_SPLITS = (TRAIN_SPLIT, EVAL_SPLIT)
 
 
 def ingest(source: str, records: Path, config: IngestConfig) -> dict[str, Any]:
@@ -92,9 +91,8 @@ def _fetch(
 ) -> None:
     """Bring the shards home, an empty file for each that no file fell to, and the ledger."""
     with (folder / FILES).open("wb") as ledger:
-        for split in _SPLITS:
-            for index in range(config.shards):
-                name = shard_name(split, index, config.shards)
+        for split in SPLITS:
+            for name in shard_names(split, config):
                 if name in shards:
                     staging.fetch(name, folder / name)
                     ledger.write(staging.read(name + LEDGER_SUFFIX))
@@ -105,11 +103,7 @@ def _fetch(
 def _set_aside(other: Iterable[tuple[str, int]]) -> list[dict[str, Any]]:
     """Files that were not opened, by their names alone."""
     return [
-        {
-            "path": path,
-            "bytes": size,
-            "reason": Reason.HIDDEN if is_hidden(path) else Reason.OTHER,
-        }
+        rejection(path, size, Reason.HIDDEN if is_hidden(path) else Reason.OTHER)
         for path, size in other
     ]
 
@@ -119,7 +113,7 @@ def _lines(values: Iterable[dict[str, Any]]) -> Iterable[str]:
 
 
 def _count_near_duplicates(folder: Path, image_size: int) -> int:
-    shards = [path for split in _SPLITS for path in shard_paths(folder, split)]
+    shards = [path for split in SPLITS for path in shard_paths(folder, split)]
     return count_near_duplicates(
         difference_hash(np.frombuffer(image, np.uint8).reshape(image_size, image_size, 3))
         for image in read_images(shards)

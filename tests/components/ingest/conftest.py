@@ -1,37 +1,23 @@
-import io
 import os
 import tarfile
 import zipfile
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from components.ingest.config import IngestConfig
 from components.ingest.step import ingest
-
-
-def _picture(seed: int, width: int = 48, height: int = 40) -> Image.Image:
-    """A smooth picture, so that JPEG keeps it nearly as it is."""
-    corners = np.random.default_rng(seed).integers(0, 256, (3, 4, 3), np.uint8)
-    return Image.fromarray(corners).resize((width, height), Image.Resampling.BICUBIC)
-
-
-def _encode(picture: Image.Image, form: str, **options) -> bytes:
-    file = io.BytesIO()
-    picture.save(file, form, **options)
-    return file.getvalue()
+from tests.components.ingest import zoo_files
 
 
 @pytest.fixture
 def picture():
-    return _picture
+    return zoo_files.picture
 
 
 @pytest.fixture
 def encode():
-    return _encode
+    return zoo_files.encode
 
 
 @pytest.fixture
@@ -42,7 +28,7 @@ def tree(tmp_path):
     for seed in range(40):
         form, suffix = ("JPEG", "jpg") if seed % 2 else ("PNG", "PNG")
         folder = root / "sub" if seed % 3 else root
-        (folder / f"{seed}.{suffix}").write_bytes(_encode(_picture(seed), form))
+        (folder / f"{seed}.{suffix}").write_bytes(zoo_files.encode(zoo_files.picture(seed), form))
     (root / "ATTRIBUTION.txt").write_text("made here")
     return root
 

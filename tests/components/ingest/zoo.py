@@ -12,9 +12,8 @@ from typing import NamedTuple
 
 from tests.components.ingest.zoo_bad import bad_files, bombs
 from tests.components.ingest.zoo_files import encode, picture
-from tests.components.ingest.zoo_good import good_files
+from tests.components.ingest.zoo_good import USED, good_files
 
-USED = "used"  # in the train or the eval split
 DUPLICATE = "duplicate"
 OTHER = "other"  # not looked at: hidden, or no picture's extension
 

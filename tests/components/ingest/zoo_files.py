@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageColor
 
 SHORT, LONG = 3, 4  # types of TIFF tags
 
@@ -87,7 +87,10 @@ def interlaced_png(pixels: np.ndarray) -> bytes:
 
 def apng(colours: Iterable[str], side: int = 16) -> bytes:
     """An animated PNG with one frame a colour, many of them cheaply."""
-    frames = [zlib.compress((b"\0" + bytes(_rgb(colour)) * side) * side) for colour in colours]
+    frames = [
+        zlib.compress((b"\0" + bytes(ImageColor.getrgb(colour)) * side) * side)
+        for colour in colours
+    ]
     number = itertools.count()
     chunks = [png_chunk(b"acTL", struct.pack(">II", len(frames), 0))]
     for index, frame in enumerate(frames):
@@ -99,10 +102,6 @@ def apng(colours: Iterable[str], side: int = 16) -> bytes:
             chunks.append(png_chunk(b"IDAT", frame))
     header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + header + b"".join(chunks) + png_chunk(b"IEND", b"")
-
-
-def _rgb(colour: str) -> tuple[int, int, int]:
-    return Image.new("RGB", (1, 1), colour).getpixel((0, 0))
 
 
 def gif_screen(width: int, height: int, palette: bytes = b"\0\0\0\xff\xff\xff") -> bytes:

@@ -26,7 +26,7 @@ from tests.components.ingest.zoo_files import (
     with_huge_tags,
 )
 
-USED = "used"
+USED = "used"  # in the train or the eval split
 ADOBE_CMYK = b"Adobe\0\x64\0\0\0\0\0"  # the last byte: 2 is YCCK
 
 
