@@ -46,6 +46,7 @@ class Entry(NamedTuple):
     path: str  # valid Unicode, relative to the source's root, '/' between folders
     size: int  # bytes
     where: Any  # what its source needs to find it again
+    stamp: str = ""  # another one when the file changed
 
 
 class Listing(NamedTuple):
@@ -84,6 +85,10 @@ class Source(abc.ABC):
     @abc.abstractmethod
     def read(self, entry: Entry) -> bytes:
         """Content of a file; raises Rejected where there is no reading it."""
+
+    def path_of(self, entry: Entry) -> Path:
+        """Where a local file is."""
+        raise NotImplementedError
 
     def list(self) -> Listing:
         """Sort the files into pictures and others, by their names alone."""
@@ -132,7 +137,7 @@ class Folder(Source):
                 if stat.S_ISDIR(mode):
                     (linked_folders if item.is_symlink() else folders).append(where)
                 elif stat.S_ISREG(mode) or stat.S_ISLNK(mode):
-                    yield Entry(_printable(os.fsdecode(where)), size, where)
+                    yield Entry(_printable(os.fsdecode(where)), size, where, _stamp(item))
 
     def path_of(self, entry: Entry) -> Path:
         """Where a file is."""
@@ -241,6 +246,14 @@ def _mode_and_size(item: os.DirEntry[bytes]) -> tuple[int, int]:
             raise
         return stat.S_IFLNK, 0
     return status.st_mode, status.st_size
+
+
+def _stamp(item: os.DirEntry[bytes]) -> str:
+    try:
+        status = item.stat()
+    except OSError:
+        return ""
+    return f"{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}-{status.st_ino}"
 
 
 def _archive_path(name: str) -> str:

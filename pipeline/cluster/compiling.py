@@ -9,6 +9,7 @@ from typing import NamedTuple
 from kfp import compiler, dsl, kubernetes
 
 from components.export.notify import WEBHOOK_VARIABLE
+from components.ingest.addresses import addresses
 from components.shared.contracts import STEPS
 from components.shared.errors import UsageError
 from pipeline.cluster.config import CLAIMED_USER, PodConfig, TrainPod
@@ -72,6 +73,7 @@ def run_parameters(config: PipelineConfig) -> dict[str, object]:
         "images": source_of(config),
         "publish_root": config.cluster.published,
         "checkpoint_root": config.cluster.checkpoint_root,
+        "paranoid": config.paranoid,
         **{f"{section}_config": values[section] for section in STEPS},
     }
 
@@ -85,15 +87,17 @@ def images_of(config: PipelineConfig) -> dict[str, str]:
 
 def source_of(config: PipelineConfig) -> str:
     """The pictures as the tasks name them."""
-    source = config.images
-    if source is None or source == DEMO:
+    named = addresses(config.images or "")
+    if named in ([], [DEMO]):
         raise UsageError(
             f"no pictures named that a cluster could read: copy them to the claim "
-            f"{config.cluster.claim} and pass --images {config.cluster.mount_path}/…"
+            f"{config.cluster.claim} and pass --images {config.cluster.mount_path}/…, or the "
+            "address of a bucket"
         )
-    if not source.isprintable():
-        raise UsageError(f"--images {source!r}: holds what no YAML can")
-    return source
+    for address in named:
+        if not address.isprintable():
+            raise UsageError(f"--images {address!r}: holds what no YAML can")
+    return "\n".join(named)
 
 
 class _Placement:
