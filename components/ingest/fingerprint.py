@@ -48,7 +48,8 @@ def fingerprint(images: str, cache: Path, paranoid: bool = False) -> str:
     Raises:
         UsageError: There is no such source.
     """
-    return digest_of([_digest(address, cache, paranoid) for address in addresses(images)])
+    named = addresses(images) or [""]  # of which it is said that there is nothing
+    return digest_of([_digest(address, cache, paranoid) for address in named])
 
 
 def _digest(address: str, cache: Path, paranoid: bool) -> str:
