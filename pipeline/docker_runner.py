@@ -55,10 +55,12 @@ class DockerEngine:
             in_buckets: Whether steps read from buckets, for which they get credentials.
 
         Raises:
-            UsageError: The credentials' file is missing.
+            UsageError: What is to be read cannot be mounted, or a credentials' file is missing.
         """
         credentials = bucket_credentials(os.environ) if in_buckets else {}
         read = sorted({*read, *files_of(credentials)})
+        if Path("/") in read:
+            raise UsageError("Docker cannot mount /: name a folder in it as --images")
         self._label = f"{_LOCK_LABEL}={lock}"
         _remove_dead(self.client)
         docker_task_handler.run_docker_container = run_container

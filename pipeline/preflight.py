@@ -41,6 +41,12 @@ def check(config: PipelineConfig, runs_dir: Path, publish_root: Path) -> None:
 
 def _check_source(address: str) -> None:
     """Look whether there is something; what a bucket holds, its step finds out."""
+    shown = address.encode(errors="backslashreplace").decode()
+    if shown != address:
+        raise UsageError(
+            f"--images {shown}: a name that is no UTF-8 cannot be passed on to the steps: "
+            "list it in a file and pass @FILE, or rename it"
+        )
     if is_remote(address):
         check_scheme(address)
         return

@@ -4,7 +4,6 @@ import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from components.ingest.addresses import addresses
 from components.shared.contracts import (
     GENERATOR,
     GIF,
@@ -60,7 +59,7 @@ def save_results(
     training = read_json(artifacts["training"] / TRAINING)
     comparison = read_json(artifacts["comparison"])
     values = {
-        "images": addresses(config.sources),
+        "images": config.sources,
         "counts": read_json(artifacts["records"] / MANIFEST)["counts"],
         "training": {key: training[key] for key in ("epochs", "steps", "images_seen", "seconds")},
         "best": scores["best"],
