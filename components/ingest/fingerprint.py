@@ -8,7 +8,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from components.ingest.addresses import addresses
 from components.ingest.reasons import Reason, Rejected
@@ -64,7 +64,7 @@ def _digest(address: str, cache: Path, paranoid: bool) -> str:
     read = _read_all([path_of(files[index]) for index in unread])
     for index, content in zip(unread, read, strict=True):
         contents[index] = content
-    LOG.info("%s: %s files, %s read", address, f"{len(files):,}", f"{len(unread):,}")
+    LOG.info("%s: %s files, %s read", PurePath(address).name, f"{len(files):,}", f"{len(unread):,}")
     found = list(zip(files, contents, strict=True))
     trusted = {
         entry.path: [entry.stamp, str(content)]
