@@ -61,9 +61,10 @@ def compile_pipeline(config: PipelineConfig) -> CompiledPipeline:
             pipeline_name=PIPELINE,
             pipeline_parameters=run_parameters(config),
         )
-        lines = path.read_text().splitlines(keepends=True)
-    # kfp begins with comments that list the parameters in another order each time.
-    return CompiledPipeline("".join(line for line in lines if not line.startswith("#")))
+        text = path.read_text()
+    # kfp begins with comments that list the parameters, in another order each time, and with
+    # a default of several lines they are no comments.
+    return CompiledPipeline(text[text.index("\ncomponents:\n") + 1 :])
 
 
 def run_parameters(config: PipelineConfig) -> dict[str, object]:
