@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from components.ingest import fingerprint as module
+from components.ingest.sources import Entry, Source
 from components.shared.errors import UsageError
 from components.shared.files import digest_of, read_json, write_json
 
@@ -332,6 +333,42 @@ def test_several_sources_each_with_a_cache_of_its_own(tree, pack, read, cache, s
     changed, names = read(tree, archive, other)
     assert changed != digest
     assert names - {"faces.zip"} == {"new.txt"}
+
+
+class Listed(Source):
+    """A bucket of which there is only the listing: path, size and stamp."""
+
+    def __init__(self, *listing):
+        super().__init__("s3://bucket")
+        self.listing = listing
+
+    def files(self):
+        return (Entry(path, size, None, stamp) for path, size, stamp in self.listing)
+
+    def read(self, entry):
+        raise AssertionError("nothing is to be read")
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        ([("b.jpg", 3, "etag:2"), ("a.jpg", 3, "etag:1")], True),
+        ([("a.jpg", 3, "etag:1")], False),
+        ([("a.jpg", 3, "etag:1"), ("c.jpg", 3, "etag:2")], False),
+        ([("a.jpg", 3, "etag:1"), ("b.jpg", 4, "etag:2")], False),
+        ([("a.jpg", 3, "etag:1"), ("b.jpg", 3, "etag:3")], False),
+    ],
+    ids=["order", "removed", "renamed", "size", "etag"],
+)
+@pytest.mark.parametrize("paranoid", [False, True])
+def test_of_a_bucket_the_listing_counts(fingerprint, monkeypatch, cache, change, same, paranoid):
+    def of(listing):
+        monkeypatch.setattr(module, "open_source", lambda _: Listed(*listing))
+        return fingerprint("s3://bucket", paranoid=paranoid)
+
+    before = of([("a.jpg", 3, "etag:1"), ("b.jpg", 3, "etag:2")])
+    assert (of(change) == before) is same
+    assert not cache.exists(), "there is nothing to keep"
 
 
 def test_two_runs_may_save_at_the_same_time(cache):
