@@ -18,14 +18,14 @@ from components.shared.files import digest_of, digest_of_file, read_json, write_
 LOG = logging.getLogger("dcgan.fingerprint")
 
 CACHE = "fingerprints"  # in the checkpoint root, beside trainings, whose names are hexadecimal
-# Of two files with 100 kB each on two cores, cold, 8 threads read what one reads in 0.52 of
-# its time; on a file server they wait for each other's answers.
+# Cold files of 100 kB take 8 threads 0.52 of one's time on two cores, though small ones in
+# memory twice as long; on a file server, each read waits for an answer.
 _THREADS = 8
 _BATCH = 64  # files that a thread takes at once
 # A file that changed less than this ago may change again and keep its stamp: the clock of a
 # file system ticks, at worst every two seconds (FAT), and a server's may differ from ours.
 _SETTLED_NS = 10 * 10**9
-_LOCAL_STAMP = re.compile(r"\d+-(?P<modified>-?\d+)-(?P<changed>-?\d+)-\d+")
+_LOCAL_STAMP = re.compile(r"\d+-(-?\d+)-(-?\d+)-\d+")  # modified, changed: ns
 
 _Digests = dict[str, list[str]]  # stamp and SHA-256 of each file, by its path in the source
 
