@@ -84,6 +84,7 @@ def test_table_at_the_end_says_what_was_done_and_where_it_is(workspace):
     text = (workspace / "first_output.txt").read_text()
     assert "60 pictures in, 1 rejected" in text
     assert re.search(r"KID \S+ at epoch", text)
+    assert re.search(r"^pictures +faces *$", text, re.MULTILINE)
     for name in ("report.html", "dcgan.gif", "saved_model"):
         assert f"runs/latest/{name}" in text
     assert max(map(len, text.splitlines())) <= 80
