@@ -47,8 +47,11 @@ lint: setup ## Check style, types and the rules of the house
 	$(BIN)/mypy infra/images/build.py
 	$(BIN)/lint-imports
 
-bench: setup ## Measure speed, as ratios side by side (JSON=FILE keeps them)
-	$(BIN)/python tests/benchmarks/train_step.py $(if $(JSON),--json $(JSON))
+bench: setup ## Measure speed, as ratios side by side (JSON=FOLDER keeps them; FACES=FOLDER)
+	$(if $(JSON),mkdir -p $(JSON))
+	$(BIN)/python tests/benchmarks/ingest.py $(if $(FACES),--faces $(FACES)) \
+	  $(if $(JSON),--json $(JSON)/ingest.json)
+	$(BIN)/python tests/benchmarks/train_step.py $(if $(JSON),--json $(JSON)/train_step.json)
 
 # tensorflow-cpu stands in for tensorflow in the images; the rest is as in requirements.lock.
 LOCKS := infra/images/locks

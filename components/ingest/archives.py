@@ -68,9 +68,9 @@ class _Archive(Source, abc.ABC):
         self._kept_open.enter_context(file)
         self._stamp = stamp
 
-    def stamped(self) -> Iterator[Entry]:
+    def stamped(self) -> Iterator[tuple[Entry, str]]:
         """The archive itself."""
-        yield Entry("", 0, None, self._stamp)
+        yield Entry("", 0, None), self._stamp
 
     def path_of(self, entry: Entry) -> Path | None:
         """Where the archive is; None where it is in a bucket."""
@@ -92,7 +92,7 @@ class Zip(_Archive):
         last = {_archive_path(member.filename): i for i, member in enumerate(self._members)}
         for path, index in last.items():
             if not self._members[index].is_dir():
-                yield Entry(printable(path), self._members[index].file_size, index, "")
+                yield Entry(printable(path), self._members[index].file_size, index)
 
     def _read(self, entry: Entry) -> bytes:
         """Content of a file."""
@@ -119,10 +119,10 @@ class Tar(_Archive):
                 continue
             target = _link_target(path, last)
             if target is None:
-                yield Entry(printable(path), 0, (-1, 0, None), "")
+                yield Entry(printable(path), 0, (-1, 0, None))
             else:
                 where = (target.offset_data, target.size, target.sparse)
-                yield Entry(printable(path), target.size, where, "")
+                yield Entry(printable(path), target.size, where)
 
     def _read(self, entry: Entry) -> bytes:
         """Content of a file."""

@@ -84,16 +84,21 @@ class _List(beam.DoFn):
     def __init__(self, staging: Staging, max_images: int | None) -> None:
         self._staging, self._max_images = staging, max_images
 
-    def process(self, images: str) -> Iterator[list[Entry]]:
+    def process(self, images: str) -> Iterator[list[tuple[Any, ...]]]:
         with open_source(images) as opened:
             listing, in_order = opened.list(), opened.in_order
         pictures = listing.pictures[: self._max_images]
         other = [(entry.path, entry.size) for entry in listing.other]
         _tell(self._staging, LISTING, {"pictures": len(pictures), "other": other})
         if in_order and pictures:
-            yield sorted(pictures, key=lambda entry: entry.where)
+            yield _plain(sorted(pictures, key=lambda entry: entry.where))
         elif pictures:
-            yield from _chunks(pictures)
+            yield from map(_plain, _chunks(pictures))
+
+
+def _plain(entries: Iterable[Entry]) -> list[tuple[Any, ...]]:
+    """Tuples that Beam's coders know; it would pickle each entry, with its class."""
+    return [tuple(entry) for entry in entries]
 
 
 def _chunks(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
@@ -125,8 +130,9 @@ class _Read(beam.DoFn):
         self._spill.close()
         self._opened.close()
 
-    def process(self, chunk: list[Entry]) -> Iterator[tuple[str, _Batch]]:
-        for part in _chunks(chunk):  # one that must be read in order holds all
+    def process(self, chunk: list[tuple[Any, ...]]) -> Iterator[tuple[str, _Batch]]:
+        entries = (Entry(*values) for values in chunk)
+        for part in _chunks(entries):  # a chunk that must be read in order holds all
             seen = self._see(part)
             offsets = self._spill.append([pixels for _, pixels in seen])
             by_shard: dict[str, list[tuple[Any, ...]]] = {}

@@ -43,6 +43,10 @@ class Bucket(Source):
 
     def files(self) -> Iterator[Entry]:
         """All objects below the address."""
+        return (entry for entry, _ in self.stamped())
+
+    def stamped(self) -> Iterator[tuple[Entry, str]]:
+        """The objects, each with its etag or generation."""
         with _explaining(self.root):
             if self._listed is None:
                 found = self._bucket.find(self.root, detail=True).values()
@@ -54,7 +58,7 @@ class Bucket(Source):
         for key, info in objects:
             is_marker = key.endswith("/") or not key  # of what a console shows as a folder
             if not is_marker and (self._fits is None or self._fits.match(key)):
-                yield Entry(key, info["size"], key, _stamp_in(info))
+                yield Entry(key, info["size"], key), _stamp_in(info)
 
     def _info(self, key: str) -> dict[str, Any]:
         with contextlib.suppress(FileNotFoundError):

@@ -55,35 +55,35 @@ def fingerprint(images: str, cache: Path, paranoid: bool = False) -> str:
 def _digest(address: str, cache: Path, paranoid: bool) -> str:
     started = time.time_ns()
     with open_source(address) as source:
-        files = [*source.stamped()]
+        stamped = [*source.stamped()]
     cache_file = cache / f"{digest_of(address)[:16]}.json"
     stored = _load(cache_file)
     known = {} if paranoid else stored
-    paths = [source.path_of(entry) for entry in files]
+    paths = [source.path_of(entry) for entry, _ in stamped]
     contents = [
-        _content_unread(entry, known) if path else f"{entry.size} {entry.stamp}"
-        for entry, path in zip(files, paths, strict=True)
+        _content_unread(entry, stamp, known) if path else f"{entry.size} {stamp}"
+        for (entry, stamp), path in zip(stamped, paths, strict=True)
     ]
     unread = [index for index, content in enumerate(contents) if content is None]
     read = _read_all([path for index in unread if (path := paths[index])])
     for index, content in zip(unread, read, strict=True):
         contents[index] = content
-    LOG.info("%s: %s files, %s read", PurePath(address).name, f"{len(files):,}", f"{len(unread):,}")
-    found = list(zip(files, contents, strict=True))
+    LOG.info("%s: %s files, %s read", PurePath(address).name, f"{len(paths):,}", f"{len(unread):,}")
     trusted = {
-        entry.path: [entry.stamp, str(content)]
-        for entry, content in found
-        if not isinstance(content, Reason) and _is_settled(entry.stamp, started)
+        entry.path: [stamp, str(content)]
+        for (entry, stamp), content in zip(stamped, contents, strict=True)
+        if not isinstance(content, Reason) and _is_settled(stamp, started)
     }
     if trusted != stored:
         _save(cache_file, trusted)
-    return digest_of(sorted([entry.path, content] for entry, content in found))
+    found = zip(stamped, contents, strict=True)
+    return digest_of(sorted([entry.path, content] for (entry, _), content in found))
 
 
-def _content_unread(entry: Entry, known: _Digests) -> str | None:
+def _content_unread(entry: Entry, stamp: str, known: _Digests) -> str | None:
     """A local file's SHA-256 without reading it; None where it must be read."""
-    stamp, content = known.get(entry.path, (None, None))
-    return content if stamp == entry.stamp else None
+    known_stamp, content = known.get(entry.path, (None, None))
+    return content if known_stamp == stamp else None
 
 
 def _read_all(paths: Sequence[Path]) -> Iterator[str]:

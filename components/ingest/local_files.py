@@ -40,14 +40,18 @@ class Folder(Source):
 
     def files(self) -> Iterator[Entry]:
         """All regular files, and links that lead nowhere."""
+        return (entry for entry, _ in self.stamped())
+
+    def stamped(self) -> Iterator[tuple[Entry, str]]:
+        """The files, each with its size, times and inode."""
         if self._listed is None:
             found = self._below([b""])
         else:
             found = self._at([os.fsencode(path) for path in self._listed])
         for where, size, stamp in found:
-            path = os.fsdecode(where)
-            if self._fits is None or self._fits.match(path):
-                yield Entry(printable(path), size, where, stamp)
+            name = os.fsdecode(where)
+            if self._fits is None or self._fits.match(name):
+                yield Entry(printable(name), size, where), stamp
 
     def path_of(self, entry: Entry) -> Path:
         """Where a file is."""
@@ -70,8 +74,9 @@ class Folder(Source):
                 continue
             visited.add((status.st_dev, status.st_ino))
             with explaining_damage(self.root), os.scandir(location) as items:
-                found = sorted(items, key=operator.attrgetter("name"))
-            for item in found:
+                found = sorted(items, key=operator.attrgetter("name"), reverse=True)
+            while found:
+                item = found.pop()  # and let go of it, for it keeps all that was asked of it
                 where = os.path.join(folder, item.name)  # noqa: PTH118
                 mode, size, stamp = _look_at(item)
                 if stat.S_ISDIR(mode):

@@ -12,7 +12,7 @@ from components.ingest.source import Entry, is_named_picture
 class SeenFile(NamedTuple):
     """What is known of a file; sorts by content, then by path."""
 
-    sha256: str  # of the content, hexadecimal; "" where it could not be read
+    sha256: bytes  # of the content; none where it could not be read
     path: str
     size: int  # bytes
     reason: str  # why it is rejected; "": it is not
@@ -27,8 +27,8 @@ def see(entry: Entry, content: bytes | Rejected, config: IngestConfig) -> tuple[
         What is known of it; and its pixels, uint8 [S, S, 3] row by row, none where it is rejected.
     """
     if isinstance(content, Rejected):
-        return SeenFile("", entry.path, entry.size, content.reason, 0, 0), b""
-    sha256 = hashlib.sha256(content).hexdigest()
+        return SeenFile(b"", entry.path, entry.size, content.reason, 0, 0), b""
+    sha256 = hashlib.sha256(content).digest()
     try:
         picture = decode(content, config)
     except Rejected as rejected:

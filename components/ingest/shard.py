@@ -20,7 +20,7 @@ ASPECT_EDGES = (0.5, 0.67, 0.8, 0.95, 1.05, 1.25, 1.5, 2.0)  # width / height
 
 SPLITS = (TRAIN_SPLIT, EVAL_SPLIT)
 
-_NO_CONTENT = hashlib.sha256().hexdigest()
+_NO_CONTENT = hashlib.sha256().digest()
 
 
 @dataclasses.dataclass
@@ -56,10 +56,11 @@ def rejection(path: str, size: int, reason: str) -> dict[str, Any]:
     return {"path": path, "bytes": size, "reason": reason}
 
 
-def shard_of(sha256: str, config: IngestConfig) -> str:
+def shard_of(sha256: bytes, config: IngestConfig) -> str:
     """Shard of a file; other files have no say, so new ones move none to another split."""
     sha256 = sha256 or _NO_CONTENT
-    share, index = int(sha256[:16], 16) / 2**64, int(sha256[16:32], 16) % config.shards
+    share = int.from_bytes(sha256[:8]) / 2**64
+    index = int.from_bytes(sha256[8:16]) % config.shards
     split = EVAL_SPLIT if share < config.eval_share else TRAIN_SPLIT
     return shard_name(split, index, config.shards)
 
@@ -88,7 +89,7 @@ def write_records(
     split = name.partition("-")[0]
 
     def records() -> Iterator[Record]:
-        last = ""
+        last = b""
         for file, place in files:
             if file.reason:
                 outcome = {"outcome": "rejected", "reason": file.reason}
@@ -101,8 +102,9 @@ def write_records(
                 last = file.sha256
                 report.images += 1
                 report.count_size(file)
-                yield Record(file.sha256, pixels(place))
-            line = {"path": file.path, "bytes": file.size, "sha256": file.sha256 or None, **outcome}
+                yield Record(file.sha256.hex(), pixels(place))
+            sha256 = file.sha256.hex() or None
+            line = {"path": file.path, "bytes": file.size, "sha256": sha256, **outcome}
             lines.write(json.dumps(line) + "\n")
 
     with ledger.open("w") as lines:

@@ -44,7 +44,6 @@ class Entry(NamedTuple):
     path: str  # valid Unicode, relative to the source's root, '/' between folders
     size: int  # bytes
     where: Any  # what its source needs to find it again
-    stamp: str  # another one where the file changed; "" in an archive, which has one itself
 
 
 class Listing(NamedTuple):
@@ -80,9 +79,9 @@ class Source(abc.ABC):
     def files(self) -> Iterator[Entry]:
         """All files, in no particular order."""
 
-    def stamped(self) -> Iterator[Entry]:
-        """What tells whether the source changed: its files, each with a stamp."""
-        return self.files()
+    @abc.abstractmethod
+    def stamped(self) -> Iterator[tuple[Entry, str]]:
+        """What tells whether the source changed: files, each with what is another if it did."""
 
     def path_of(self, entry: Entry) -> Path | None:
         """Where an entry of `stamped` lies on this machine; None for one in a bucket."""

@@ -62,11 +62,15 @@ class Several(Source):
 
     def files(self) -> Iterator[Entry]:
         """All files of all sources."""
-        return self._named(source.files() for source in self._sources)
+        for index, source in enumerate(self._sources):
+            for entry in source.files():
+                yield self._named(index, entry)
 
-    def stamped(self) -> Iterator[Entry]:
+    def stamped(self) -> Iterator[tuple[Entry, str]]:
         """What tells whether one of the sources changed."""
-        return self._named(source.stamped() for source in self._sources)
+        for index, source in enumerate(self._sources):
+            for entry, stamp in source.stamped():
+                yield self._named(index, entry), stamp
 
     def path_of(self, entry: Entry) -> Path | None:
         """Where an entry of `stamped` lies on this machine; None for one in a bucket."""
@@ -82,11 +86,9 @@ class Several(Source):
         index, own = _own_entry(entry)
         return self._sources[index]._read(own)
 
-    def _named(self, files: Iterable[Iterator[Entry]]) -> Iterator[Entry]:
-        for index, (name, entries) in enumerate(zip(self._names, files, strict=True)):
-            for entry in entries:
-                path = f"{name}/{entry.path}" if entry.path else name
-                yield entry._replace(path=path, where=(index, entry.where))
+    def _named(self, index: int, entry: Entry) -> Entry:
+        path = "/".join(filter(None, (self._names[index], entry.path)))
+        return entry._replace(path=path, where=(index, entry.where))
 
 
 def _own_entry(entry: Entry) -> tuple[int, Entry]:

@@ -168,7 +168,7 @@ def test_the_split_has_about_the_share_asked_for():
     for eval_share in (0.1, 0.5):
         config = IngestConfig(eval_share=eval_share, shards=4)
         names = [
-            shard_of(hashlib.sha256(bytes([i % 256, i // 256])).hexdigest(), config)
+            shard_of(hashlib.sha256(bytes([i % 256, i // 256])).digest(), config)
             for i in range(4000)
         ]
         share = sum(name.startswith("eval") for name in names) / len(names)
