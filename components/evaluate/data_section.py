@@ -62,7 +62,7 @@ def _size_charts(data: dict[str, Any], drift: dict[str, Any]) -> list[_Chart]:
             unit or "width / height",
             shares,
             _shares(before["counts"]) if before and before["edges"] == edges else None,
-            {place: f"{edge:g}" for place, edge in enumerate(edges, start=1)},
+            {place: _short(edge) for place, edge in enumerate(edges, start=1)},
             f"version {drift['version']}",
         )
         charts.append(_Chart(svg, title, _fullest(shares, edges, unit)))
@@ -84,7 +84,7 @@ def _channel_charts(data: dict[str, Any], drift: dict[str, Any]) -> list[_Chart]
             f"version {drift['version']}",
         )
         edges = [_LEVELS * bin / len(shares) for bin in range(1, len(shares))]
-        charts.append(_Chart(svg, title, _fullest(shares, edges, "of 255")))
+        charts.append(_Chart(svg, title, _fullest(shares, edges)))
     return charts
 
 
@@ -93,7 +93,11 @@ def _shares(counts: Sequence[int]) -> list[float]:
     return [count / total for count in counts]
 
 
-def _fullest(shares: Sequence[float], edges: Sequence[float], unit: str) -> str:
+def _short(edge: float) -> str:
+    return f"{edge / 1024:g}k" if edge >= 1024 else f"{edge:g}"
+
+
+def _fullest(shares: Sequence[float], edges: Sequence[float], unit: str = "") -> str:
     """The bin with the most in it, in words; `edges` are the inner ones."""
     most = max(range(len(shares)), key=shares.__getitem__)
     if most == 0:

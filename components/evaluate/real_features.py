@@ -8,7 +8,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from components.shared.errors import PipelineError, one_line
+from components.shared.errors import PipelineError
 
 MOST = 1000  # pictures; 5 MB a version, and more would hardly tell more
 
@@ -30,11 +30,13 @@ class RealFeatures(NamedTuple):
     def load(cls, path: Path) -> Self:
         """Read what `save` wrote; PipelineError, in one sentence, for anything else."""
         try:
-            with np.load(path) as file:
-                extractor = json.loads(str(file["extractor"]))
-                found = cls(extractor, file["digests"], file["values"])
-        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            raise PipelineError(f"{path} cannot be read ({one_line(error)})") from error
+            with path.open("rb") as file, np.load(file) as archive:
+                extractor = json.loads(str(archive["extractor"]))
+                found = cls(extractor, archive["digests"], archive["values"])
+        except OSError as error:
+            raise PipelineError(f"{path} cannot be read ({error.strerror})") from error
+        except (EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+            raise PipelineError(f"{path} is damaged") from error  # NumPy's words are of pickles
         if found.values.ndim != 2 or len(found.values) != len(found.digests):
             raise PipelineError(f"{path} holds no features of pictures")
         return found

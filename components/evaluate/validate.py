@@ -103,11 +103,11 @@ def _drift(data: Data, records: Path, champion: Published) -> Drift:
         )
         return changes._replace(sentence=sentence)
     try:
-        return _compare(changes, records, size, RealFeatures.load(champion.folder / REAL_FEATURES))
+        old = RealFeatures.load(champion.folder / REAL_FEATURES)
+        return _compare(changes, records, size, old)
     except PipelineError as error:
-        return changes._replace(
-            sentence=f"other pictures than version {version}'s; no KID: {error}"
-        )
+        sentence = f"other pictures than version {version}'s; no KID between the two: {error}"
+        return changes._replace(sentence=sentence)
 
 
 def _read_data(path: Path) -> Data:

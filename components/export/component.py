@@ -72,7 +72,7 @@ def publish(
         process.imported()
         champion = read_json(Path(comparison.path))["champion"]
         data = Path(validation.path, DATA), Path(evaluation.path, REAL_FEATURES)
-        return publish(Path(model.path), data, Path(publish_root), champion)
+        return publish(Path(model.path), Path(publish_root), champion, data)
 
 
 @dsl.component(base_image=image("export"), install_kfp_package=False)

@@ -29,16 +29,16 @@ _TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
 
 
 def publish(
-    model: Path, data: Iterable[Path], publish_root: Path, champion: str | None = None
+    model: Path, publish_root: Path, champion: str | None = None, data: Iterable[Path] = ()
 ) -> str:
     """Copy a blessed model to the next version folder, whole or not at all.
 
     Args:
         model: Folder written by export.
-        data: Files that say what it learned from, for later pictures to be held against.
         publish_root: Folder above the models, each in a folder of its name.
         champion: Digest of the published model that this one was judged better than;
             None where there was none.
+        data: Files that say what it learned from, for later pictures to be held against.
 
     Returns:
         The version folder; the newest one, and nothing is written, where that holds
@@ -58,7 +58,7 @@ def publish(
         with _lock(home) as locked:
             if locked:
                 _remove_leftovers(home)
-            return str(_publish_next(model, data, info, home, champion))
+            return str(_publish_next(model, info, home, champion, data))
     except OSError as error:
         raise UsageError(
             f"cannot publish to {home}: {_reason(error)}; make it writable and make room "
@@ -67,7 +67,7 @@ def publish(
 
 
 def _publish_next(
-    model: Path, data: Iterable[Path], info: dict[str, Any], home: Path, champion: str | None
+    model: Path, info: dict[str, Any], home: Path, champion: str | None, data: Iterable[Path]
 ) -> Path:
     newest = champion_in(home)
     if newest and newest.digest == info["digest"]:
