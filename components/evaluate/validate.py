@@ -64,7 +64,8 @@ def validate(records: Path, transform_graph: Path, home: Path, validation: Path)
     data = {key: manifest[key] for key in _OF_MANIFEST} | {"statistics": statistics}
     champion = champion_in(home)
     drift = _drift(data, records, champion) if champion else Drift("no model is published yet")
-    LOG.info("%s; %s", _describe(data["counts"]), drift.sentence)
+    LOG.info(_describe(data["counts"]))
+    LOG.info(drift.sentence)
     with complete_or_absent(validation) as folder:
         write_json(folder / DATA, data)
         write_json(folder / DRIFT, drift._asdict())
@@ -144,9 +145,8 @@ def _compare(changes: Drift, records: Path, image_size: int, old: RealFeatures) 
         raise PipelineError("too few pictures are held out")
     kid, chance = drift_kid(np.concatenate([old.values, new.values])[first], in_old, in_new)
     differs = kid > chance
-    verdict = "differ from" if differs else "look like"
     sentence = (
-        f"other pictures, which {verdict} version {changes.version}'s: KID {kid:.4f}, by chance "
-        f"at most {chance:.4f}"
+        f"other pictures, {'unlike' if differs else 'but like'} version {changes.version}'s: "
+        f"KID {kid:.4f}, chance up to {chance:.4f}"
     )
     return changes._replace(sentence=sentence, differs=differs, kid=kid, chance=chance)

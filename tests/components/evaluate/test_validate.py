@@ -73,7 +73,7 @@ def test_without_a_published_model_it_says_so(described, faces, caplog):
     drift, _, validation = described("new", faces)
     assert drift == ("no model is published yet", None, None, None, None, None, None)
     assert read_json(validation / DRIFT) == drift._asdict()
-    assert caplog.messages == [f"{COUNTS}; no model is published yet"]
+    assert caplog.messages == [COUNTS, "no model is published yet"]
     data = read_json(validation / DATA)
     assert (data["digest"], data["image_size"], data["counts"]["train"]) == ("new", 64, 64)
     assert data["rejected_by_reason"] == {"empty": 1, "truncated": 2}
@@ -107,10 +107,10 @@ def test_pictures_that_differ_are_said_so(published, described, faces, noise, ca
     assert drift.differs is True
     assert drift.kid > 2 * drift.chance
     assert drift.sentence == (
-        f"other pictures, which differ from version 3's: KID {drift.kid:.4f}, by chance at "
-        f"most {drift.chance:.4f}"
+        f"other pictures, unlike version 3's: KID {drift.kid:.4f}, chance up to {drift.chance:.4f}"
     )
-    assert caplog.messages[-1] == f"{COUNTS}; {drift.sentence}"
+    assert caplog.messages[-2:] == [COUNTS, drift.sentence]
+    assert len(f"[evaluate] {drift.sentence}") <= 80
     assert drift.published == read_json(version / DATA)
     assert all(0.1 < distance <= 1 for distance in drift.histogram_distance)
 
@@ -120,7 +120,7 @@ def test_other_pictures_of_the_same_kind_are_no_drift(published, described, face
     drift, _, _ = described("new", faces[64:])
     assert drift.differs is False
     assert drift.kid <= drift.chance
-    assert drift.sentence.startswith("other pictures, which look like version 3's: KID ")
+    assert drift.sentence.startswith("other pictures, but like version 3's: KID ")
 
 
 @pytest.mark.parametrize("change", ["removed", "added"])
