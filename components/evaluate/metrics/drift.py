@@ -8,7 +8,6 @@ from components.evaluate.metrics.kid import kernel
 
 _SHUFFLES = 999
 _CONFIDENCE = 0.99
-_DIGITS = 9  # below them is the rounding of sums in another order
 
 
 class DriftKid(NamedTuple):
@@ -43,5 +42,5 @@ def drift_kid(features: np.ndarray, old: np.ndarray, new: np.ndarray) -> DriftKi
         (olds * from_old).sum(axis=0) / (count_old * (count_old - 1))
         + (news * from_new).sum(axis=0) / (count_new * (count_new - 1))
         - 2 * (olds * from_new).sum(axis=0) / (count_old * count_new - shared)
-    ).round(_DIGITS)
+    )
     return DriftKid(float(kids[0]), float(np.quantile(kids[1:], _CONFIDENCE)))

@@ -9,7 +9,8 @@ import pytest
 
 from components.evaluate.data_section import write_data_page
 from components.evaluate.features import DESCRIPTION, extract_features
-from components.evaluate.real_features import RealFeatures
+from components.evaluate.metrics.kid import kid
+from components.evaluate.real_features import MOST, RealFeatures
 from components.evaluate.validate import validate
 from components.shared.contracts import DATA, DRIFT, MODEL_INFO, REAL_FEATURES
 from components.shared.files import read_json, write_json
@@ -105,6 +106,8 @@ def test_pictures_that_differ_are_said_so(published, described, faces, noise, ca
     version = published(faces)
     drift, _, _ = described("new", noise)
     assert drift.differs is True
+    expected = kid(*(extract_features(pictures[:64]) for pictures in (faces, noise)))
+    assert drift.kid == pytest.approx(expected)
     assert drift.kid > 2 * drift.chance
     assert drift.sentence == (
         f"other pictures, unlike version 3's: KID {drift.kid:.4f}, chance up to {drift.chance:.4f}"
@@ -188,6 +191,12 @@ def test_features_that_do_not_belong_together_are_said_so(published, described, 
     assert drift.sentence.endswith(f"{path} holds no features of pictures")
 
 
+def test_a_version_holds_no_more_features_than_are_compared(tmp_path):
+    pictures = np.zeros([MOST + 1, 2, 2, 3], np.uint8)
+    RealFeatures.of(pictures, np.zeros([MOST + 1, 3], np.float32), {}).save(tmp_path / "f.npz")
+    assert RealFeatures.load(tmp_path / "f.npz").values.shape == (MOST, 3)
+
+
 def test_features_of_another_network_are_said_so(published, described, faces, noise):
     path = published(faces) / REAL_FEATURES
     RealFeatures.load(path)._replace(extractor={"name": "inception"}).save(path)
@@ -232,5 +241,8 @@ def test_the_page_shows_what_changed(published, described, faces, noise, tmp_pat
     assert ("What changed since version 3" in html) is drifted
     assert html.count("version 3</text>") == 5 * drifted, "an earlier line in each chart"
     assert "red: most, " in html
+    if drifted:
+        change = noise[64:, ..., 0].mean() - faces[64:, ..., 0].mean()
+        assert f" ({change:+.1f})</td>" in html
     write_data_page(tmp_path / "again.html", records, validation)
     assert (tmp_path / "again.html").read_text() == html
