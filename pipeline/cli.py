@@ -15,7 +15,7 @@ from pipeline.cluster import commands
 from pipeline.cluster.schedule_commands import schedule
 from pipeline.config import load_config
 from pipeline.container_images import ContainerImages
-from pipeline.options import Config, Images, Overrides, Profile
+from pipeline.options import Config, Images, Overrides, Paranoid, Profile
 from pipeline.results import read_run
 
 app = typer.Typer(
@@ -41,6 +41,7 @@ def run(
     profile: Profile = "demo",
     config: Config = None,
     overrides: Overrides = None,
+    paranoid: Paranoid = False,
     runs_dir: Annotated[Path, typer.Option(help="Parent of all runs.", metavar="DIR")] = Path(
         "runs"
     ),
@@ -66,7 +67,8 @@ def run(
 
     if (registry or tag) and runner is not Runner.DOCKER:
         raise UsageError("--registry and --tag name images: add --runner docker")
-    settings = load_config(profile, config, overrides or (), images)
+    asked = {"paranoid": True} if paranoid else None
+    settings = load_config(profile, config, overrides or (), images, asked)
     runs_dir = runs_dir.expanduser().absolute()
     publish_root = (publish_root or runs_dir / "published").expanduser().absolute()
     containers = ContainerImages(registry, tag) if runner is Runner.DOCKER else None

@@ -2,18 +2,18 @@
 
 import copy
 import difflib
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from components.evaluate.config import EvaluateConfig
 from components.export.config import ExportConfig
+from components.ingest.addresses import addresses, make_absolute
 from components.ingest.config import IngestConfig
 from components.shared.errors import UsageError, one_line
 from components.train.config import TrainConfig
@@ -25,12 +25,21 @@ _DEMO_IMAGES = Path(__file__).parent / "demo" / "faces_cc0_1000.zip"
 DEMO = "demo"  # as `images`: the pictures that this package brings
 
 
+def _join_lines(images: Any) -> Any:
+    is_list = isinstance(images, list) and all(isinstance(one, str) for one in images)
+    return "\n".join(images) if is_list else images
+
+
+Sources = Annotated[str, BeforeValidator(_join_lines)]  # one a line; a file may have a list
+
+
 class PipelineConfig(BaseModel):
     """Everything that determines a run; one section per step, and one for Kubeflow."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    images: str | None = Field(None, description="Folder, zip or tar of pictures, or `demo`.")
+    images: Sources | None = Field(None, description="Sources of pictures, or `demo`.")
+    paranoid: bool = Field(False, description="Read each local file anew to see what changed.")
     ingest: IngestConfig = IngestConfig()
     transform: TransformConfig = TransformConfig()
     train: TrainConfig = TrainConfig()
@@ -46,15 +55,20 @@ class PipelineConfig(BaseModel):
         return self
 
     @property
-    def images_path(self) -> Path:
-        """Absolute path of the pictures; UsageError where none are named."""
-        if self.images is None:
-            raise UsageError("no pictures named: pass --images with a folder, a zip or a tar")
-        return _DEMO_IMAGES if self.images == DEMO else _absolute(self.images)
+    def sources(self) -> str:
+        """The sources by absolute paths, one a line; UsageError where none are named."""
+        if not (named := addresses(self.images or "")):
+            raise UsageError(
+                "no pictures named: pass --images with a folder, an archive, a pattern, @list "
+                "or the address of a bucket"
+            )
+        return str(_DEMO_IMAGES) if named == [DEMO] else make_absolute("\n".join(named))
 
     def to_yaml(self) -> str:
         """This configuration as a file that `--config` takes."""
         values = self.model_dump(mode="json")
+        if len(named := addresses(self.images or "")) > 1:
+            values["images"] = named
         return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
 
 
@@ -67,7 +81,7 @@ def load_config(
     profile: str | None = None,
     file: Path | None = None,
     overrides: Sequence[str] = (),
-    images: str | None = None,
+    images: list[str] | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> PipelineConfig:
     """Compose a configuration; what comes later wins.
@@ -76,8 +90,8 @@ def load_config(
         profile: Name of a profile of this package.
         file: YAML file with any of the keys.
         overrides: ``section.key=value``, the value as YAML.
-        images: Path of the pictures, kept as an absolute one, so that the saved
-            configuration repeats the run from any folder; or an address, kept as it is.
+        images: Sources of pictures. Paths are kept as absolute ones, so that the
+            saved configuration repeats the run from any folder.
         settings: Any of the keys, as a file has them; between file and overrides.
 
     Raises:
@@ -92,16 +106,11 @@ def load_config(
     for override in overrides:
         _merge(values, _parse_override(override))
     if images is not None:
-        values["images"] = images if "://" in images else str(_absolute(images))
+        values["images"] = make_absolute("\n".join(images))
     try:
         return PipelineConfig.model_validate(values)
     except ValidationError as error:
         raise UsageError("; ".join(map(explain, error.errors()))) from None
-
-
-def _absolute(path: str) -> Path:
-    # Unlike Path.expanduser, this leaves the ~ of an unknown user as it is.
-    return Path(os.path.expanduser(path)).absolute()  # noqa: PTH111
 
 
 def _profile_path(name: str) -> Path:

@@ -53,10 +53,11 @@ def make_dag(
         collect_results: Add a task that logs where the run's results are.
     """
 
-    def dcgan(
+    def dcgan(  # noqa: PLR0913, PLR0917  # they are what a person sees on Kubeflow's pages
         images: str,
         publish_root: str,
         checkpoint_root: str,
+        paranoid: bool = False,
         ingest_config: dict = _defaults(IngestConfig),  # noqa: B008
         transform_config: dict = _defaults(TransformConfig),  # noqa: B008
         train_config: dict = _defaults(TrainConfig),  # noqa: B008
@@ -67,6 +68,8 @@ def make_dag(
         seen = fingerprint(
             images=images,
             publish_root=publish_root,
+            checkpoint_root=checkpoint_root,
+            paranoid=paranoid,
             code_version=code_version("ingest"),
             export_config=export_config,
         )

@@ -16,6 +16,7 @@ from kfp.local import docker_task_handler
 from components.shared.contracts import STEPS
 from components.shared.errors import UsageError, one_line
 from components.shared.process import PARENT_LOCK_VARIABLE, LogLine
+from pipeline.bucket_credentials import bucket_credentials, files_of
 from pipeline.container_images import ContainerImages
 from pipeline.step_folders import is_locked
 
@@ -42,14 +43,24 @@ class DockerEngine:
         for step in STEPS:
             self._check_image(step)
 
-    def runner(self, lock: Path, read: Sequence[Path], write: Sequence[Path]) -> local.DockerRunner:
+    def runner(
+        self, lock: Path, read: Sequence[Path], write: Sequence[Path], in_buckets: bool = False
+    ) -> local.DockerRunner:
         """Give kfp's runner for one run.
 
         Args:
             lock: File that the run holds locked while it lives.
             read: Files and folders that steps read, seen by them under the same path.
             write: Folders that steps write to, beside those that kfp makes.
+            in_buckets: Whether steps read from buckets, for which they get credentials.
+
+        Raises:
+            UsageError: What is to be read cannot be mounted, or a credentials' file is missing.
         """
+        credentials = bucket_credentials(os.environ) if in_buckets else {}
+        read = sorted({*read, *files_of(credentials)})
+        if Path("/") in read:
+            raise UsageError("Docker cannot mount /: name a folder in it as --images")
         self._label = f"{_LOCK_LABEL}={lock}"
         _remove_dead(self.client)
         docker_task_handler.run_docker_container = run_container
@@ -62,7 +73,7 @@ class DockerEngine:
                 *(Mount(str(path), str(path), "bind", read_only=True) for path in read),
                 *(Mount(str(path), str(path), "bind") for path in write),
             ],
-            environment={PARENT_LOCK_VARIABLE: str(lock)},
+            environment={PARENT_LOCK_VARIABLE: str(lock), **credentials},
             labels={_LOCK_LABEL: str(lock)},
             log_config=LogConfig(type="json-file"),  # one that can be read as it is written
             device_requests=[_ALL_GPUS] if self.gpu else [],

@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from components.ingest.addresses import all_addresses, is_remote, local_paths
 from components.shared.contracts import STEPS
 from components.shared.errors import Interrupted, PipelineError, UsageError, one_line
 from components.shared.process import PARENT_LOCK_VARIABLE, LogLine, storage_error
@@ -107,8 +108,9 @@ def _run_dag(
     checkpoints.mkdir(exist_ok=True)
     if engine:
         # Cached artifacts lie in the folders of older runs.
-        read, write = (config.images_path, steps.parent), (checkpoints, publish_root)
-        runner = engine.runner(lock_of(steps), read, write)
+        read, write = (*local_paths(config.sources), steps.parent), (checkpoints, publish_root)
+        in_buckets = any(map(is_remote, all_addresses(config.sources)))
+        runner = engine.runner(lock_of(steps), read, write, in_buckets)
         dag = make_dag(engine.images.place)
     else:
         runner = _subprocess_runner(lock_of(steps))
@@ -122,9 +124,10 @@ def _run_dag(
     values = config.model_dump(mode="json")
     with contextlib.redirect_stdout(log):
         task = dag(
-            images=str(config.images_path),
+            images=config.sources,
             publish_root=str(publish_root),
             checkpoint_root=str(checkpoints),
+            paranoid=config.paranoid,
             **{f"{section}_config": values[section] for section in STEPS},
         )
     return dict(task.outputs)

@@ -6,7 +6,15 @@ from typing import Annotated
 import typer
 
 Images = Annotated[
-    str | None, typer.Option("--images", help="Folder, .zip or .tar of pictures.", metavar="SOURCE")
+    list[str] | None,
+    typer.Option(
+        "--images",
+        help="Pictures: folder, archive, pattern, @list, gs://… or s3://…; may be repeated.",
+        metavar="SOURCE",
+    ),
+]
+Paranoid = Annotated[
+    bool, typer.Option("--paranoid", help="Read each local file anew to see whether it changed.")
 ]
 Profile = Annotated[
     str, typer.Option("--profile", help="Named settings: demo, seed or full.", metavar="NAME")

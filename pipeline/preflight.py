@@ -4,7 +4,16 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from components.shared.errors import UsageError
+from components.ingest.addresses import (
+    addresses,
+    check_scheme,
+    is_manifest,
+    is_pattern,
+    is_remote,
+    listed_in,
+)
+from components.ingest.sources import open_source
+from components.shared.errors import UsageError, one_line
 from components.train.config import TrainConfig
 from pipeline.config import PipelineConfig
 
@@ -14,20 +23,12 @@ _FLOAT_BYTES = 4
 
 def check(config: PipelineConfig, runs_dir: Path, publish_root: Path) -> None:
     """Raise UsageError for a path or a disk with which the run could not end well."""
-    images = config.images_path
-    try:
-        exists = images.exists()
-    except OSError as error:  # a name that is too long
-        raise UsageError(f"--images {images}: {error.strerror}") from None
-    if not exists:
-        raise UsageError(f"no such folder or file: {images}; pass --images a folder, zip or tar")
     folders = {"--runs-dir": runs_dir, "--publish-root": publish_root}
-    for option, path in {"--images": images, **folders}.items():
-        if "python3" in str(path):
-            raise UsageError(
-                f"{option} {path}: kfp's local runner replaces the word python3 in paths; "
-                "choose one without it"
-            )
+    for address in addresses(config.sources):
+        _check_source(address)
+        _check_word("--images", address)
+    for option, folder in folders.items():
+        _check_word(option, str(folder))
     for option, folder in folders.items():
         _make_writable(folder, option)
     needed = max(_LEAST_BYTES, _training_bytes(config.train, config.ingest.image_size))
@@ -36,6 +37,45 @@ def check(config: PipelineConfig, runs_dir: Path, publish_root: Path) -> None:
         raise UsageError(
             f"--runs-dir {runs_dir}: {free / 2**20:,.0f} MB free, this run needs about "
             f"{needed / 2**20:,.0f}; make room or choose another folder"
+        )
+
+
+def _check_source(address: str) -> None:
+    """Look whether there is something; what a bucket holds, its step finds out."""
+    shown = address.encode(errors="backslashreplace").decode()
+    if shown != address:
+        raise UsageError(
+            f"--images {shown}: a name that is no UTF-8 cannot be passed on to the steps: "
+            "list it in a file and pass @FILE, or rename it"
+        )
+    if is_remote(address):
+        check_scheme(address)
+        return
+    path = Path(address.removeprefix("@") if is_manifest(address) else address)
+    try:
+        if is_manifest(address):
+            listed_in(path)
+        elif is_pattern(address):
+            with open_source(address) as source:
+                if next(source.files(), None) is None:
+                    raise UsageError(f"--images {address}: nothing there fits this pattern")
+        else:
+            path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise UsageError(
+            f"no such folder or file: {path}; pass --images a folder, an archive, a pattern, "
+            "@list or the address of a bucket"
+        ) from None
+    except (OSError, ValueError) as error:  # e.g. a name that is too long
+        problem = getattr(error, "strerror", None) or one_line(error)
+        raise UsageError(f"--images {address}: {problem}") from None
+
+
+def _check_word(option: str, path: str) -> None:
+    if "python3" in path:
+        raise UsageError(
+            f"{option} {path}: kfp's local runner replaces the word python3 in paths; "
+            "choose one without it"
         )
 
 

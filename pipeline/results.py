@@ -61,7 +61,7 @@ def save_results(
     training = read_json(artifacts["training"] / TRAINING)
     comparison = read_json(artifacts["comparison"])
     values = {
-        "images": str(config.images_path),
+        "images": config.sources,
         "counts": read_json(artifacts["records"] / MANIFEST)["counts"],
         "drift": read_json(artifacts["validation"] / DRIFT)["sentence"],
         "training": {key: training[key] for key in ("epochs", "steps", "images_seen", "seconds")},

@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
+from components.ingest.addresses import addresses, is_manifest, is_remote
 from components.shared.contracts import GIF, REPORT, SAMPLES, SAVED_MODEL
 from components.shared.process import LogLine
 from pipeline.doctor import Check
@@ -41,6 +42,8 @@ def run_table(summary: RunSummary) -> RenderableType:
     steps.add_row("all", f"{values['total_seconds'] / 60:.1f}", _what_ran(values["steps"]))
 
     files = Table(box=None, pad_edge=False, show_header=False)
+    for index, address in enumerate(addresses(values["images"])):
+        files.add_row("" if index else "pictures", plain(_shortest_address(address)))
     folder = _shortest(summary.folder)
     for label, name in (
         ("report", REPORT), ("GIF", GIF), ("samples", SAMPLES), ("model", SAVED_MODEL),
@@ -88,6 +91,12 @@ def _what_ran(steps: dict[str, object]) -> str:
     if "train" in steps:
         return ""
     return "nothing new to train on: an earlier run's model"
+
+
+def _shortest_address(address: str) -> str:
+    if is_remote(address) or is_manifest(address):
+        return address
+    return _shortest(Path(address))
 
 
 def _shortest(path: Path) -> str:

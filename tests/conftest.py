@@ -16,6 +16,7 @@ from components.shared.errors import UsageError
 from components.shared.files import write_json
 from components.shared.records import Record, write_shard
 from pipeline.container_images import ContainerImages
+from tests.buckets import TestBucket, gcs_server, s3_server
 
 
 @pytest.fixture
@@ -79,3 +80,24 @@ def find_engine():
             return DockerEngine(ContainerImages(), Path("/runs"), print), None
     except UsageError as error:
         return None, f"{error}; `infra/ci/docker.sh make test` (as root) brings both"
+
+
+@pytest.fixture(scope="session")
+def _s3_environment():
+    with s3_server() as environment:
+        yield environment
+
+
+@pytest.fixture(scope="session")
+def _gcs_environment():
+    with gcs_server() as environment:
+        yield environment
+
+
+@pytest.fixture(params=["s3", "gs"])
+def bucket(request, monkeypatch):
+    """An empty bucket on a real server, which this process and its children find."""
+    server = {"s3": "_s3_environment", "gs": "_gcs_environment"}[request.param]
+    for name, value in request.getfixturevalue(server).items():
+        monkeypatch.setenv(name, value)
+    return TestBucket(request.param)

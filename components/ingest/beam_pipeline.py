@@ -17,6 +17,7 @@ import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import Any
 
 import apache_beam as beam
@@ -27,7 +28,8 @@ from components.ingest.config import IngestConfig
 from components.ingest.reasons import Rejected
 from components.ingest.seen_file import SeenFile, see
 from components.ingest.shard import ShardReport, shard_of, write_records
-from components.ingest.sources import Entry, open_source
+from components.ingest.source import Entry
+from components.ingest.sources import open_source
 from components.ingest.spill import PlaceOfPixels, Spill, SpillReader
 from components.ingest.staging import Staging
 from components.shared.errors import PipelineError
@@ -48,11 +50,11 @@ _FILES_A_TASK = 16  # of a chunk, for a thread; handing over one by one costs as
 _Batch = tuple[str, list[tuple[Any, ...]]]
 
 
-def write_shards(source: str, staging: Staging, config: IngestConfig) -> None:
+def write_shards(images: str, staging: Staging, config: IngestConfig) -> None:
     """Write every shard that has a file, its ledger and its report; and the listing's report.
 
     Args:
-        source: A folder, a zip or a tar.
+        images: The sources, as `open_source` takes them.
         staging: An empty folder, for all that workers write.
         config: The step's configuration.
     """
@@ -62,10 +64,10 @@ def write_shards(source: str, staging: Staging, config: IngestConfig) -> None:
         with beam.Pipeline(runner=FnApiRunner(), options=PipelineOptions([])) as pipeline:
             _ = (
                 pipeline
-                | beam.Create([source])
+                | beam.Create([images])
                 | "List" >> beam.ParDo(_List(staging, config.max_images or None))
                 | beam.Reshuffle()
-                | "Read" >> beam.ParDo(_Read(source, staging, config))
+                | "Read" >> beam.ParDo(_Read(images, staging, config))
                 | beam.GroupByKey()
                 | "Write" >> beam.ParDo(_Write(staging, config))
             )
@@ -77,13 +79,13 @@ def write_shards(source: str, staging: Staging, config: IngestConfig) -> None:
 
 
 class _List(beam.DoFn):
-    """Source → chunks of its pictures; tells how many, and of the files that are none."""
+    """Sources → chunks of their pictures; tells how many, and of the files that are none."""
 
     def __init__(self, staging: Staging, max_images: int | None) -> None:
         self._staging, self._max_images = staging, max_images
 
-    def process(self, source: str) -> Iterator[list[Entry]]:
-        with open_source(source) as opened:
+    def process(self, images: str) -> Iterator[list[Entry]]:
+        with open_source(images) as opened:
             listing, in_order = opened.list(), opened.in_order
         pictures = listing.pictures[: self._max_images]
         other = [(entry.path, entry.size) for entry in listing.other]
@@ -110,11 +112,11 @@ def _chunks(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
 class _Read(beam.DoFn):
     """Chunk → (shard's name, its files in this chunk)."""
 
-    def __init__(self, source: str, staging: Staging, config: IngestConfig) -> None:
-        self._source, self._staging, self._config = source, staging, config
+    def __init__(self, images: str, staging: Staging, config: IngestConfig) -> None:
+        self._images, self._staging, self._config = images, staging, config
 
     def setup(self) -> None:
-        self._opened = open_source(self._source)
+        self._opened = open_source(self._images)
         self._spill = Spill(self._staging.root)
         self._threads = ThreadPoolExecutor(os.cpu_count())
 
@@ -140,8 +142,9 @@ class _Read(beam.DoFn):
             entries[start : start + _FILES_A_TASK]
             for start in range(0, len(entries), _FILES_A_TASK)
         ]
+        contents = self._opened.read(entries)
         tasks = [
-            self._threads.submit(_see_all, part, list(self._opened.read(part)), self._config)
+            self._threads.submit(_see_all, part, [*islice(contents, len(part))], self._config)
             for part in parts
         ]
         return [each for task in tasks for each in task.result()]

@@ -9,13 +9,20 @@ from components.shared.images import image
 
 @dsl.component(base_image=image("ingest"), install_kfp_package=False)
 def fingerprint(
-    images: str, publish_root: str, code_version: str, export_config: dict
+    images: str,
+    publish_root: str,
+    checkpoint_root: str,
+    paranoid: bool,
+    code_version: str,
+    export_config: dict,
 ) -> NamedTuple("Seen", [("source", str), ("champion", str)]):  # type: ignore[valid-type]
     """Digests of what the outside world holds now; never cached, so that a change is seen.
 
     Args:
-        images: Folder, zip or tar of pictures.
+        images: Sources of pictures, one a line: folder, archive, pattern, @list, bucket.
         publish_root: Folder that model servers watch.
+        checkpoint_root: Folder that outlives the run; digests of files are kept in there.
+        paranoid: Read each local file anew instead of trusting those.
         code_version: Digest of this step's code.
         export_config: ExportConfig as JSON, which names the model.
 
@@ -29,14 +36,15 @@ def fingerprint(
     with step_process("fingerprint") as process:
         from pathlib import Path
 
-        from components.ingest.fingerprint import fingerprint
+        from components.ingest.fingerprint import CACHE, fingerprint
         from components.shared.contracts import MODEL_NAME
         from components.shared.published import champion_in
 
         process.imported()
         name = export_config.get("model_name", MODEL_NAME)
         champion = champion_in(Path(publish_root, name))
-        return fingerprint(images), champion.digest if champion else "none"
+        source = fingerprint(images, Path(checkpoint_root, CACHE), paranoid)
+        return source, champion.digest if champion else "none"
 
 
 @dsl.component(base_image=image("ingest"), install_kfp_package=False)

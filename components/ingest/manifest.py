@@ -7,7 +7,7 @@ from typing import Any
 from components.ingest.config import IngestConfig
 from components.ingest.reasons import NOT_LOOKED_AT
 from components.ingest.shard import ASPECT_EDGES, SIDE_EDGES, SPLITS, ShardReport, shard_names
-from components.ingest.sources import PICTURE_SUFFIXES
+from components.ingest.source import PICTURE_SUFFIXES
 from components.shared.contracts import EVAL_SPLIT, TRAIN_SPLIT
 from components.shared.errors import DataRefused, PipelineError
 from components.shared.files import digest_of

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from components.ingest.config import IngestConfig
 from components.ingest.decode import decode
 from components.ingest.reasons import Reason, Rejected
-from components.ingest.sources import Entry, is_named_picture
+from components.ingest.source import Entry, is_named_picture
 
 
 class SeenFile(NamedTuple):

@@ -1,291 +1,188 @@
-"""Pictures of a source: a folder tree, a zip or a tar, each read where it is.
+"""What `images` names, opened as one source."""
 
-Beam's ``FileSystems.match`` is not used: it takes ``[``, ``]`` and ``*`` in a name
-for a pattern, finds nothing and says nothing.
-"""
-
-import abc
-import contextlib
-import errno
-import gzip
-import io
-import lzma
-import operator
+import collections
 import os
-import posixpath
-import stat
-import tarfile
-import zipfile
-import zlib
+import re
 from collections.abc import Iterable, Iterator
+from itertools import groupby
 from pathlib import Path
-from typing import Any, NamedTuple, Self
 
-from components.ingest.reasons import Reason, Rejected
-from components.shared.errors import DataRefused, UsageError
+from components.ingest.addresses import (
+    addresses,
+    check_scheme,
+    is_manifest,
+    is_pattern,
+    is_remote,
+    listed_in,
+    split_bucket,
+    split_pattern,
+)
+from components.ingest.archives import is_named_archive, open_archive, open_local_archive
+from components.ingest.buckets import Bucket, open_object
+from components.ingest.local_files import Folder
+from components.ingest.reasons import Rejected
+from components.ingest.source import Entry, Source
+from components.shared.errors import UsageError
 
-# In any case.
-PICTURE_SUFFIXES = (
-    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".gif", ".bmp", ".webp", ".tif", ".tiff",
-)  # fmt: skip
-MAX_FILE_BYTES = 512 << 20  # what a member of an archive may claim to unpack to, too
-
-_LINKS_FOLLOWED = 40  # one after another, as Linux does
-# What one file may raise while the others are well; a failing disk or network ends the step.
-_ONE_FILE = {None, errno.ENOENT, errno.EACCES, errno.EPERM, errno.ELOOP}
-_DAMAGE = (
-    tarfile.TarError,
-    zipfile.BadZipFile,
-    gzip.BadGzipFile,
-    zlib.error,
-    lzma.LZMAError,
-    EOFError,  # a compressed file that ends early
-    UnicodeDecodeError,  # a name in a zip
+ADVICE = (
+    "pass a folder, a .zip or a .tar (also compressed), a pattern such as 'faces/**/*.jpg', "
+    "@FILE that lists pictures, gs://… or s3://…"
 )
 
 
-class Entry(NamedTuple):
-    """One file of a source."""
+def open_source(images: str) -> Source:
+    """Open what `images` names.
 
-    path: str  # valid Unicode, relative to the source's root, '/' between folders
-    size: int  # bytes
-    where: Any  # what its source needs to find it again
+    Args:
+        images: One source a line: a folder, a zip or a tar, a pattern (`*`, `?`, `[…]`, and `**`
+            for any folders), `@` and a file that lists pictures, or any of these but the last in
+            a bucket, by `gs://` or `s3://`. A pattern or a listed path that ends like an archive
+            stands for archives, which are opened.
+
+    Returns:
+        The source; of several, their files in folders named like the sources.
+
+    Raises:
+        UsageError: There is no such source.
+        DataRefused: An archive is damaged.
+    """
+    opened = [source for address in addresses(images) or [""] for source in _open(address)]
+    return opened[0] if len(opened) == 1 else Several(opened)
 
 
-class Listing(NamedTuple):
-    """What there is in a source."""
+class Several(Source):
+    """Sources side by side; an entry's `where` says which of them, and where in that."""
 
-    pictures: list[Entry]  # files with a picture's extension or none, by path
-    other: list[Entry]  # files with another extension, and hidden ones
+    def __init__(self, sources: list[Source]) -> None:
+        """Take over sources, which are closed with this one."""
+        super().__init__("")
+        self._sources = [self._kept_open.enter_context(source) for source in sources]
+        self._names = _distinct([source.root.rpartition("/")[2] for source in sources])
+        self.in_order = any(source.in_order for source in sources)
 
-
-class Source(abc.ABC):
-    """A place with files. It is a context manager, since archives are kept open."""
-
-    in_order = False  # whether only reading by ascending `where` is fast
-
-    def __init__(self, root: str) -> None:
-        """Open the source that lies at `root`."""
-        self.root = root
-        self._kept_open = contextlib.ExitStack()
-
-    def __enter__(self) -> Self:
-        """Return the source itself."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close the source."""
-        self.close()
-
-    def close(self) -> None:
-        """Close what is open."""
-        self._kept_open.close()
-
-    @abc.abstractmethod
     def files(self) -> Iterator[Entry]:
-        """All files, in no particular order."""
+        """All files of all sources."""
+        return self._named(source.files() for source in self._sources)
 
-    @abc.abstractmethod
-    def _read(self, entry: Entry) -> bytes:
-        """Content of a file; raises Rejected where there is no reading it."""
+    def stamped(self) -> Iterator[Entry]:
+        """What tells whether one of the sources changed."""
+        return self._named(source.stamped() for source in self._sources)
+
+    def path_of(self, entry: Entry) -> Path | None:
+        """Where an entry of `stamped` lies on this machine; None for one in a bucket."""
+        index, own = _own_entry(entry)
+        return self._sources[index].path_of(own)
 
     def read(self, entries: Iterable[Entry]) -> Iterator[bytes | Rejected]:
         """Contents in the order of the entries; Rejected where there is no reading one."""
-        for entry in entries:
-            try:
-                if entry.size > MAX_FILE_BYTES:
-                    raise Rejected(Reason.TOO_LARGE)
-                yield self._read(entry)
-            except Rejected as rejected:
-                yield rejected
-
-    def list(self) -> Listing:
-        """Sort the files into pictures and others, by their names alone."""
-        listing = Listing([], [])
-        for entry in self.files():
-            (listing.pictures if _is_candidate(entry.path) else listing.other).append(entry)
-        for entries in listing:
-            entries.sort(key=operator.attrgetter("path"))
-        return listing
-
-
-def open_source(source: str) -> Source:
-    """Open a folder, a zip or a tar; which of them it is, its content tells."""
-    advice = "pass a folder, a .zip or a .tar (also compressed: .tar.gz, .tar.bz2, .tar.xz)"
-    if not source or not Path(source).exists():
-        raise UsageError(f"there is nothing at '{source}': {advice}")
-    if Path(source).is_dir():
-        return Folder(source)
-    with _explaining_damage(source):
-        with Path(source).open("rb") as file:
-            if file.read(2) == b"PK":
-                return Zip(source)
-        if tarfile.is_tarfile(source):
-            return Tar(source)
-    raise UsageError(f"'{source}' is neither a folder nor a whole archive: {advice}")
-
-
-class Folder(Source):
-    """A folder tree. Links are followed, but no folder is visited twice."""
-
-    def files(self) -> Iterator[Entry]:
-        """All regular files, and links that lead nowhere."""
-        visited = set()
-        folders = [b""]
-        linked_folders: list[bytes] = []  # visited last, so that a file's own path wins
-        while folders or linked_folders:
-            folder = folders.pop() if folders else linked_folders.pop(0)
-            location = os.path.join(os.fsencode(self.root), folder)  # noqa: PTH118 (bytes)
-            status = os.stat(location)  # noqa: PTH116
-            if (status.st_dev, status.st_ino) in visited:
-                continue
-            visited.add((status.st_dev, status.st_ino))
-            with _explaining_damage(self.root), os.scandir(location) as items:
-                found = sorted(items, key=operator.attrgetter("name"))
-            for item in found:
-                where = os.path.join(folder, item.name)  # noqa: PTH118
-                mode, size = _mode_and_size(item)
-                if stat.S_ISDIR(mode):
-                    (linked_folders if item.is_symlink() else folders).append(where)
-                elif stat.S_ISREG(mode) or stat.S_ISLNK(mode):
-                    yield Entry(_printable(os.fsdecode(where)), size, where)
-
-    def path_of(self, entry: Entry) -> Path:
-        """Where a file is."""
-        return Path(self.root, os.fsdecode(entry.where))
+        for index, group in groupby(map(_own_entry, entries), lambda pair: pair[0]):
+            yield from self._sources[index].read([own for _, own in group])
 
     def _read(self, entry: Entry) -> bytes:
-        """Content of a file."""
-        with setting_aside():
-            return self.path_of(entry).read_bytes()
+        index, own = _own_entry(entry)
+        return self._sources[index]._read(own)
+
+    def _named(self, files: Iterable[Iterator[Entry]]) -> Iterator[Entry]:
+        for index, (name, entries) in enumerate(zip(self._names, files, strict=True)):
+            for entry in entries:
+                path = f"{name}/{entry.path}" if entry.path else name
+                yield entry._replace(path=path, where=(index, entry.where))
 
 
-class Zip(Source):
-    """A zip archive."""
-
-    def __init__(self, root: str) -> None:
-        """Read the archive's directory."""
-        super().__init__(root)
-        self._zip = self._kept_open.enter_context(zipfile.ZipFile(root))
-        self._members = self._zip.infolist()
-
-    def files(self) -> Iterator[Entry]:
-        """All files; of two with the same path the later counts, as it does on unpacking."""
-        last = {_archive_path(member.filename): i for i, member in enumerate(self._members)}
-        for path, index in last.items():
-            if not self._members[index].is_dir():
-                yield Entry(_printable(path), self._members[index].file_size, index)
-
-    def _read(self, entry: Entry) -> bytes:
-        """Content of a file."""
-        with setting_aside():
-            return self._zip.read(self._members[entry.where])
+def _own_entry(entry: Entry) -> tuple[int, Entry]:
+    """Which of several sources an entry is from, and what it is there."""
+    index, where = entry.where
+    return index, entry._replace(where=where)
 
 
-class Tar(Source):
-    """A tar archive, plain or compressed."""
-
-    def __init__(self, root: str) -> None:
-        """Open the archive and tell whether it is compressed."""
-        super().__init__(root)
-        self._tar = self._kept_open.enter_context(tarfile.open(root))  # noqa: SIM115
-        self.in_order = not isinstance(self._tar.fileobj, io.BufferedReader)  # if compressed
-
-    def files(self) -> Iterator[Entry]:
-        """All files; of two with the same path the later counts, as it does on unpacking."""
-        with _explaining_damage(self.root):
-            last = {_archive_path(member.name): member for member in self._tar}
-        for path, member in last.items():
-            if member.isdir():
-                continue
-            target = _link_target(path, last)
-            if target is None:
-                yield Entry(_printable(path), 0, (-1, 0, None))
-            else:
-                where = (target.offset_data, target.size, target.sparse)
-                yield Entry(_printable(path), target.size, where)
-
-    def _read(self, entry: Entry) -> bytes:
-        """Content of a file."""
-        member = tarfile.TarInfo()
-        member.offset_data, member.size, member.sparse = entry.where
-        file = self._tar.extractfile(member) if member.offset_data >= 0 else None
-        if file is None:
-            raise Rejected(Reason.UNREADABLE)
-        with setting_aside(), file:
-            return file.read()
+def _open(address: str) -> list[Source]:
+    """One source; several for a pattern of archives and for a list."""
+    if is_remote(address):
+        check_scheme(address)
+        return _open_remote(address)
+    if is_manifest(address):
+        return _open_manifest(Path(address[1:]))
+    if is_pattern(address):
+        folder, pattern = split_pattern(os.path.abspath(address))  # noqa: PTH100
+        _refuse_missing(folder, address)
+        matching = Folder(folder, _compiled(pattern, address))
+        if is_named_archive(address):
+            return [open_local_archive(str(matching.path_of(e))) for e in _all(matching, address)]
+        return [matching]
+    return [_open_local(address)]
 
 
-@contextlib.contextmanager
-def setting_aside() -> Iterator[None]:
-    """Turn what is wrong with one file alone into Rejected."""
+def _open_local(path: str) -> Source:
+    _refuse_missing(path, path)
+    return Folder(path) if os.path.isdir(path) else open_local_archive(path)  # noqa: PTH112
+
+
+def _open_remote(address: str) -> list[Source]:
+    found = open_object(address)  # first, for a key may hold a star
+    if found is not None:
+        return [open_archive(address, *found)]
+    if not is_pattern(address):
+        return [Bucket(address)]
+    folder, pattern = split_pattern(address)
+    matching = Bucket(folder, _compiled(pattern, address))
+    if not is_named_archive(address):
+        return [matching]
+    return [_open_object(f"{folder}/{entry.where}") for entry in _all(matching, address)]
+
+
+def _open_object(address: str) -> Source:
+    found = open_object(address)
+    if found is None:
+        raise UsageError(f"there is no object '{address}': {ADVICE}")
+    return open_archive(address, *found)
+
+
+def _open_manifest(manifest: Path) -> list[Source]:
     try:
-        yield
-    except (*_DAMAGE, RuntimeError) as error:  # RuntimeError: encrypted, unknown compression
-        raise Rejected(Reason.UNREADABLE) from error
+        lines = listed_in(manifest)
     except OSError as error:
-        if error.errno not in _ONE_FILE:
-            raise
-        raise Rejected(Reason.UNREADABLE) from error
+        raise UsageError(f"the list '@{manifest}' cannot be read: {error.strerror}") from error
+    sources, here, in_buckets = [], [], collections.defaultdict(list)
+    for line in lines:
+        if is_remote(line):
+            check_scheme(line)
+        if is_named_archive(line):
+            sources.append(_open_object(line) if is_remote(line) else _open_local(line))
+        elif is_remote(line):
+            bucket, key = split_bucket(line)
+            in_buckets[bucket].append(key)
+        else:
+            here.append(line)
+    if here:
+        root = os.path.commonpath(map(os.path.dirname, here))
+        sources.append(Folder(root, listed=[line[len(root) :].lstrip("/") for line in here]))
+    return sources + [Bucket(bucket, listed=keys) for bucket, keys in in_buckets.items()]
 
 
-@contextlib.contextmanager
-def _explaining_damage(source: str) -> Iterator[None]:
+def _all(source: Source, pattern: str) -> list[Entry]:
+    with source:
+        found = sorted(source.files())
+    if not found:
+        raise UsageError(f"nothing fits the pattern '{pattern}': {ADVICE}")
+    return found
+
+
+def _refuse_missing(path: str, address: str) -> None:
+    if not path or not os.path.exists(path):  # noqa: PTH110 (a name may be too long for pathlib)
+        raise UsageError(f"there is nothing at '{address}': {ADVICE}")
+
+
+def _compiled(pattern: str, address: str) -> re.Pattern[str]:
+    from fsspec.utils import glob_translate
+
     try:
-        yield
-    except _DAMAGE as error:
-        raise DataRefused(
-            f"the archive '{source}' is damaged ({error}): fetch it again or pack it anew"
-        ) from error
-    except PermissionError as error:
-        raise UsageError(
-            f"'{os.fsdecode(error.filename)}' may not be read: permission denied"
-        ) from error
+        return re.compile(glob_translate(pattern))
+    except ValueError as error:  # e.g. a**b
+        raise UsageError(f"'{address}' is no pattern: {error}") from None
 
 
-def is_hidden(path: str) -> bool:
-    """Whether a file or a folder on the way to it begins with a dot."""
-    return path.startswith(".") or "/." in path  # also `__MACOSX/._1.jpg`, in zips from macOS
-
-
-def is_named_picture(path: str) -> bool:
-    """Whether a file's extension is a picture's."""
-    return path.lower().endswith(PICTURE_SUFFIXES)
-
-
-def _is_candidate(path: str) -> bool:
-    """Whether to look into a file: a name without an extension, as a bucket has, says nothing."""
-    bare = "." not in path.rpartition("/")[2]
-    return not is_hidden(path) and (bare or is_named_picture(path))
-
-
-def _mode_and_size(item: os.DirEntry[bytes]) -> tuple[int, int]:
-    """Of what a link leads to; of the link itself, with size 0, where that is nothing."""
-    try:
-        status = item.stat()
-    except OSError as error:
-        if error.errno not in _ONE_FILE:
-            raise
-        return stat.S_IFLNK, 0
-    return status.st_mode, status.st_size
-
-
-def _archive_path(name: str) -> str:
-    return "/".join(part for part in name.split("/") if part not in ("", ".", ".."))
-
-
-def _link_target(path: str, members: dict[str, tarfile.TarInfo]) -> tarfile.TarInfo | None:
-    for _ in range(_LINKS_FOLLOWED):
-        member = members.get(path)
-        if member is None or member.isreg():
-            return member
-        if member.issym():
-            path = posixpath.normpath(posixpath.join(posixpath.dirname(path), member.linkname))
-        elif member.islnk():
-            path = _archive_path(member.linkname)
-    return None
-
-
-def _printable(path: str) -> str:
-    r"""Show bytes that are not UTF-8 as ``\xff``, since records and JSON hold UTF-8."""
-    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+def _distinct(names: list[str]) -> list[str]:
+    """Number the names, unless each is another one anyway."""
+    if len(set(names)) == len(names):
+        return names
+    return [f"{number}-{name}" for number, name in enumerate(names, start=1)]

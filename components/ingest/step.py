@@ -21,7 +21,7 @@ from components.ingest.manifest import (
 from components.ingest.near_duplicates import count_near_duplicates, difference_hash
 from components.ingest.reasons import Reason
 from components.ingest.shard import SPLITS, ShardReport, rejection, shard_names
-from components.ingest.sources import is_hidden
+from components.ingest.source import is_hidden
 from components.ingest.staging import Staging
 from components.shared.contracts import (
     CONTACT_SHEET,

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from components.shared.errors import Interrupted, PipelineError, UsageError
 from pipeline.config import load_config
-from pipeline.options import Config, Images, Overrides, Profile
+from pipeline.options import Config, Images, Overrides, Paranoid, Profile
 from pipeline.show import plain
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ def submit(
     profile: Profile = "full",
     config: Config = None,
     overrides: Overrides = None,
+    paranoid: Paranoid = False,
     name: Annotated[
         str | None,
         typer.Option(
@@ -71,7 +72,8 @@ def submit(
     from pipeline.cluster import submit as submitting
     from pipeline.cluster.server import KfpServer
 
-    settings = load_config(profile, config, overrides or (), images)
+    asked = {"paranoid": True} if paranoid else None
+    settings = load_config(profile, config, overrides or (), images, asked)
     warnings = submitting.check_config(settings)
     _check_free(fetch)
     with KfpServer(settings.cluster) as server:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from kfp import compiler, dsl, kubernetes
 
 from components.export.notify import WEBHOOK_VARIABLE
+from components.ingest.addresses import addresses
 from components.shared.contracts import STEPS
 from components.shared.errors import UsageError
 from pipeline.cluster.config import CLAIMED_USER, PodConfig, TrainPod
@@ -60,9 +61,10 @@ def compile_pipeline(config: PipelineConfig) -> CompiledPipeline:
             pipeline_name=PIPELINE,
             pipeline_parameters=run_parameters(config),
         )
-        lines = path.read_text().splitlines(keepends=True)
-    # kfp begins with comments that list the parameters in another order each time.
-    return CompiledPipeline("".join(line for line in lines if not line.startswith("#")))
+        text = path.read_text()
+    # kfp begins with comments that list the parameters, in another order each time, and with
+    # a default of several lines they are no comments.
+    return CompiledPipeline(text[text.index("\ncomponents:\n") + 1 :])
 
 
 def run_parameters(config: PipelineConfig) -> dict[str, object]:
@@ -72,6 +74,7 @@ def run_parameters(config: PipelineConfig) -> dict[str, object]:
         "images": source_of(config),
         "publish_root": config.cluster.published,
         "checkpoint_root": config.cluster.checkpoint_root,
+        "paranoid": config.paranoid,
         **{f"{section}_config": values[section] for section in STEPS},
     }
 
@@ -85,15 +88,17 @@ def images_of(config: PipelineConfig) -> dict[str, str]:
 
 def source_of(config: PipelineConfig) -> str:
     """The pictures as the tasks name them."""
-    source = config.images
-    if source is None or source == DEMO:
+    named = addresses(config.images or "")
+    if named in ([], [DEMO]):
         raise UsageError(
             f"no pictures named that a cluster could read: copy them to the claim "
-            f"{config.cluster.claim} and pass --images {config.cluster.mount_path}/…"
+            f"{config.cluster.claim} and pass --images {config.cluster.mount_path}/…, or the "
+            "address of a bucket"
         )
-    if not source.isprintable():
-        raise UsageError(f"--images {source!r}: holds what no YAML can")
-    return source
+    for address in named:
+        if not address.isprintable():
+            raise UsageError(f"--images {address!r}: holds what no YAML can")
+    return "\n".join(named)
 
 
 class _Placement:

@@ -30,7 +30,7 @@ from pipeline.cluster.submit import (
     start_run,
     upload,
 )
-from pipeline.config import PipelineConfig, explain, load_config, read_yaml
+from pipeline.config import PipelineConfig, Sources, explain, load_config, read_yaml
 
 _MADE_BY = "Made by `dcgan schedule apply`"
 
@@ -45,7 +45,7 @@ class Schedule(StepConfig):
     time_zone: str = Field(
         "UTC", description="Of the server, which has one for all schedules; only shown by."
     )
-    source: str = Field(min_length=1, description="Pictures, as the pods see them.")
+    source: Sources = Field(min_length=1, description="Pictures, as the pods see them.")
     profile: str = "full"
     publish_root: str = Field("", description="Else `published` on the claim.")
     catch_up: bool = Field(
@@ -104,7 +104,7 @@ def configuration(
     if schedule.publish_root:
         overrides = [*overrides, f"cluster.publish_root={json.dumps(schedule.publish_root)}"]
     return load_config(
-        schedule.profile, file, overrides, schedule.source, settings=schedule.settings
+        schedule.profile, file, overrides, [schedule.source], settings=schedule.settings
     )
 
 

@@ -18,6 +18,7 @@ from kfp_server_api import (
     V2beta1RuntimeConfig,
 )
 
+from components.ingest.addresses import addresses, check_scheme, is_remote
 from components.shared.errors import UsageError
 from pipeline.cluster.compiling import (
     PIPELINE,
@@ -30,7 +31,6 @@ from pipeline.cluster.compiling import (
 from pipeline.cluster.server import KfpServer
 from pipeline.config import PipelineConfig
 
-_REMOTE = ("gs://", "s3://")
 _T = TypeVar("_T")
 
 
@@ -74,15 +74,18 @@ def check_config(config: PipelineConfig) -> list[str]:
                 "`make images REGISTRY=… PUSH=1` (localhost for images loaded onto the nodes), "
                 f"or set cluster.images.{step}"
             )
-    source = source_of(config)
-    if source.startswith(_REMOTE):
-        return [f"whether the pods may read {source} is not checked from here"]
-    if not config.cluster.on_claim(source):
-        raise UsageError(
-            f"--images {source}: no pod would find it: name a path on the claim "
-            f"{config.cluster.claim}, which pods see as {config.cluster.mount_path}"
-        )
-    return []
+    warnings = []
+    for address in addresses(source_of(config)):
+        if is_remote(address):
+            check_scheme(address)
+            warnings.append(f"whether the pods may read {address} is not checked from here")
+        elif not config.cluster.on_claim(address.removeprefix("@")):
+            raise UsageError(
+                f"--images {address}: no pod would find it: name a path on the claim "
+                f"{config.cluster.claim}, which pods see as {config.cluster.mount_path}, or the "
+                "address of a bucket"
+            )
+    return warnings
 
 
 def check_server(server: KfpServer) -> list[str]:

@@ -13,22 +13,27 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from components.shared.contracts import MANIFEST
+from components.shared.files import read_json
+
 pytestmark = pytest.mark.e2e
 TINY = Path(__file__).with_name("tiny.yaml")
 COMPARED = {"fingerprint", "validate", "report", "compare"}  # what another champion runs again
 WORSE = ("--set", "evaluate.snapshots=1")  # epoch 4 alone, where epoch 3 is the best
 
 
-def command(workspace, *arguments):
+def command(workspace, *arguments, images=("faces",)):
+    sources = [part for source in images for part in ("--images", source)]
     return [
-        sys.executable, "-m", "pipeline", "run", "--images", "faces", "--config", str(TINY),
+        sys.executable, "-m", "pipeline", "run", *sources, "--config", str(TINY),
         "--runs-dir", str(workspace / "runs"), *arguments,
     ]  # fmt: skip
 
 
-def run(workspace, *arguments, code=0):
+def run(workspace, *arguments, code=0, images=("faces",)):
     done = subprocess.run(
-        command(workspace, *arguments), cwd=workspace, env=os.environ | {"COLUMNS": "80"},
+        command(workspace, *arguments, images=images),
+        cwd=workspace, env=os.environ | {"COLUMNS": "80"},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     log = "\n".join(path.read_text() for path in sorted((workspace / "runs/logs").glob("*")))
@@ -91,6 +96,7 @@ def test_table_at_the_end_says_what_was_done_and_where_it_is(workspace):
     text = (workspace / "first_output.txt").read_text()
     assert "60 pictures in, 1 rejected" in text
     assert re.search(r"KID \S+ at epoch", text)
+    assert re.search(r"^pictures +faces *$", text, re.MULTILINE)
     for name in ("report.html", "dcgan.gif", "saved_model"):
         assert f"runs/latest/{name}" in text
     assert max(map(len, text.splitlines())) <= 80
@@ -150,6 +156,21 @@ def test_third_run_does_not_even_compare(workspace):
     assert set(after["steps"]) == {"fingerprint", "publish"}
     assert after["artifacts"] == before["artifacts"]
     assert set(published(workspace)) == {"1"}
+
+
+def test_the_same_pictures_from_several_places_are_the_same_data(workspace, bucket):
+    """Half a bucket's, half a pattern's: read anew, trained on before."""
+    for path in (workspace / "faces").glob("*.*"):
+        bucket.put(f"some/{path.name}", path.read_bytes())
+    before = latest(workspace)
+    text = run(workspace, images=(f"{bucket.address}/some", "faces/deeper/*.png"))
+    assert "60 pictures in, 1 rejected" in text
+    assert latest(workspace)["counts"] == before["counts"]
+    assert "ingest" in latest(workspace)["steps"]
+    digests = [read_json(Path(one["artifacts"]["records"]) / MANIFEST)["digest"]
+               for one in (before, latest(workspace))]  # fmt: skip
+    assert digests[0] == digests[1]
+    assert published(workspace).keys() == {"1"}
 
 
 def test_changed_setting_runs_what_depends_on_it(workspace):

@@ -72,6 +72,7 @@ def describe(component, task, artifacts):
         "source_digest": "0",
         "code_version": "0",
         "champion": "",
+        "paranoid": False,
         "config": CONFIG.get("evaluate" if task == "compare" else task),
         "export_config": CONFIG["export"],
         "checkpoint_root": f"/artifacts/{task}",

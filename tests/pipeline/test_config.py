@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 import yaml
 
@@ -67,6 +69,8 @@ def test_whole_floats_pass_as_kfp_sends_them():
         ("ingest.image_size=65", "ingest.image_size (=65): must be one of 32, 64, 128, 256"),
         ("train.augment=color", "must be a list, such as [] or [color, translation]"),
         ("train=5", "train (=5): must be a section of keys and values"),
+        ("images=5", "images (=5): Input should be a valid string"),
+        ("images=[a, 5]", "images (=['a', 5]): Input should be a valid string"),
         ("train.epochs", "--set train.epochs: write section.key=value"),
         ("train.epochs=[", "--set train.epochs=[: '[' is no YAML value"),
     ],
@@ -99,10 +103,35 @@ def test_unknown_profile_lists_the_known():
 
 def test_pictures_are_kept_as_an_absolute_path(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert load_config("demo", images="demo").images == str(tmp_path / "demo")
-    assert load_config("demo").images_path.name == "faces_cc0_1000.zip"
+    assert load_config("demo", images=["demo"]).images == str(tmp_path / "demo")
+    assert load_config("demo", images=["demo"]).sources == str(tmp_path / "demo")
+    assert load_config("demo").sources.endswith("/faces_cc0_1000.zip")
 
 
-def test_no_pictures_named():
-    with pytest.raises(UsageError, match="pass --images"):
-        _ = load_config("seed").images_path
+@pytest.mark.parametrize("value", ["[faces, s3://b/f*]", "|\n  faces\n  s3://b/f*\n"])
+def test_several_sources_are_a_list_or_lines(tmp_path, monkeypatch, value):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.yaml").write_text(f"images: {value}")
+    assert load_config(file=Path("mine.yaml")).sources == f"{tmp_path}/faces\ns3://b/f*"
+
+
+def test_sources_go_on_from_the_saved_configuration(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = load_config("full", images=["faces", "s3://b/f*", "@list"])
+    absolute = [f"{tmp_path}/faces", "s3://b/f*", f"@{tmp_path}/list"]
+    assert config.sources.split("\n") == absolute
+    assert yaml.safe_load(config.to_yaml())["images"] == absolute
+    (tmp_path / "config.yaml").write_text(config.to_yaml())
+    monkeypatch.chdir("/")
+    assert load_config("full", tmp_path / "config.yaml") == config
+
+
+def test_paranoid_is_a_setting_and_off():
+    assert not load_config("demo").paranoid
+    assert load_config("demo", overrides=["paranoid=true"]).paranoid
+
+
+@pytest.mark.parametrize("images", [None, [], [""], ["\n"]])
+def test_no_pictures_named(images):
+    with pytest.raises(UsageError, match="no pictures named: pass --images"):
+        _ = load_config("seed", images=images).sources

@@ -63,6 +63,9 @@ def test_what_fingerprint_sees_reaches_those_who_depend_on_it(spec):
     assert inputs["compare"]["config"] == inputs["evaluate"]["config"], "scored in the same way"
     for task in ("fingerprint", "validate"):
         assert inputs[task]["export_config"] == inputs["export"]["config"]
+    for argument in ("checkpoint_root", "paranoid"):
+        assert inputs["fingerprint"][argument] == {"componentInputParameter": argument}
+    assert "paranoid" not in inputs["ingest"], "how one looks does not change what is seen"
 
 
 def test_publishing_depends_on_the_comparison(spec):
@@ -97,6 +100,7 @@ def test_parameters_show_every_knob_with_its_default(spec):
     parameters = spec[0]["root"]["inputDefinitions"]["parameters"]
     assert parameters["train_config"]["defaultValue"]["epochs"] == 50
     assert parameters["ingest_config"]["defaultValue"]["image_size"] == 64
+    assert parameters["paranoid"]["defaultValue"] is False
 
 
 def test_code_version_follows_the_steps_own_code_and_the_shared(tmp_path, monkeypatch):

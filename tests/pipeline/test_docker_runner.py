@@ -6,6 +6,7 @@ import io
 import os
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from docker.errors import NotFound
@@ -184,3 +185,31 @@ def test_gpu_is_handed_over_where_there_is_one(engine, monkeypatch, tmp_path):
     monkeypatch.setattr(engine, "gpu", True)
     (request,) = engine.runner(tmp_path, (), ()).container_run_args["device_requests"]
     assert (request["Count"], request["Capabilities"]) == (-1, [["gpu"]])
+
+
+@pytest.mark.docker
+def test_steps_see_what_they_read_and_what_opens_buckets(engine, tmp_path, run, monkeypatch):
+    key, pictures = tmp_path / "keys" / "key.json", tmp_path / "pictures"
+    for folder in (key.parent, pictures):
+        folder.mkdir()
+    key.write_text("a key")
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(key))
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "me")
+    monkeypatch.setenv("KFP_TOKEN", "not theirs")
+
+    def options(**arguments):
+        runner = engine.runner(tmp_path / "lock", (pictures,), (), **arguments)
+        return {key: runner.container_run_args[key] for key in ("mounts", "environment")}
+
+    look = (
+        f"[ -d {pictures} ] && [ -z $KFP_TOKEN ] || exit 9; [ -z $AWS_ACCESS_KEY_ID ] && exit 0; "
+        f"cat $GOOGLE_APPLICATION_CREDENTIALS && ! touch $GOOGLE_APPLICATION_CREDENTIALS && exit 7"
+    )
+    assert run(look, **options()) == 0
+    assert run(look, **options(in_buckets=True)) == 7
+
+
+@pytest.mark.docker
+def test_the_whole_machine_cannot_be_mounted(engine, tmp_path):
+    with pytest.raises(UsageError, match="cannot mount /: name a folder"):
+        engine.runner(tmp_path / "lock", (Path("/"),), ())

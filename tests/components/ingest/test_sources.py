@@ -1,4 +1,5 @@
 import os
+import re
 import tarfile
 import zipfile
 
@@ -9,13 +10,13 @@ from components.ingest.sources import open_source
 from components.shared.errors import DataRefused, UsageError
 
 
-def paths_in(source) -> list[str]:
-    with open_source(str(source)) as opened:
+def paths_in(*sources) -> list[str]:
+    with open_source("\n".join(map(str, sources))) as opened:
         return [entry.path for entry in opened.list().pictures]
 
 
-def contents_of(source) -> dict[str, bytes]:
-    with open_source(str(source)) as opened:
+def contents_of(*sources) -> dict[str, bytes]:
+    with open_source("\n".join(map(str, sources))) as opened:
         pictures = opened.list().pictures
         return {
             entry.path: content
@@ -190,7 +191,7 @@ def test_a_member_that_claims_to_be_huge_is_not_unpacked(tmp_path, monkeypatch):
     with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr("1.jpg", bytes(1001))
         file.writestr("2.jpg", bytes(1000))
-    monkeypatch.setattr("components.ingest.sources.MAX_FILE_BYTES", 1000)
+    monkeypatch.setattr("components.ingest.source.MAX_FILE_BYTES", 1000)
     huge, large = contents_of(tmp_path / "a.zip").values()
     assert huge.reason == Reason.TOO_LARGE
     assert large == bytes(1000)
@@ -241,3 +242,118 @@ def test_a_folder_that_may_not_be_read_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr("os.scandir", refuse)
     with pytest.raises(UsageError, match=f"'{tmp_path}/?' may not be read: permission denied"):
         paths_in(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("*.jpg", ["1.jpg", "[x].jpg"]),
+        ("*/*", ["a/2.jpg", "a/3.png", "set [1]/4.jpg"]),
+        ("**/*.jpg", ["1.jpg", "[x].jpg", "a/2.jpg", "a/b/5.jpg", "set [1]/4.jpg"]),
+        ("[a-z]/?.jpg", ["a/2.jpg"]),
+        ("set [1]/*.jpg", ["4.jpg"]),  # relative to what exists under this very name
+        ("a/../a/b/*", ["5.jpg"]),
+        ("*.webp", []),
+    ],
+)
+def test_a_pattern_chooses_files(tmp_path, pattern, expected):
+    for name in ("1.jpg", "[x].jpg", "a/2.jpg", "a/3.png", "a/b/5.jpg", "set [1]/4.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    assert paths_in(f"{tmp_path}/{pattern}") == expected
+
+
+def test_what_exists_under_the_name_of_a_pattern_is_meant(tmp_path):
+    (tmp_path / "a*").mkdir()
+    (tmp_path / "ab").mkdir()
+    (tmp_path / "a*/1.jpg").touch()
+    (tmp_path / "ab/2.jpg").touch()
+    assert paths_in(tmp_path / "a*") == ["1.jpg"]
+
+
+def test_a_pattern_ends_where_links_loop(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/1.jpg").touch()
+    (tmp_path / "a/up").symlink_to("..")
+    assert paths_in(f"{tmp_path}/**/*.jpg") == ["a/1.jpg"]
+
+
+def test_a_pattern_may_choose_archives(tmp_path, tree, pack):
+    for name in ("1.zip", "2.tar.gz"):
+        pack(tree, name)
+    inside = paths_in(tree)
+    assert paths_in(f"{tmp_path}/*.zip") == inside
+    pack(tree, "3.zip")
+    expected = [f"{name}.zip/{path}" for name in (1, 3) for path in inside]
+    assert paths_in(f"{tmp_path}/*.zip") == expected
+
+
+@pytest.mark.parametrize("pattern", ["a**b/*.jpg", "*/x**"])
+def test_a_pattern_that_means_nothing_is_refused(tmp_path, pattern):
+    with pytest.raises(UsageError, match=r"is no pattern: .*\*\*"):
+        paths_in(f"{tmp_path}/{pattern}")
+
+
+@pytest.mark.parametrize("source", ["none", "none/*.jpg", "*.zip", "@none.txt"])
+def test_what_is_not_there_is_named(tmp_path, monkeypatch, source):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=re.escape(source)):
+        paths_in(source)
+
+
+def test_a_list_names_pictures(tmp_path, tree, pack):
+    other = tmp_path / "other [1]"
+    other.mkdir()
+    names = ["a.jpg", "*.png", "b c.gif", os.fsdecode(b"\xe9.bmp")]
+    for name in names:
+        (other / name).write_bytes(os.fsencode(name))
+    archive = pack(tree, "a.zip")
+    lines = [f"other [1]/{name}" for name in names]
+    lines += [f"{tree}/sub/1.jpg", "other [1]/gone.jpg", lines[0], "", "tree/sub/../0.PNG"]
+    text = os.fsencode("\r\n".join(lines))
+    (tmp_path / "list.txt").write_bytes(text)
+    contents = contents_of(f"@{tmp_path / 'list.txt'}")
+    assert contents.pop("other [1]/gone.jpg").reason == Reason.UNREADABLE
+    pictures = {
+        path: (tree.parent / path).read_bytes() for path in ("tree/sub/1.jpg", "tree/0.PNG")
+    }
+    named = {f"other [1]/{name}": os.fsencode(name) for name in names[:3]}
+    assert contents == {**named, "other [1]/\\xe9.bmp": b"\xe9.bmp", **pictures}
+    (tmp_path / "list.txt").write_bytes(text + f"\n{archive}\n".encode())
+    assert len(paths_in(f"@{tmp_path / 'list.txt'}")) == len(contents) + 1 + 40
+
+
+def test_a_folder_in_a_list_is_read_whole(tmp_path, tree):
+    (tmp_path / "list").write_text("tree/sub\ntree/0.PNG\ntree/sub/1.jpg\n")
+    inside = [f"sub/{path}" for path in paths_in(tree / "sub")]
+    assert paths_in(f"@{tmp_path / 'list'}") == ["0.PNG", *inside]
+
+
+@pytest.mark.parametrize("content", [b"", b"\n \n", b"PK\3\4\0\0"])
+def test_a_list_that_is_none_is_refused(tmp_path, content):
+    (tmp_path / "list").write_bytes(content)
+    with pytest.raises(UsageError, match=r"/list' is no list of pictures: write one path a line"):
+        paths_in(f"@{tmp_path / 'list'}")
+
+
+def test_several_sources_are_one(tmp_path, tree, pack):
+    inside = paths_in(tree)
+    archive = pack(tree, "a.tgz")
+    assert paths_in(tree, archive) == [f"{name}/{p}" for name in ("a.tgz", "tree") for p in inside]
+    contents = contents_of(tree, archive)
+    assert contents == {
+        f"{name}/{path}": content
+        for name in ("a.tgz", "tree")
+        for path, content in contents_of(tree).items()
+    }
+
+
+def test_sources_of_one_name_are_numbered(tmp_path):
+    for name in ("a/faces", "b/faces", "b/c"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "1.jpg").touch()
+    assert paths_in(tmp_path / "a/faces", tmp_path / "b/faces", tmp_path / "b/c") == [
+        "1-faces/1.jpg",
+        "2-faces/1.jpg",
+        "3-c/1.jpg",
+    ]

@@ -15,6 +15,7 @@ from components.shared.contracts import STEPS
 from pipeline.cluster.compiling import compile_pipeline
 from pipeline.config import load_config
 from pipeline.container_images import ContainerImages
+from tests.pipeline.cluster.conftest import IMAGES
 
 SETTINGS = """
 images: /claim/pictures
@@ -302,10 +303,26 @@ def test_wrong_setting_is_refused_by_its_name(dcgan, tmp_path, setting, message)
         (["--set", "cluster.registry=r.io", "--images", "/home/me"], "no pod would find it"),
         (["--set", "cluster.registry=r.io", "--images", "/dcgan2/p"], "no pod would find it"),
         (["--set", "cluster.registry=r.io", "--images", "demo", "--profile", "demo"], "no pod"),
+        (["--set", "cluster.registry=r.io", "--images", ""], "no pictures named that a cluster"),
+        (["--set", "cluster.registry=r.io", "--images", "@/home/me/list"], "--images @/home/me"),
+        (["--set", "cluster.registry=r.io", *IMAGES, "--images", "/home/me"], "--images /home/me"),
+        (["--set", "cluster.registry=r.io", "--images", "http://x/y"], "no bucket that can be"),
+        (["--set", "cluster.registry=r.io", "--images", "/dcgan/a\tb"], "holds what no YAML can"),
     ],
 )
 def test_what_no_cluster_could_run_is_refused(dcgan, tmp_path, arguments, message):
     assert message in dcgan("compile", "-o", tmp_path / "x.yaml", *arguments, code=2).err
+
+
+def test_several_sources_of_all_kinds(dcgan, tmp_path):
+    path = tmp_path / "x.yaml"
+    sources = ("/dcgan/a", "/dcgan/**/*.jpg", "@/dcgan/list", "s3://b/f*", "/dcgan/f.zip")
+    arguments = [part for source in sources for part in ("--images", source)]
+    done = dcgan("compile", "-o", path, "--set", "cluster.registry=r.io", *arguments)
+    assert done.err.count("warning: whether the pods may read s3://b/f*") == 1
+    spec = next(yaml.safe_load_all(path.read_text()))
+    parameters = spec["root"]["inputDefinitions"]["parameters"]
+    assert parameters["images"]["defaultValue"].split("\n") == list(sources)
 
 
 @pytest.mark.parametrize("bucket", ["gs://faces/all", "s3://faces/all"])

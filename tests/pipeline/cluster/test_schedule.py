@@ -111,6 +111,7 @@ def test_the_server_gets_six_fields_and_what_the_file_says(dcgan, contract, file
         ({"catch_up": True}, "catch_up"),
         ({"concurrency": 3}, "concurrency"),
         ({"source": "/dcgan/others"}, "pipeline version, images"),
+        ({"source": ["/dcgan/pictures", "s3://b/f*"]}, "pipeline version, images"),
         ({"publish_root": "/dcgan/elsewhere"}, "pipeline version, publish_root"),
         ({"profile": "seed"}, None),
         ({"time_zone": "Europe/Berlin"}, "unchanged"),  # only says what the server's is

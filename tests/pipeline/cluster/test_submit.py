@@ -74,6 +74,14 @@ def test_what_the_server_gets_is_what_compile_writes(dcgan, contract, tmp_path):
     assert run["pipeline_version_reference"]["pipeline_version_id"] in contract.versions
 
 
+def test_paranoid_is_a_parameter_of_the_run_and_not_of_ingest(dcgan, contract):
+    dcgan("submit", *IMAGES, "--paranoid", *options(contract.url))
+    (run,) = contract.runs.values()
+    sent = run["runtime_config"]["parameters"]
+    assert sent["paranoid"] is True
+    assert "paranoid" not in sent["ingest_config"]
+
+
 def test_artifacts_go_where_the_configuration_says(dcgan, contract):
     dcgan("submit", *IMAGES, *options(contract.url, "cluster.pipeline_root=gs://me/runs"))
     (run,) = contract.runs.values()

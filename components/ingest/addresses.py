@@ -1,0 +1,148 @@
+"""What `images` says: one source a line, as text.
+
+A source is a folder, an archive, a pattern such as ``/data/**/*.jpg``, ``@`` and a file that
+lists pictures, or the address of a bucket.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from components.shared.errors import UsageError
+
+SCHEMES = ("gs://", "s3://")
+_WILD = frozenset("*?[")
+
+
+def addresses(images: str) -> list[str]:
+    """The sources, in the order of their lines; empty lines are none."""
+    # Not splitlines, which also ends a line at characters that a name may hold.
+    lines = (line.removesuffix("\r") for line in images.split("\n"))
+    return [line for line in lines if line.strip()]
+
+
+def is_remote(address: str) -> bool:
+    """Whether it is no path of this machine, such as ``gs://bucket/faces``."""
+    return "://" in address
+
+
+def is_manifest(address: str) -> bool:
+    """Whether it is ``@`` and the path of a list; a folder with this name is ``./@name``."""
+    return address.startswith("@")
+
+
+def is_pattern(address: str) -> bool:
+    """Whether wildcards in it count: what exists under this very name is no pattern.
+
+    Of an address in a bucket, it is not known here what exists.
+    """
+    # os.path, since pathlib raises for a name that is too long.
+    literal = not is_remote(address) and os.path.lexists(address)
+    return not _WILD.isdisjoint(address) and not literal
+
+
+def split_pattern(pattern: str) -> tuple[str, str]:
+    """The folder before the first part with a wildcard that counts, and the rest."""
+    scheme, separator, path = pattern.rpartition("://")
+    folder, *parts = path.split("/")
+    folder = scheme + separator + folder
+    while parts and not is_pattern(f"{folder}/{parts[0]}"):
+        folder = f"{folder}/{parts.pop(0)}"
+    return folder or "/", "/".join(parts)
+
+
+def split_bucket(address: str) -> tuple[str, str]:
+    """A bucket's own address, and a key in it."""
+    scheme, _, path = address.partition("://")
+    bucket, _, key = path.partition("/")
+    return f"{scheme}://{bucket}", key
+
+
+def make_absolute(images: str) -> str:
+    """Name all local paths from the root, so that they mean the same from any folder."""
+    return "\n".join(map(_absolute, addresses(images)))
+
+
+def check_scheme(address: str) -> None:
+    """Raise UsageError unless a remote address names a bucket that can be read."""
+    if not re.match(rf"({'|'.join(SCHEMES)})[^/]", address):
+        raise UsageError(
+            f"--images {address}: no bucket that can be read: pass gs://bucket/… or "
+            "s3://bucket/…, or copy the pictures and pass their folder"
+        )
+
+
+def listed_in(manifest: Path) -> list[str]:
+    """Paths and addresses that a manifest lists, one a line, as absolute ones.
+
+    Args:
+        manifest: The file; relative paths in it begin at its folder.
+
+    Raises:
+        OSError: It cannot be read.
+        UsageError: It is empty, or no text.
+    """
+    content = manifest.read_bytes()
+    lines = addresses(os.fsdecode(content))
+    if not lines or b"\0" in content:
+        raise UsageError(f"'@{manifest}' is no list of pictures: write one path a line in it")
+    folder = os.path.abspath(manifest.parent)  # noqa: PTH100 (100,000 Paths would take a second)
+    return [
+        line if is_remote(line) else os.path.normpath(os.path.join(folder, line))  # noqa: PTH118
+        for line in lines
+    ]
+
+
+def all_addresses(images: str) -> Iterator[str]:
+    """The sources of absolute `images`, and after a manifest what it lists.
+
+    Raises:
+        OSError: A manifest cannot be read.
+    """
+    for address in addresses(images):
+        yield address
+        if is_manifest(address) and not is_remote(address):
+            yield from listed_in(Path(address[1:]))
+
+
+def local_paths(images: str) -> list[Path]:
+    """Files and folders that whoever reads the sources must see; none lies in another.
+
+    Args:
+        images: Absolute, as `make_absolute` gives it.
+
+    Returns:
+        Folders and archives; of a pattern the folder before its first wildcard; of a manifest
+        itself, and of each file that it lists the folder. Only what exists.
+
+    Raises:
+        OSError: A manifest cannot be read.
+    """
+    found = set()
+    for address in addresses(images):
+        if is_remote(address):
+            continue
+        if is_manifest(address):
+            found.add(address[1:])
+            listed = (one for one in listed_in(Path(address[1:])) if not is_remote(one))
+            found.update(map(_folder_of, listed))
+        else:
+            found.add(split_pattern(address)[0] if is_pattern(address) else address)
+    paths = {Path(path) for path in found if os.path.exists(path)}  # noqa: PTH110
+    return sorted(path for path in paths if paths.isdisjoint(path.parents))
+
+
+def _absolute(address: str) -> str:
+    if is_remote(address):
+        return address
+    if is_manifest(address):
+        return "@" + _absolute(address[1:])
+    # Unlike Path.expanduser, this leaves the ~ of an unknown user as it is.
+    return str(Path(os.path.expanduser(address)).absolute())  # noqa: PTH111
+
+
+def _folder_of(path: str) -> str:
+    """Of a file its folder, since a manifest may list 100,000 of them."""
+    folder = os.path.dirname(path)  # noqa: PTH120
+    return path if folder == os.path.sep or os.path.isdir(path) else folder  # noqa: PTH112

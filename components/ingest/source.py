@@ -1,0 +1,163 @@
+"""What every source of pictures has: a list of files, and a way to read them."""
+
+import abc
+import contextlib
+import errno
+import gzip
+import lzma
+import operator
+import os
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+from components.ingest.reasons import Reason, Rejected
+from components.shared.errors import DataRefused, UsageError
+
+# In any case.
+PICTURE_SUFFIXES = (
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".gif", ".bmp", ".webp", ".tif", ".tiff",
+)  # fmt: skip
+MAX_FILE_BYTES = 512 << 20  # what a member of an archive may claim to unpack to, too
+
+# What one file may raise while the others are well; a failing disk or network ends the step.
+ONE_FILE = {
+    None, errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ELOOP,
+}  # fmt: skip
+_DAMAGE = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    gzip.BadGzipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,  # a compressed file that ends early
+    UnicodeDecodeError,  # a name in a zip
+)
+
+
+class Entry(NamedTuple):
+    """One file of a source."""
+
+    path: str  # valid Unicode, relative to the source's root, '/' between folders
+    size: int  # bytes
+    where: Any  # what its source needs to find it again
+    stamp: str  # another one where the file changed; "" in an archive, which has one itself
+
+
+class Listing(NamedTuple):
+    """What there is in a source."""
+
+    pictures: list[Entry]  # files with a picture's extension or none, by path
+    other: list[Entry]  # files with another extension, and hidden ones
+
+
+class Source(abc.ABC):
+    """A place with files. It is a context manager, since archives are kept open."""
+
+    in_order = False  # whether only reading by ascending `where` is fast
+
+    def __init__(self, root: str) -> None:
+        """Open the source that lies at `root`."""
+        self.root = root
+        self._kept_open = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        """Return the source itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the source."""
+        self.close()
+
+    def close(self) -> None:
+        """Close what is open."""
+        self._kept_open.close()
+
+    @abc.abstractmethod
+    def files(self) -> Iterator[Entry]:
+        """All files, in no particular order."""
+
+    def stamped(self) -> Iterator[Entry]:
+        """What tells whether the source changed: its files, each with a stamp."""
+        return self.files()
+
+    def path_of(self, entry: Entry) -> Path | None:
+        """Where an entry of `stamped` lies on this machine; None for one in a bucket."""
+        return None
+
+    @abc.abstractmethod
+    def _read(self, entry: Entry) -> bytes:
+        """Content of a file; raises Rejected where there is no reading it."""
+
+    def read(self, entries: Iterable[Entry]) -> Iterator[bytes | Rejected]:
+        """Contents in the order of the entries; Rejected where there is no reading one."""
+        return map(self._read_or_reject, entries)
+
+    def _read_or_reject(self, entry: Entry) -> bytes | Rejected:
+        if entry.size > MAX_FILE_BYTES:
+            return Rejected(Reason.TOO_LARGE)
+        try:
+            return self._read(entry)
+        except Rejected as rejected:
+            return rejected
+
+    def list(self) -> Listing:
+        """Sort the files into pictures and others, by their names alone."""
+        listing = Listing([], [])
+        for entry in self.files():
+            (listing.pictures if _is_candidate(entry.path) else listing.other).append(entry)
+        for entries in listing:
+            entries.sort(key=operator.attrgetter("path"))
+        return listing
+
+
+def is_hidden(path: str) -> bool:
+    """Whether a file or a folder on the way to it begins with a dot."""
+    return path.startswith(".") or "/." in path  # also `__MACOSX/._1.jpg`, in zips from macOS
+
+
+def is_named_picture(path: str) -> bool:
+    """Whether a file's extension is a picture's."""
+    return path.lower().endswith(PICTURE_SUFFIXES)
+
+
+def _is_candidate(path: str) -> bool:
+    """Whether to look into a file: a name without an extension, as a bucket has, says nothing."""
+    bare = "." not in path.rpartition("/")[2]
+    return not is_hidden(path) and (bare or is_named_picture(path))
+
+
+def printable(path: str) -> str:
+    r"""Show bytes that are not UTF-8 as ``\xff``, since records and JSON hold UTF-8."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+@contextlib.contextmanager
+def setting_aside() -> Iterator[None]:
+    """Turn what is wrong with one file alone into Rejected."""
+    try:
+        yield
+    except (*_DAMAGE, RuntimeError) as error:  # RuntimeError: encrypted, unknown compression
+        raise Rejected(Reason.UNREADABLE) from error
+    except OSError as error:
+        if error.errno not in ONE_FILE:
+            raise
+        raise Rejected(Reason.UNREADABLE) from error
+
+
+@contextlib.contextmanager
+def explaining_damage(source: str) -> Iterator[None]:
+    """Say what is wrong with a whole source."""
+    try:
+        yield
+    except _DAMAGE as error:
+        raise DataRefused(
+            f"the archive '{source}' is damaged ({error}): fetch it again or pack it anew"
+        ) from error
+    except PermissionError as error:
+        raise UsageError(
+            f"'{os.fsdecode(error.filename)}' may not be read: permission denied"
+        ) from error

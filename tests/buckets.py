@@ -1,0 +1,90 @@
+"""Real servers of buckets for the tests: moto's for S3, an emulator for Google's."""
+
+import contextlib
+import socket
+import subprocess
+import sys
+import time
+import uuid
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+
+@contextlib.contextmanager
+def s3_server() -> Iterator[dict[str, str]]:
+    """Run moto's server; yields the environment by which clients find it."""
+    port = _free_port()
+    with _process("moto.server", "-H", "127.0.0.1", "-p", str(port), port=port):
+        yield {
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }
+
+
+@contextlib.contextmanager
+def gcs_server() -> Iterator[dict[str, str]]:
+    """Run an emulator of Google Cloud Storage; yields the environment by which clients find it."""
+    port = _free_port()
+    arguments = ["start", "--host=127.0.0.1", f"--port={port}", "--in-memory"]
+    with _process("gcp_storage_emulator", *arguments, port=port):
+        yield {
+            "STORAGE_EMULATOR_HOST": f"http://127.0.0.1:{port}",
+            "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false",  # would ask Google what bucket it is
+        }
+
+
+class TestBucket:
+    """A bucket of its own on such a server."""
+
+    __test__ = False  # no class of tests
+
+    def __init__(self, scheme: str) -> None:
+        """Make the bucket."""
+        import fsspec
+
+        name = f"pictures-{uuid.uuid4().hex}"
+        self.address = f"{scheme}://{name}"
+        self.client: Any = fsspec.filesystem(scheme, use_listings_cache=False)
+        self.client.mkdir(name)
+
+    def put(self, key: str, content: bytes) -> None:
+        """Write an object."""
+        with warnings.catch_warnings():  # gcsfs hands a whole object to aiohttp
+            warnings.filterwarnings("ignore", "Sending a large body", ResourceWarning)
+            self.client.pipe_file(f"{self.address}/{key}", content)
+
+    def remove(self, key: str) -> None:
+        """Remove an object."""
+        self.client.rm_file(f"{self.address}/{key}")
+
+
+@contextlib.contextmanager
+def _process(module: str, *arguments: str, port: int) -> Iterator[None]:
+    with subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-m", module, *arguments],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        try:
+            while not _listens(port):
+                if process.poll() is not None:
+                    raise RuntimeError(f"{module} ended with {process.returncode}")
+                time.sleep(0.05)
+            yield
+        finally:
+            process.kill()
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+def _listens(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
