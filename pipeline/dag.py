@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from kfp import dsl
 
-from components.evaluate.component import compare, evaluate
+from components.evaluate.component import compare, evaluate, report, validate
 from components.evaluate.config import EvaluateConfig
 from components.export.component import collect, export, notify, publish
 from components.export.config import ExportConfig
@@ -29,8 +29,10 @@ class Outputs(NamedTuple):
     """What a run gives back."""
 
     records: dsl.Dataset
+    validation: dsl.Artifact
     training: dsl.Artifact
     evaluation: dsl.Artifact
+    report: dsl.HTML
     model: dsl.Model
     comparison: dsl.Metrics
 
@@ -84,6 +86,14 @@ def make_dag(
             code_version=code_version("transform"),
             config=transform_config,
         )
+        validated = validate(
+            records=ingested.outputs["records"],
+            transform_graph=transformed.outputs["transform_graph"],
+            publish_root=publish_root,
+            champion=seen.outputs["champion"],
+            code_version=code_version("evaluate"),
+            export_config=export_config,
+        )
         trained = train(
             records=ingested.outputs["records"],
             transform_graph=transformed.outputs["transform_graph"],
@@ -96,6 +106,13 @@ def make_dag(
             training=trained.outputs["training"],
             code_version=code_version("evaluate"),
             config=evaluate_config,
+        )
+        reported = report(
+            records=ingested.outputs["records"],
+            validation=validated.outputs["validation"],
+            training=trained.outputs["training"],
+            evaluation=evaluated.outputs["evaluation"],
+            code_version=code_version("evaluate"),
         )
         exported = export(
             training=trained.outputs["training"],
@@ -114,6 +131,8 @@ def make_dag(
         with dsl.If(compared.outputs["Output"] == True, name="better"):  # noqa: E712
             published = publish(
                 model=exported.outputs["model"],
+                validation=validated.outputs["validation"],
+                evaluation=evaluated.outputs["evaluation"],
                 comparison=compared.outputs["comparison"],
                 publish_root=publish_root,
                 code_version=code_version("export"),
@@ -123,8 +142,10 @@ def make_dag(
             (seen, "ingest"),
             (ingested, "ingest"),
             (transformed, "transform"),
+            (validated, "evaluate"),
             (trained, "train"),
             (evaluated, "evaluate"),
+            (reported, "evaluate"),
             (exported, "export"),
             (compared, "evaluate"),
             (published, "export"),
@@ -132,7 +153,7 @@ def make_dag(
             place(task, step)
         if collect_results:
             collected = collect(
-                report=evaluated.outputs["report"],
+                report=reported.outputs["report"],
                 gif=exported.outputs["gif"],
                 metrics=evaluated.outputs["metrics"],
             )
@@ -140,8 +161,10 @@ def make_dag(
             place(collected, "export")
         return Outputs(
             records=ingested.outputs["records"],
+            validation=validated.outputs["validation"],
             training=trained.outputs["training"],
             evaluation=evaluated.outputs["evaluation"],
+            report=reported.outputs["report"],
             model=exported.outputs["model"],
             comparison=compared.outputs["comparison"],
         )

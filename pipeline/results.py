@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from components.shared.contracts import (
+    DRIFT,
     GENERATOR,
     GIF,
     MANIFEST,
@@ -23,7 +24,8 @@ CONFIG = "config.yaml"
 RUN = "run.json"
 LATEST = "latest"
 TASKS = (
-    "fingerprint", "ingest", "transform", "train", "evaluate", "export", "compare", "publish",
+    "fingerprint", "ingest", "transform", "validate", "train", "evaluate", "report", "export",
+    "compare", "publish",
 )  # fmt: skip
 
 
@@ -61,6 +63,7 @@ def save_results(
     values = {
         "images": config.sources,
         "counts": read_json(artifacts["records"] / MANIFEST)["counts"],
+        "drift": read_json(artifacts["validation"] / DRIFT)["sentence"],
         "training": {key: training[key] for key in ("epochs", "steps", "images_seen", "seconds")},
         "best": scores["best"],
         "floor": scores["floor"],
@@ -74,8 +77,8 @@ def save_results(
         "artifacts": {name: str(path) for name, path in artifacts.items()},
     }
     with complete_or_absent(folder) as target:
-        for name in (REPORT, SAMPLES):
-            shutil.copy(artifacts["evaluation"] / name, target / name)
+        shutil.copy(artifacts["report"], target / REPORT)
+        shutil.copy(artifacts["evaluation"] / SAMPLES, target / SAMPLES)
         for name in (GIF, MODEL_CARD, GENERATOR):
             shutil.copy(artifacts["model"] / name, target / name)
         shutil.copytree(artifacts["model"] / SAVED_MODEL, target / SAVED_MODEL)

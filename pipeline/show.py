@@ -69,6 +69,7 @@ def _notes(summary: RunSummary) -> dict[str, str]:
     notes = {
         "ingest": f"{counts['train'] + counts['eval']:,} pictures in, "
         f"{counts['rejected']:,} rejected, {counts['duplicate']:,} duplicates",
+        "validate": plain(values["drift"]),
         "train": f"{values['training']['epochs']:,} epochs, "
         f"{values['training']['images_seen']:,} pictures seen",
         "evaluate": f"KID {_number(best['kid'])} at epoch {best['epoch']}, "

@@ -33,7 +33,18 @@ def make_records(tmp_path):
             write_shard(folder / f"{split}-00000-of-00001.tfrecord", records)
         counts = {split: len(images) for split, images in splits.items()}
         size = next(iter(splits.values())).shape[1]
-        write_json(folder / MANIFEST, {"image_size": size, "counts": counts, "digest": name})
+        manifest = {
+            "digest": name,
+            "image_size": size,
+            "counts": counts | {"duplicate": 0, "rejected": 3, "seen": sum(counts.values()) + 3},
+            "near_duplicates": None,
+            "rejected_by_reason": {"empty": 1, "truncated": 2},
+            "sizes": {
+                "shorter_side": {"edges": [32, 2048], "counts": [0, sum(counts.values()), 0]},
+                "aspect": {"edges": [0.95, 1.05], "counts": [0, sum(counts.values()), 0]},
+            },
+        }
+        write_json(folder / MANIFEST, manifest)
         return folder
 
     return make

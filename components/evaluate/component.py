@@ -1,8 +1,48 @@
-"""Evaluate and compare as Kubeflow components."""
+"""Validate, evaluate, report and compare as Kubeflow components."""
 
 from kfp import dsl
 
 from components.shared.images import image
+
+
+@dsl.component(base_image=image("evaluate"), install_kfp_package=False)
+def validate(
+    publish_root: str,
+    champion: str,
+    code_version: str,
+    export_config: dict,
+    records: dsl.Input[dsl.Dataset],
+    transform_graph: dsl.Input[dsl.Artifact],
+    validation: dsl.Output[dsl.Artifact],
+    data_page: dsl.Output[dsl.HTML],
+):
+    """Show what the pictures are, and how they differ from the published model's.
+
+    Args:
+        publish_root: Folder that model servers watch.
+        champion: What fingerprint saw there; another value runs this step again.
+        code_version: Digest of this step's code; another value runs this step again.
+        export_config: ExportConfig as JSON, which names the model.
+        records: From ingest.
+        transform_graph: From transform.
+        validation: What the pictures are, and the difference.
+        data_page: Both, as one self-contained HTML page.
+    """
+    from components.shared.process import step_process
+
+    with step_process("validate") as process:
+        from pathlib import Path
+
+        from components.evaluate.data_section import write_data_page
+        from components.evaluate.validate import validate
+        from components.shared.contracts import MODEL_NAME
+
+        process.imported()
+        home = Path(publish_root, export_config.get("model_name", MODEL_NAME))
+        pictures, described = Path(records.path), Path(validation.path)
+        drift = validate(pictures, Path(transform_graph.path), home, described)
+        write_data_page(Path(data_page.path), pictures, described)
+        validation.metadata.update(drift=drift.sentence)
 
 
 @dsl.component(base_image=image("evaluate"), install_kfp_package=False)
@@ -12,7 +52,6 @@ def evaluate(
     records: dsl.Input[dsl.Dataset],
     training: dsl.Input[dsl.Artifact],
     evaluation: dsl.Output[dsl.Artifact],
-    report: dsl.Output[dsl.HTML],
     metrics: dsl.Output[dsl.Metrics],
 ):
     """Score the last snapshots, pick the best, and say whether it is good enough.
@@ -23,7 +62,6 @@ def evaluate(
         records: From ingest.
         training: From train.
         evaluation: The best snapshot, its scores and samples.
-        report: One self-contained HTML page.
         metrics: The best snapshot's scores.
     """
     from components.shared.process import step_process
@@ -34,15 +72,50 @@ def evaluate(
 
         from components.evaluate.config import EvaluateConfig
         from components.evaluate.step import evaluate
-        from components.shared.contracts import REPORT, SCORES
+        from components.shared.contracts import SCORES
 
         process.imported()
         folders = Path(records.path), Path(training.path), Path(evaluation.path)
         scores = evaluate(*folders, EvaluateConfig(**config))
         finite = {key: value for key, value in scores["best"].items() if value is not None}
         metrics.metadata.update(finite)
-        shutil.copy(Path(evaluation.path, REPORT), report.path)
         shutil.copy(Path(evaluation.path, SCORES), metrics.path)  # no file, no cache hit
+
+
+@dsl.component(base_image=image("evaluate"), install_kfp_package=False)
+def report(
+    code_version: str,
+    records: dsl.Input[dsl.Dataset],
+    validation: dsl.Input[dsl.Artifact],
+    training: dsl.Input[dsl.Artifact],
+    evaluation: dsl.Input[dsl.Artifact],
+    report: dsl.Output[dsl.HTML],
+):
+    """Show how good the generator is, and what it was made from.
+
+    It is a task of its own, since what it says of the published model's pictures changes
+    where no score does.
+
+    Args:
+        code_version: Digest of this step's code; another value runs this step again.
+        records: From ingest.
+        validation: From validate.
+        training: From train.
+        evaluation: From evaluate.
+        report: One self-contained HTML page.
+    """
+    from components.shared.process import step_process
+
+    with step_process("report") as process:
+        from pathlib import Path
+
+        from components.evaluate.report import write_report
+
+        process.imported()
+        write_report(
+            Path(report.path), records=Path(records.path), validation=Path(validation.path),
+            training=Path(training.path), evaluation=Path(evaluation.path),
+        )  # fmt: skip
 
 
 @dsl.component(base_image=image("evaluate"), install_kfp_package=False)

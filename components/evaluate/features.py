@@ -21,6 +21,7 @@ EXTRACTOR = "efficientnet_lite0"
 SHA256 = "891ad2a9c15c8405ee37a2aa1ba3953e42a280aa7344e7f7a807846ff412eac6"
 RESIZE = "bicubic to 224×224, clipped to 0…255"
 DTYPE = "float32"
+DESCRIPTION = {"name": EXTRACTOR, "sha256": SHA256, "resize": RESIZE, "dtype": DTYPE}
 
 _WEIGHTS = Path(__file__).parent / "weights" / "efficientnet_lite0_features_f16.npz"
 _SIDE = 224

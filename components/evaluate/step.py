@@ -9,12 +9,12 @@ import keras
 import numpy as np
 
 from components.evaluate.config import EvaluateConfig
-from components.evaluate.features import DTYPE, EXTRACTOR, RESIZE, SHA256, extract_features
-from components.evaluate.report import write_report
+from components.evaluate.features import DESCRIPTION, extract_features
+from components.evaluate.real_features import RealFeatures
 from components.evaluate.scoring import Scores, kid_of, load_real, score, score_generator
 from components.shared.contracts import (
     GENERATOR,
-    REPORT,
+    REAL_FEATURES,
     SAMPLES,
     SCORES,
     SNAPSHOTS,
@@ -47,7 +47,7 @@ def evaluate(
         records: Folder written by ingest.
         training: Folder written by train.
         evaluation: Folder to make: `scores.json`, `generator.keras` (the best snapshot),
-            `samples.png` and `report.html`.
+            `samples.png`, and `real_features.npz` of the held-out pictures.
         config: Knobs of this step.
 
     Returns:
@@ -68,7 +68,7 @@ def evaluate(
     LOG.info("%s: %s", "blessed" if blessed else "not blessed", reason)
 
     scores = {
-        "extractor": {"name": EXTRACTOR, "sha256": SHA256, "resize": RESIZE, "dtype": DTYPE},
+        "extractor": DESCRIPTION,
         "real_images": len(real),
         "generated_images": config.samples,
         "snapshots": [{"epoch": one.epoch, **one.scores} for one in snapshots],
@@ -81,13 +81,7 @@ def evaluate(
     with complete_or_absent(evaluation) as folder:
         shutil.copyfile(best.path, folder / GENERATOR)
         save_png(folder / SAMPLES, grid(best.samples, _SAMPLE_COLUMNS))
-        write_report(
-            folder / REPORT,
-            scores=scores,
-            records=records,
-            training=training,
-            samples_png=(folder / SAMPLES).read_bytes(),
-        )
+        RealFeatures.of(real, real_features, DESCRIPTION).save(folder / REAL_FEATURES)
         write_json(folder / SCORES, scores)
     return scores
 

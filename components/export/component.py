@@ -46,6 +46,8 @@ def publish(
     publish_root: str,
     code_version: str,
     model: dsl.Input[dsl.Model],
+    validation: dsl.Input[dsl.Artifact],
+    evaluation: dsl.Input[dsl.Artifact],
     comparison: dsl.Input[dsl.Metrics],
 ) -> str:
     """Copy a blessed model to the next version under the publish root; gives its folder.
@@ -54,6 +56,8 @@ def publish(
         publish_root: Folder that model servers watch.
         code_version: Digest of this step's code.
         model: From export.
+        validation: From validate; what the model's pictures are.
+        evaluation: From evaluate; features of those held out.
         comparison: From compare; names the published model that this one was judged against.
     """
     from components.shared.process import step_process
@@ -62,11 +66,13 @@ def publish(
         from pathlib import Path
 
         from components.export.publish import publish
+        from components.shared.contracts import DATA, REAL_FEATURES
         from components.shared.files import read_json
 
         process.imported()
         champion = read_json(Path(comparison.path))["champion"]
-        return publish(Path(model.path), Path(publish_root), champion)
+        data = Path(validation.path, DATA), Path(evaluation.path, REAL_FEATURES)
+        return publish(Path(model.path), Path(publish_root), champion, data)
 
 
 @dsl.component(base_image=image("export"), install_kfp_package=False)
@@ -76,7 +82,7 @@ def collect(
     """Log where report, GIF and metrics are, which Kubeflow's API does not say.
 
     Args:
-        report: From evaluate.
+        report: From report.
         gif: From export.
         metrics: From evaluate.
     """

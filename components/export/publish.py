@@ -12,7 +12,7 @@ import logging
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,9 @@ _PARTIAL = ".publishing-"
 _TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
 
 
-def publish(model: Path, publish_root: Path, champion: str | None = None) -> str:
+def publish(
+    model: Path, publish_root: Path, champion: str | None = None, data: Iterable[Path] = ()
+) -> str:
     """Copy a blessed model to the next version folder, whole or not at all.
 
     Args:
@@ -36,6 +38,7 @@ def publish(model: Path, publish_root: Path, champion: str | None = None) -> str
         publish_root: Folder above the models, each in a folder of its name.
         champion: Digest of the published model that this one was judged better than;
             None where there was none.
+        data: Files that say what it learned from, for later pictures to be held against.
 
     Returns:
         The version folder; the newest one, and nothing is written, where that holds
@@ -55,7 +58,7 @@ def publish(model: Path, publish_root: Path, champion: str | None = None) -> str
         with _lock(home) as locked:
             if locked:
                 _remove_leftovers(home)
-            return str(_publish_next(model, info, home, champion))
+            return str(_publish_next(model, info, home, champion, data))
     except OSError as error:
         raise UsageError(
             f"cannot publish to {home}: {_reason(error)}; make it writable and make room "
@@ -63,7 +66,9 @@ def publish(model: Path, publish_root: Path, champion: str | None = None) -> str
         ) from error
 
 
-def _publish_next(model: Path, info: dict[str, Any], home: Path, champion: str | None) -> Path:
+def _publish_next(
+    model: Path, info: dict[str, Any], home: Path, champion: str | None, data: Iterable[Path]
+) -> Path:
     newest = champion_in(home)
     if newest and newest.digest == info["digest"]:
         LOG.info("%s is published already, as version %d", info["name"], newest.version)
@@ -75,8 +80,8 @@ def _publish_next(model: Path, info: dict[str, Any], home: Path, champion: str |
     partial = home / f"{_PARTIAL}{uuid.uuid4().hex}"
     try:
         shutil.copytree(model / SAVED_MODEL, partial)
-        for name in (GENERATOR, MODEL_CARD, MODEL_INFO, GIF):
-            shutil.copy2(model / name, partial)
+        for path in (*(model / name for name in (GENERATOR, MODEL_CARD, MODEL_INFO, GIF)), *data):
+            shutil.copy2(path, partial)
         _flush(partial)
         _rename(partial, version)
     finally:

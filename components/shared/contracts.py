@@ -4,7 +4,7 @@ from pathlib import Path
 
 STEPS = ("ingest", "transform", "train", "evaluate", "export")
 
-# ingest → transform, train, evaluate: the `records` folder.
+# ingest → transform, validate, train, evaluate: the `records` folder.
 MANIFEST = "manifest.json"
 FILES = "files.jsonl"  # path, bytes, SHA-256 and outcome of every file seen
 REJECTED = "rejected.jsonl"  # path, bytes and reason
@@ -16,7 +16,7 @@ EVAL_SPLIT = "eval"
 IMAGE = "image"  # raw uint8 pixels, row by row, RGB
 SHA256 = "sha256"  # hexadecimal, of the original file's bytes
 
-# transform → train, evaluate: the `transform_graph` folder.
+# transform → validate, train, evaluate: the `transform_graph` folder.
 TRANSFORM_FN = "transform_fn"
 STATISTICS = "statistics.json"
 
@@ -27,11 +27,17 @@ METRICS = "metrics.jsonl"
 TENSORBOARD = "tensorboard"
 TRAINING = "training.json"
 
-# evaluate → export: the `evaluation` folder.
+# validate → report, publish: the `validation` folder.
+DATA = "data.json"  # what the pictures are; published beside the model that learned from them
+DRIFT = "drift.json"  # how they differ from those of the published model
+
+# evaluate → report, export, publish: the `evaluation` folder.
 SCORES = "scores.json"
-REPORT = "report.html"
 SAMPLES = "samples.png"
 GENERATOR = "generator.keras"  # the best snapshot
+REAL_FEATURES = "real_features.npz"  # of held-out pictures; published, too
+
+REPORT = "report.html"  # in a run's folder
 
 # export → compare, publish, serving: the `model` folder.
 SAVED_MODEL = "saved_model"

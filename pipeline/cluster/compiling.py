@@ -20,7 +20,7 @@ from pipeline.dag import make_dag
 PIPELINE = "dcgan"
 
 # What reads or writes outside of Kubeflow: pictures, checkpoints, published models.
-_OUTSIDE = {"fingerprint", "ingest", "train", "compare", "publish"}
+_OUTSIDE = {"fingerprint", "ingest", "validate", "train", "compare", "publish"}
 # What decodes no picture and computes nothing.
 _LIGHT = {"fingerprint", "publish", "collect", "notify"}
 _LIGHT_POD = PodConfig(cpu="500m", memory="1Gi", timeout_minutes=30)

@@ -18,6 +18,7 @@ from components.shared.files import read_json
 
 pytestmark = pytest.mark.e2e
 TINY = Path(__file__).with_name("tiny.yaml")
+COMPARED = {"fingerprint", "validate", "report", "compare"}  # what another champion runs again
 WORSE = ("--set", "evaluate.snapshots=1")  # epoch 4 alone, where epoch 3 is the best
 
 
@@ -46,6 +47,10 @@ def latest(workspace):
 
 def comparison(workspace):
     return json.loads(Path(latest(workspace)["artifacts"]["comparison"]).read_text())
+
+
+def report_of(workspace):
+    return (workspace / "runs/latest/report.html").read_text()
 
 
 def published(workspace, root="runs/published"):
@@ -82,7 +87,9 @@ def test_run_leaves_everything_a_person_asks_for(workspace):
     }  # fmt: skip
     assert frames(folder / "dcgan.gif") == 5
     assert "<html" in (folder / "report.html").read_text()
-    assert (workspace / "runs/published/dcgan/1/saved_model.pb").exists()
+    version = workspace / "runs/published/dcgan/1"
+    for name in ("saved_model.pb", "data.json", "real_features.npz"):
+        assert (version / name).exists(), name
 
 
 def test_table_at_the_end_says_what_was_done_and_where_it_is(workspace):
@@ -128,11 +135,16 @@ def test_second_run_does_nothing_and_says_so(workspace):
     before = latest(workspace)
     text = run(workspace)
     after = latest(workspace)
-    assert set(after["steps"]) == {"fingerprint", "compare", "publish"}, "a model is there now"
+    assert set(after["steps"]) == COMPARED | {"publish"}, "a model is there now"
     assert after["steps"]["compare"]["work"] < 0.5
     assert "nothing new to train on" in text
-    before["artifacts"]["comparison"] = after["artifacts"]["comparison"]
-    assert after["artifacts"] == before["artifacts"]
+    changed = {"validation", "report", "comparison"}
+    for name, path in before["artifacts"].items():
+        assert (after["artifacts"][name] != path) == (name in changed), name
+    assert before["drift"] == "no model is published yet"
+    assert after["drift"] == "the same pictures as version 1's"
+    assert "The same pictures as version 1&#39;s." in (report := report_of(workspace))
+    assert "No model is published yet" not in report
     assert after["best"] == before["best"]
     assert set(published(workspace)) == {"1"}
 
@@ -163,7 +175,7 @@ def test_the_same_pictures_from_several_places_are_the_same_data(workspace, buck
 
 def test_changed_setting_runs_what_depends_on_it(workspace):
     run(workspace, "--set", "export.gif_frames=3")
-    assert set(latest(workspace)["steps"]) == {"fingerprint", "export", "compare", "publish"}
+    assert set(latest(workspace)["steps"]) == COMPARED | {"export", "publish"}
     assert frames(workspace / "runs/latest/dcgan.gif") == 3
 
 
@@ -181,7 +193,7 @@ def test_worse_model_does_not_replace_a_better_one(workspace):
     assert best["epoch"] == 3
     text = run(workspace, *WORSE, "--require-blessed", code=5)
     summary, compared = latest(workspace), comparison(workspace)
-    assert set(summary["steps"]) == {"fingerprint", "evaluate", "export", "compare"}
+    assert set(summary["steps"]) == {"fingerprint", "evaluate", "report", "export", "compare"}
     assert compared["kid"] == pytest.approx(summary["best"]["kid"])
     assert compared["champion_kid"] == pytest.approx(best["kid"])
     assert compared["kid"] > compared["champion_kid"]
@@ -201,7 +213,7 @@ def test_better_model_becomes_the_next_version(workspace):
     run(workspace, *WORSE, *root)
     before = published(workspace, "other")
     run(workspace, *root, "--require-blessed")
-    assert set(latest(workspace)["steps"]) == {"fingerprint", "compare", "publish"}
+    assert set(latest(workspace)["steps"]) == COMPARED | {"publish"}
     compared = comparison(workspace)
     assert compared["kid"] < compared["champion_kid"]
     assert before == {"1": compared["champion"]}
@@ -228,6 +240,8 @@ def test_killed_training_goes_on_and_a_changed_picture_is_seen(workspace):
     assert summary["counts"]["train"] + summary["counts"]["eval"] == 61
     assert "train" in summary["steps"]
     assert "ingest" not in summary["steps"], "done before the kill"
+    assert re.match(r"other pictures, (unlike|but like) version 1's: KID", summary["drift"])
+    assert "What changed since version 1" in report_of(workspace)
 
     compared = comparison(workspace)
     assert compared["champion"] == versions["1"]

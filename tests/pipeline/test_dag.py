@@ -38,11 +38,13 @@ def test_steps_follow_the_data(spec):
         "fingerprint": [],
         "ingest": ["fingerprint"],
         "transform": ["ingest"],
+        "validate": ["fingerprint", "ingest", "transform"],
         "train": ["ingest", "transform"],
         "evaluate": ["ingest", "train"],
+        "report": ["evaluate", "ingest", "train", "validate"],
         "export": ["evaluate", "train"],
         "compare": ["export", "fingerprint", "ingest"],
-        "condition-1": ["compare", "export"],
+        "condition-1": ["compare", "evaluate", "export", "validate"],
     }
 
 
@@ -50,17 +52,20 @@ def test_what_fingerprint_sees_reaches_those_who_depend_on_it(spec):
     tasks = spec[0]["root"]["dag"]["tasks"]
     inputs = {name: task["inputs"]["parameters"] for name, task in tasks.items()}
     for task, argument, field in (
-        ("ingest", "source_digest", "source"), ("compare", "champion", "champion")
+        ("ingest", "source_digest", "source"),
+        ("validate", "champion", "champion"),
+        ("compare", "champion", "champion"),
     ):  # fmt: skip
         source = inputs[task][argument]["taskOutputParameter"]
         assert source == {"producerTask": "fingerprint", "outputParameterKey": field}
-    for task in ("fingerprint", "compare"):
+    for task in ("fingerprint", "validate", "compare"):
         assert inputs[task]["publish_root"] == {"componentInputParameter": "publish_root"}
     assert inputs["compare"]["config"] == inputs["evaluate"]["config"], "scored in the same way"
+    for task in ("fingerprint", "validate"):
+        assert inputs[task]["export_config"] == inputs["export"]["config"]
     for argument in ("checkpoint_root", "paranoid"):
         assert inputs["fingerprint"][argument] == {"componentInputParameter": argument}
     assert "paranoid" not in inputs["ingest"], "how one looks does not change what is seen"
-    assert inputs["fingerprint"]["export_config"] == inputs["export"]["config"]
 
 
 def test_publishing_depends_on_the_comparison(spec):
@@ -69,7 +74,9 @@ def test_publishing_depends_on_the_comparison(spec):
     inner = spec[0]["components"][gate["componentRef"]["name"]]["dag"]["tasks"]
     assert list(inner) == ["publish"]
     assert not inner["publish"]["cachingOptions"].get("enableCache")
-    assert set(inner["publish"]["inputs"]["artifacts"]) == {"model", "comparison"}
+    assert set(inner["publish"]["inputs"]["artifacts"]) == {
+        "model", "validation", "evaluation", "comparison"
+    }  # fmt: skip
 
 
 def test_only_what_looks_at_the_outside_world_is_never_cached(spec):
@@ -77,7 +84,9 @@ def test_only_what_looks_at_the_outside_world_is_never_cached(spec):
     cached = {
         name for name, task in tasks.items() if task.get("cachingOptions", {}).get("enableCache")
     }
-    assert cached == {"ingest", "transform", "train", "evaluate", "export", "compare"}
+    assert cached == {
+        "ingest", "transform", "validate", "train", "evaluate", "report", "export", "compare"
+    }  # fmt: skip
 
 
 def test_each_step_has_an_image_and_installs_nothing(spec):

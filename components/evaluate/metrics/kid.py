@@ -15,6 +15,11 @@ def kid(real: np.ndarray, fake: np.ndarray) -> float:
     return _mean_within(real) + _mean_within(fake) - 2 * _mean_kernel(real, fake)
 
 
+def kernel(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """The kernel of KID for rows of [N, d] and [M, d], float64 [N, M]."""
+    return (left @ right.T / left.shape[1] + 1) ** 3
+
+
 def _mean_within(rows: np.ndarray) -> float:
     """Mean kernel value over pairs of different rows."""
     count, dimensions = rows.shape
@@ -24,9 +29,7 @@ def _mean_within(rows: np.ndarray) -> float:
 
 
 def _mean_kernel(left: np.ndarray, right: np.ndarray) -> float:
-    dimensions = left.shape[1]
     total = 0.0
     for start in range(0, len(left), _CHUNK):
-        products = left[start : start + _CHUNK] @ right.T
-        total += float(((products / dimensions + 1) ** 3).sum())
+        total += float(kernel(left[start : start + _CHUNK], right).sum())
     return total / (len(left) * len(right))

@@ -13,9 +13,9 @@ from PIL import Image
 from components.shared.contracts import (
     CONTACT_SHEET,
     METRICS,
-    REJECTED,
     SHEETS,
     SNAPSHOTS,
+    STATISTICS,
     TRAINING,
     epoch_file,
 )
@@ -83,13 +83,31 @@ def make_inputs(faces, make_records, tmp_path) -> Callable[..., Inputs]:
     def make(*generators: keras.Model, held_out: int = 32) -> Inputs:
         records = make_records(eval=faces[:held_out], train=faces[32:96])
         save_png(records / CONTACT_SHEET, grid(faces[:32], 8))
-        reasons = ("truncated", "empty", "truncated")
-        (records / REJECTED).write_text(
-            "".join(json.dumps({"path": "x.jpg", "reason": reason}) + "\n" for reason in reasons)
-        )
         training = tmp_path / "training"
         _write_training(training, generators, faces)
         return Inputs(records, training)
+
+    return make
+
+
+@pytest.fixture
+def make_transform_graph(tmp_path) -> Callable[[np.ndarray], Path]:
+    """Write what validate reads of transform's folder, for uint8 [N, H, W, 3]."""
+
+    def make(pictures: np.ndarray, bins: int = 32) -> Path:
+        folder = tmp_path / "transform_graph"
+        folder.mkdir(exist_ok=True)
+        channels = pictures.reshape(-1, 3).T
+        histograms = [np.histogram(channel, bins, (0, 256))[0] for channel in channels]
+        statistics = {
+            "mean": channels.mean(axis=1).tolist(),
+            "standard_deviation": channels.std(axis=1).tolist(),
+            "minimum": channels.min(axis=1).tolist(),
+            "maximum": channels.max(axis=1).tolist(),
+            "histogram": [(counts / counts.sum()).tolist() for counts in histograms],
+        }
+        write_json(folder / STATISTICS, statistics)
+        return folder
 
     return make
 

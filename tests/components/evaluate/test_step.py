@@ -1,3 +1,4 @@
+import hashlib
 import logging
 import re
 from pathlib import Path
@@ -8,9 +9,10 @@ from PIL import Image
 
 from components.evaluate import step as step_module
 from components.evaluate.config import EvaluateConfig
-from components.evaluate.features import SHA256
+from components.evaluate.features import SHA256, extract_features
+from components.evaluate.real_features import RealFeatures
 from components.evaluate.step import evaluate
-from components.shared.contracts import GENERATOR, REPORT, SAMPLES, SNAPSHOTS
+from components.shared.contracts import GENERATOR, REAL_FEATURES, SAMPLES, SNAPSHOTS
 from components.shared.contracts import SCORES as SCORES_FILE
 from components.shared.errors import PipelineError, UsageError
 from components.shared.files import read_json
@@ -31,7 +33,7 @@ def test_the_better_of_two_generators_is_chosen(
     scores = evaluate(*inputs, output, CONFIG)
 
     assert scores == read_json(output / SCORES_FILE)
-    assert _left_in(output) == sorted([GENERATOR, REPORT, SAMPLES, SCORES_FILE])
+    assert _left_in(output) == sorted([GENERATOR, REAL_FEATURES, SAMPLES, SCORES_FILE])
     first, second, third = scores["snapshots"]
     assert scores["best"] == second
     assert [one["epoch"] for one in scores["snapshots"]] == [1, 2, 3]
@@ -53,6 +55,11 @@ def test_the_better_of_two_generators_is_chosen(
     assert scores["extractor"]["name"] == "efficientnet_lite0"
     assert scores["extractor"]["sha256"] == SHA256
     assert scores["config"] == CONFIG.model_dump(mode="json")
+
+    kept = RealFeatures.load(output / REAL_FEATURES)
+    assert kept.extractor == scores["extractor"]
+    assert kept.digests[0] == hashlib.sha256(faces[0].tobytes()).hexdigest()
+    np.testing.assert_array_equal(kept.values, extract_features(faces[:32]))
 
     assert scores["blessed"] is True
     assert scores["blessed_reason"] == (
@@ -102,7 +109,6 @@ def test_not_a_number_is_not_blessed_and_not_in_the_json(make_inputs, broken_gen
     assert "epoch 1, the best, are not finite" in scores["blessed_reason"]
     assert scores["best"]["kid"] is None
     assert "NaN" not in (output / SCORES_FILE).read_text()
-    assert "not finite" in (output / REPORT).read_text()
     # Fewer held-out pictures than samples: all are compared with, and as many of training's.
     assert (scores["real_images"], scores["floor"]["images"]) == (10, 10)
     assert scores["generated_images"] == CONFIG.samples
@@ -133,11 +139,11 @@ def test_a_failure_leaves_no_half_made_output(make_inputs, noise_generator, tmp_
     inputs = make_inputs(noise_generator)
     before = _left_in(tmp_path)
 
-    def fail(path, **_):
+    def fail(path, _):
         path.write_text("half")
         raise OSError("disk")
 
-    monkeypatch.setattr(step_module, "write_report", fail)
+    monkeypatch.setattr(step_module, "save_png", fail)
     with pytest.raises(OSError, match="disk"):
         evaluate(*inputs, tmp_path / "evaluation", CONFIG)
     assert _left_in(tmp_path) == before

@@ -83,6 +83,24 @@ def test_the_first_publish_is_version_1(make_model, tmp_path):
     assert not leftovers(root)
 
 
+def test_what_it_learned_from_is_published_with_it(make_model, tmp_path):
+    data = tmp_path / "validation/data.json", tmp_path / "evaluation/real_features.npz"
+    for path in data:
+        path.parent.mkdir()
+        path.write_text(f"{path.name} of aaa")
+    version = Path(publish(make_model(tmp_path / "model", "aaa"), tmp_path / "root", data=data))
+    for path in data:
+        assert (version / path.name).read_text() == path.read_text()
+
+
+def test_without_what_it_learned_from_nothing_is_published(make_model, tmp_path):
+    missing = [tmp_path / "data.json"]
+    with pytest.raises(UsageError, match=r"No such file or directory \(\S+/data\.json\)"):
+        publish(make_model(tmp_path / "model", "aaa"), tmp_path / "root", data=missing)
+    assert not versions(tmp_path / "root")
+    assert not leftovers(tmp_path / "root")
+
+
 def test_the_same_model_twice_is_one_version(make_model, tmp_path, caplog):
     model, root = make_model(tmp_path / "model", "aaa"), tmp_path / "root"
     caplog.set_level("INFO", logger="dcgan.publish")

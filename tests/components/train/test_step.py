@@ -34,7 +34,7 @@ def test_training_leaves_sheets_snapshots_curves_and_events(inputs, tmp_path):
     training = tmp_path / "training"
     assert summary["steps"] == 9
     assert summary["images_seen"] == 72
-    assert summary["data"]["counts"] == {"train": 24}
+    assert summary["data"]["counts"]["train"] == 24
     assert read_json(training / "training.json") == summary
     assert sorted(path.name for path in (training / "snapshots").iterdir()) == [
         "epoch-0002.keras", "epoch-0003.keras"

@@ -40,7 +40,7 @@ cluster:
     node_selector: {accelerator: h100}
     tolerations: [{key: gpu, operator: Equal, value: "yes", effect: NoSchedule}]
 """
-OUTSIDE = {"fingerprint", "ingest", "train", "compare", "publish"}
+OUTSIDE = {"fingerprint", "ingest", "validate", "train", "compare", "publish"}
 
 
 class Compiled:
@@ -95,9 +95,11 @@ def test_steps_follow_the_data_and_the_gate(compiled):
     assert edges["evaluate"] == {"ingest", "train"}
     assert edges["export"] == {"evaluate", "train"}
     assert edges["compare"] == {"export", "fingerprint", "ingest"}
-    assert edges["collect"] == {"evaluate", "export"}
+    assert edges["validate"] == {"fingerprint", "ingest", "transform"}
+    assert edges["report"] == {"evaluate", "ingest", "train", "validate"}
+    assert edges["collect"] == {"evaluate", "export", "report"}
     (gate,) = (name for name in compiled.tasks if name.startswith("condition-"))
-    assert edges[gate] == {"compare", "export"}
+    assert edges[gate] == {"compare", "evaluate", "export", "validate"}
     condition = compiled.tasks[gate]["triggerPolicy"]["condition"]
     assert condition.endswith("['pipelinechannel--compare-Output'] == true")
     assert compiled.groups[gate] == {"publish"}
@@ -123,7 +125,8 @@ def test_without_a_webhook_nobody_is_told():
 
 def test_each_task_has_its_steps_image_by_digest(compiled):
     images = ContainerImages("ghcr.io/you", accelerator="gpu")
-    steps = {"fingerprint": "ingest", "compare": "evaluate"} | {step: step for step in STEPS}
+    steps = {"fingerprint": "ingest"} | {step: step for step in STEPS}
+    steps |= dict.fromkeys(("validate", "report", "compare"), "evaluate")
     for task, step in steps.items():
         if step != "export":
             assert compiled.executors[task]["container"]["image"] == images.reference(step)
@@ -162,7 +165,7 @@ def test_retries_back_off(compiled):
         "backoffFactor": 2.0,
         "backoffMaxDuration": "1800s",
     }
-    for name in (*OUTSIDE, "transform", "evaluate", "export"):
+    for name in (*OUTSIDE, "transform", "evaluate", "report", "export"):
         assert compiled.tasks[name]["retryPolicy"]["maxRetryCount"] > 0, name
 
 

@@ -1,0 +1,54 @@
+"""A page that holds all it shows, and asks the net for nothing."""
+
+import base64
+import io
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jinja2
+from PIL import Image
+
+from components.shared.files import write_atomically
+
+WIDEST = 1200  # pixels
+_TEMPLATES = Path(__file__).parent / "templates"
+_LARGEST_PNG = 1 << 20  # bytes; larger ones are shown as lossy WebP
+
+
+class Picture(NamedTuple):
+    """A picture that stands in the page."""
+
+    uri: str
+    width: int
+    height: int
+
+
+def write_page(path: Path, template: str, **values: Any) -> None:
+    """Render one of `templates/` to a file."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    write_atomically(path, environment.get_template(template).render(**values).encode())
+
+
+def embed(png: bytes, widest: int, largest_png: int = _LARGEST_PNG) -> Picture:
+    """Turn a PNG into a data URI, as it is where it is small enough, else as WebP."""
+    with Image.open(io.BytesIO(png)) as picture:
+        width, height = picture.size
+        if len(png) <= largest_png and width <= widest:
+            return Picture(_data_uri(png, "png"), width, height)
+        scale = min(1, widest / width)
+        width, height = round(width * scale), max(1, round(height * scale))
+        buffer = io.BytesIO()
+        picture.convert("RGB").resize((width, height), Image.Resampling.LANCZOS).save(
+            buffer, format="WEBP", quality=80
+        )
+    return Picture(_data_uri(buffer.getvalue(), "webp"), width, height)
+
+
+def _data_uri(data: bytes, kind: str) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"

@@ -1,0 +1,152 @@
+"""The validate task: what the pictures are, and how they differ from the published model's."""
+
+import logging
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from components.evaluate.real_features import MOST, RealFeatures
+from components.shared.contracts import (
+    DATA,
+    DRIFT,
+    EVAL_SPLIT,
+    MANIFEST,
+    REAL_FEATURES,
+    STATISTICS,
+    TRAIN_SPLIT,
+)
+from components.shared.errors import PipelineError, one_line
+from components.shared.files import complete_or_absent, read_json, write_json
+from components.shared.published import Published, champion_in
+
+LOG = logging.getLogger("dcgan.validate")
+
+Data = dict[str, Any]  # what `data.json` holds
+_OF_MANIFEST = (
+    "digest", "image_size", "counts", "near_duplicates", "rejected_by_reason", "sizes",
+)  # fmt: skip
+_DATA = {*_OF_MANIFEST, "statistics"}
+
+
+class Drift(NamedTuple):
+    """What `drift.json` holds; None where there was nothing to compare, or no way to."""
+
+    sentence: str
+    version: int | None = None  # of the published model
+    differs: bool | None = None  # beyond chance
+    kid: float | None = None  # of its held-out pictures and these
+    chance: float | None = None  # at most this if they differ by chance alone
+    histogram_distance: list[float] | None = None  # total variation per channel, 0 to 1
+    published: Data | None = None  # the data of its model, where it is other data
+
+
+def validate(records: Path, transform_graph: Path, home: Path, validation: Path) -> Drift:
+    """Describe the pictures, and hold them against those that the published model learned from.
+
+    TensorFlow is imported only where pictures are compared with other ones.
+
+    Args:
+        records: Folder written by ingest.
+        transform_graph: Folder written by transform.
+        home: Folder of the model under the publish root; it need not exist.
+        validation: Folder to make: `data.json`, which is published with a model, and
+            `drift.json`.
+
+    Returns:
+        What `drift.json` holds. What cannot be compared is said so there, and is no error.
+
+    Raises:
+        PipelineError: A record is damaged.
+    """
+    manifest = read_json(records / MANIFEST)
+    statistics = read_json(transform_graph / STATISTICS)
+    data = {key: manifest[key] for key in _OF_MANIFEST} | {"statistics": statistics}
+    champion = champion_in(home)
+    drift = _drift(data, records, champion) if champion else Drift("no model is published yet")
+    LOG.info(_describe(data["counts"]))
+    LOG.info(drift.sentence)
+    with complete_or_absent(validation) as folder:
+        write_json(folder / DATA, data)
+        write_json(folder / DRIFT, drift._asdict())
+    return drift
+
+
+def _describe(counts: dict[str, int]) -> str:
+    return (
+        f"{counts[TRAIN_SPLIT]:,} pictures to train on, {counts[EVAL_SPLIT]:,} held out, "
+        f"{counts['duplicate']:,} duplicates, {counts['rejected']:,} rejected"
+    )
+
+
+def _drift(data: Data, records: Path, champion: Published) -> Drift:
+    version = champion.version
+    try:
+        published = _read_data(champion.folder / DATA)
+    except FileNotFoundError:
+        return Drift(f"version {version} was published without {DATA}: nothing to compare", version)
+    except PipelineError as error:
+        return Drift(f"not compared with version {version}'s: {error}", version)
+    if published["digest"] == data["digest"]:
+        return Drift(f"the same pictures as version {version}'s", version, differs=False)
+
+    changes = Drift(
+        "",
+        version,
+        histogram_distance=_distance(published["statistics"], data["statistics"]),
+        published=published,
+    )
+    old_size, size = published["image_size"], data["image_size"]
+    if old_size != size:
+        sentence = (
+            f"{size}×{size} pixels, where version {version}'s are {old_size}×{old_size}: "
+            "no KID between the two"
+        )
+        return changes._replace(sentence=sentence)
+    try:
+        old = RealFeatures.load(champion.folder / REAL_FEATURES)
+        return _compare(changes, records, size, old)
+    except PipelineError as error:
+        sentence = f"other pictures than version {version}'s; no KID between the two: {error}"
+        return changes._replace(sentence=sentence)
+
+
+def _read_data(path: Path) -> Data:
+    try:
+        data = read_json(path)
+    except ValueError as error:
+        raise PipelineError(f"{path} cannot be read ({one_line(error)})") from error
+    if not isinstance(data, dict) or not data.keys() >= _DATA:
+        raise PipelineError(f"{path} does not describe pictures")
+    return data
+
+
+def _distance(old: Data, new: Data) -> list[float] | None:
+    """Half the sum of differences of each channel's histogram; None for other bins."""
+    histograms = np.array(old["histogram"]), np.array(new["histogram"])
+    if histograms[0].shape != histograms[1].shape:
+        return None
+    distances: list[float] = (np.abs(histograms[1] - histograms[0]).sum(axis=1) / 2).tolist()
+    return distances
+
+
+def _compare(changes: Drift, records: Path, image_size: int, old: RealFeatures) -> Drift:
+    from components.evaluate.features import DESCRIPTION, extract_features
+    from components.evaluate.metrics.drift import drift_kid
+    from components.shared.records import decode_images, load_images
+
+    if old.extractor != DESCRIPTION:
+        raise PipelineError(f"its features are by another network, {old.extractor.get('name')}")
+    pictures = decode_images(load_images(records, EVAL_SPLIT, MOST), image_size)
+    new = RealFeatures.of(pictures, extract_features(pictures), DESCRIPTION)
+    digests, first = np.unique(np.concatenate([old.digests, new.digests]), return_index=True)
+    in_old, in_new = np.isin(digests, old.digests), np.isin(digests, new.digests)
+    if min(in_old.sum(), in_new.sum()) < 2:
+        raise PipelineError("too few pictures are held out")
+    kid, chance = drift_kid(np.concatenate([old.values, new.values])[first], in_old, in_new)
+    differs = kid > chance
+    sentence = (
+        f"other pictures, {'unlike' if differs else 'but like'} version {changes.version}'s: "
+        f"KID {kid:.4f}, chance up to {chance:.4f}"
+    )
+    return changes._replace(sentence=sentence, differs=differs, kid=kid, chance=chance)
