@@ -16,6 +16,7 @@ from components.shared.errors import UsageError
 from components.shared.files import write_json
 from components.shared.records import Record, write_shard
 from pipeline.container_images import ContainerImages
+from tests import flink
 from tests.buckets import TestBucket, gcs_server, s3_server
 
 
@@ -69,6 +70,31 @@ def engine():
     if engine is None:
         pytest.skip(missing)
     return engine
+
+
+@pytest.fixture(scope="session")
+def flink_cache(request):
+    """Folder of Flink's jars, where there are Java and Maven."""
+    missing = flink.missing_tool()
+    if missing and os.environ.get("DCGAN_REQUIRE_ALL"):
+        pytest.fail(missing)
+    if missing:
+        pytest.skip(missing)
+    return request.config.cache.mkdir("flink")
+
+
+@pytest.fixture(scope="module")
+def flink_local(flink_cache, tmp_path_factory):
+    """Beam's options for a Flink in one process, with workers in the test's own."""
+    with flink.local(flink_cache, tmp_path_factory.mktemp("flink")) as options:
+        yield options
+
+
+@pytest.fixture(scope="module")
+def flink_session(flink_cache, tmp_path_factory):
+    """Beam's options for a Flink session of two slots, with two worker processes."""
+    with flink.session(flink_cache, tmp_path_factory.mktemp("flink")) as options:
+        yield options
 
 
 def find_engine():

@@ -5,15 +5,15 @@
 The key is a shard's name, which follows from the SHA-256 of a file's bytes. So the one
 GroupByKey brings duplicates together, splits, and leads to shards whose bytes depend on
 the pictures alone. The listing goes through a DoFn, since a graph that holds a million
-paths is too large to submit.
+paths is too large to submit; the Reshuffle spreads its chunks over a cluster's workers.
 
-Pixels wait in a spill file meanwhile, for FnApiRunner holds in memory all that goes through
-the GroupByKey.
+On one machine the pixels wait in a spill file meanwhile, for FnApiRunner holds in memory all
+that goes through the GroupByKey. On a cluster they go through it: its workers share no disk.
 """
 
 import dataclasses
 import json
-import logging
+import operator
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,8 +21,6 @@ from itertools import islice
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions
-from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from components.ingest.config import IngestConfig
 from components.ingest.reasons import Rejected
@@ -31,11 +29,9 @@ from components.ingest.shard import ShardReport, shard_of, write_records
 from components.ingest.source import Entry
 from components.ingest.sources import open_source
 from components.ingest.spill import PlaceOfPixels, Spill, SpillReader
-from components.ingest.staging import Staging
-from components.shared.errors import PipelineError
-
-# Beam logs the traceback of each error that it raises, even of one meant for the user.
-logging.getLogger("apache_beam.runners.common").setLevel(logging.CRITICAL)
+from components.shared.beam_runner import beam_pipeline
+from components.shared.errors import UsageError
+from components.shared.staging import Staging
 
 LEDGER_SUFFIX = ".jsonl"
 REPORT_SUFFIX = ".json"
@@ -45,8 +41,8 @@ _CHUNK_FILES = 256
 _CHUNK_BYTES = 32 << 20
 _FILES_A_TASK = 16  # of a chunk, for a thread; handing over one by one costs as much as decoding
 
-# Spill file of a chunk's pixels; those of its files that fall to one shard, in the plain tuples
-# that Beam's coders know, each with where its pixels begin.
+# Spill file of a chunk's pixels, if any; those of its files that fall to one shard, in the plain
+# tuples that Beam's coders know, each with where its pixels begin, or with the pixels themselves.
 _Batch = tuple[str, list[tuple[Any, ...]]]
 
 
@@ -58,24 +54,17 @@ def write_shards(images: str, staging: Staging, config: IngestConfig) -> None:
         staging: An empty folder, for all that workers write.
         config: The step's configuration.
     """
-    try:
-        # FnApiRunner by name: DirectRunner looks for Prism in the net, and may hang.
-        # No options: Beam would take them from the command line of our own program.
-        with beam.Pipeline(runner=FnApiRunner(), options=PipelineOptions([])) as pipeline:
-            _ = (
-                pipeline
-                | beam.Create([images])
-                | "List" >> beam.ParDo(_List(staging, config.max_images or None))
-                | beam.Reshuffle()
-                | "Read" >> beam.ParDo(_Read(images, staging, config))
-                | beam.GroupByKey()
-                | "Write" >> beam.ParDo(_Write(staging, config))
-            )
-    except Exception as error:
-        # Beam raises its own error, without the errno, while it handles a worker's.
-        if isinstance(error.__context__, OSError | PipelineError):
-            raise error.__context__ from None
-        raise
+    spill_folder = None if config.beam_options else staging.root
+    with beam_pipeline(config.beam_options, "ingest") as pipeline:
+        _ = (
+            pipeline
+            | beam.Create([images])
+            | "List" >> beam.ParDo(_List(staging, config.max_images or None))
+            | beam.Reshuffle()
+            | "Read" >> beam.ParDo(_Read(images, spill_folder, config))
+            | beam.GroupByKey()
+            | "Write" >> beam.ParDo(_Write(staging, config))
+        )
 
 
 class _List(beam.DoFn):
@@ -117,30 +106,33 @@ def _chunks(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
 class _Read(beam.DoFn):
     """Chunk → (shard's name, its files in this chunk)."""
 
-    def __init__(self, images: str, staging: Staging, config: IngestConfig) -> None:
-        self._images, self._staging, self._config = images, staging, config
+    def __init__(self, images: str, spill_folder: str | None, config: IngestConfig) -> None:
+        self._images, self._spill_folder, self._config = images, spill_folder, config
 
     def setup(self) -> None:
         self._opened = open_source(self._images)
-        self._spill = Spill(self._staging.root)
+        self._spill = Spill(self._spill_folder) if self._spill_folder else None
         self._threads = ThreadPoolExecutor(os.cpu_count())
 
     def teardown(self) -> None:
         self._threads.shutdown()
-        self._spill.close()
+        if self._spill:
+            self._spill.close()
         self._opened.close()
 
     def process(self, chunk: list[tuple[Any, ...]]) -> Iterator[tuple[str, _Batch]]:
         entries = (Entry(*values) for values in chunk)
         for part in _chunks(entries):  # a chunk that must be read in order holds all
             seen = self._see(part)
-            offsets = self._spill.append([pixels for _, pixels in seen])
+            files, pixels = zip(*seen, strict=True)
+            spill_path = self._spill.path if self._spill else ""
+            places = self._spill.append(pixels) if self._spill else pixels
             by_shard: dict[str, list[tuple[Any, ...]]] = {}
-            for (file, _), offset in zip(seen, offsets, strict=True):
+            for file, place in zip(files, places, strict=True):
                 batch = by_shard.setdefault(shard_of(file.sha256, self._config), [])
-                batch.append((*file, offset))
+                batch.append((*file, place))
             for name, batch in by_shard.items():
-                yield name, (self._spill.path, batch)
+                yield name, (spill_path, batch)
 
     def _see(self, entries: list[Entry]) -> list[tuple[SeenFile, bytes]]:
         """Decode in threads, for decoders let go of the interpreter; reading goes on meanwhile."""
@@ -177,9 +169,12 @@ class _Write(beam.DoFn):
     def process(self, group: tuple[str, Iterable[_Batch]]) -> None:
         name, batches = group
         files = sorted(
-            (SeenFile(*values[:-1]), PlaceOfPixels(spill_path, values[-1]))
-            for spill_path, batch in batches
-            for values in batch
+            (
+                (SeenFile(*values[:-1]), PlaceOfPixels(spill_path, values[-1]))
+                for spill_path, batch in batches
+                for values in batch
+            ),
+            key=operator.itemgetter(0),
         )
         with (
             self._staging.create(name) as shard,
@@ -198,8 +193,19 @@ def _tell(staging: Staging, name: str, value: dict[str, Any]) -> None:
 
 
 def told(staging: Staging, name: str) -> dict[str, Any]:
-    """What a worker told."""
-    values: dict[str, Any] = json.loads(staging.read(name))
+    """What a worker told.
+
+    Raises:
+        UsageError: It told it elsewhere.
+    """
+    try:
+        values: dict[str, Any] = json.loads(staging.read(name))
+    except FileNotFoundError as error:
+        raise UsageError(
+            f"ingest.staging: Beam's workers wrote nothing that this machine sees in "
+            f"'{staging.root}': name a folder, gs://bucket/prefix or s3://bucket/prefix that all "
+            "of them and this machine reach"
+        ) from error
     return values
 
 

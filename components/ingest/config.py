@@ -38,6 +38,13 @@ class IngestConfig(StepConfig):
         False, description="Count the pictures that look nearly like another; none is left out."
     )
 
+    beam_options: tuple[str, ...] = Field(
+        (), description="Beam's, such as --runner=FlinkRunner; none: this machine."
+    )
+    staging: str = Field(
+        "", description="Folder, gs:// or s3:// prefix that workers on other machines reach."
+    )
+
     @field_validator("background")
     @classmethod
     def _is_a_colour(cls, background: str) -> str:

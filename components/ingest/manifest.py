@@ -27,7 +27,8 @@ def make_manifest(
     images = {split: sum(shard.images for shard in splits[split]) for split in SPLITS}
     duplicate = sum(shard.duplicates for shard in shards.values())
     return {
-        "config": config.model_dump(mode="json"),
+        # Where it was computed is no property of the records.
+        "config": config.model_dump(mode="json", exclude={"beam_options", "staging"}),
         "image_size": config.image_size,
         "counts": {
             **images,

@@ -1,4 +1,4 @@
-"""Pixels that wait on disk for their shard; all workers are threads of one process."""
+"""Pixels that wait for their shard: on disk where all workers are threads of one process."""
 
 import os
 import uuid
@@ -10,16 +10,16 @@ from typing import NamedTuple
 class PlaceOfPixels(NamedTuple):
     """Where a picture's pixels are."""
 
-    path: str
-    offset: int
+    spill_path: str
+    at: int | bytes  # offset in that file; or, where there is no such file, the pixels
 
 
 class Spill:
     """A file that grows; what is in it is found by its offset."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: str) -> None:
         """Begin a file of its own in `folder`; its name is hidden."""
-        self.path = str(folder / f".spill-{uuid.uuid4().hex}")
+        self.path = str(Path(folder, f".spill-{uuid.uuid4().hex}"))
         self._file = Path(self.path).open("wb", buffering=0)  # noqa: SIM115
         self._end = 0
 
@@ -48,9 +48,11 @@ class SpillReader:
 
     def read(self, place: PlaceOfPixels, size: int) -> bytes:
         """Read `size` bytes."""
-        if place.path not in self._opened:
-            self._opened[place.path] = os.open(place.path, os.O_RDONLY)
-        return os.pread(self._opened[place.path], size, place.offset)
+        if isinstance(place.at, bytes):
+            return place.at
+        if place.spill_path not in self._opened:
+            self._opened[place.spill_path] = os.open(place.spill_path, os.O_RDONLY)
+        return os.pread(self._opened[place.spill_path], size, place.at)
 
     def close(self) -> None:
         """Close the files."""

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import tempfile
 from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
@@ -22,7 +21,6 @@ from components.ingest.near_duplicates import count_near_duplicates, difference_
 from components.ingest.reasons import Reason
 from components.ingest.shard import SPLITS, ShardReport, rejection, shard_names
 from components.ingest.source import is_hidden
-from components.ingest.staging import Staging
 from components.shared.contracts import (
     CONTACT_SHEET,
     EVAL_SPLIT,
@@ -34,6 +32,7 @@ from components.shared.contracts import (
 from components.shared.files import complete_or_absent, write_json
 from components.shared.pictures import grid, save_png
 from components.shared.records import read_images, shard_paths, write_shard
+from components.shared.staging import Staging, staging_for
 
 LOG = logging.getLogger("dcgan.ingest")
 
@@ -58,12 +57,11 @@ def ingest(source: str, records: Path, config: IngestConfig) -> dict[str, Any]:
         The manifest.
 
     Raises:
-        UsageError: There is no such source.
+        UsageError: There is no such source, or Beam's options or the staging folder are wrong.
         DataRefused: It has no picture, too many broken ones, or too few for two splits.
     """
     with complete_or_absent(records) as folder:
-        with tempfile.TemporaryDirectory(dir=folder) as scratch:
-            staging = Staging(Path(scratch))
+        with staging_for(folder, config.staging, "ingest.staging") as staging:
             write_shards(source, staging, config)
             listing, shards = told(staging, LISTING), reports(staging)
             _fetch(staging, folder, shards, config)

@@ -14,3 +14,9 @@ class TransformConfig(StepConfig):
     histogram_bins: int = Field(
         32, ge=2, le=256, description="Equal bins of the channel histograms over [0, 255]."
     )
+    beam_options: tuple[str, ...] = Field(
+        (), description="Beam's, such as --runner=FlinkRunner; none: this machine."
+    )
+    staging: str = Field(
+        "", description="Folder or gs:// prefix that workers on other machines reach."
+    )

@@ -1,29 +1,33 @@
 """The transform step: what the pixels become for the networks, and what they are like."""
 
 import logging
-import tempfile
 from pathlib import Path
 from typing import Any
 
-import apache_beam as beam
 import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 import tensorflow_transform.beam as tft_beam
-from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from tensorflow_transform.tf_metadata import schema_utils
 from tfx_bsl.public import tfxio
 
+from components.shared.beam_runner import beam_pipeline
 from components.shared.contracts import IMAGE, MANIFEST, STATISTICS, TRAIN_SPLIT
-from components.shared.errors import DataRefused
+from components.shared.errors import DataRefused, UsageError
 from components.shared.files import complete_or_absent, read_json, write_json
 from components.shared.normalization import load_transform_graph
 from components.shared.pixels import normalize
 from components.shared.records import load_images, shard_paths
+from components.shared.staging import Staging, staging_for
 from components.transform.config import TransformConfig
 
 LOG = logging.getLogger("dcgan.transform")
 _LEVEL_COUNTS = "level_counts"  # output of the graph: int64 [B, 256, 3]
+_GRAPH = "graph"  # in the staging folder
+_GRAPH_FOLDERS = (
+    tft.TFTransformOutput.TRANSFORM_FN_DIR,
+    tft.TFTransformOutput.TRANSFORMED_METADATA_DIR,
+)
 _LEVELS = 256
 _CHANNELS = 3
 
@@ -44,8 +48,10 @@ def transform(records: Path, transform_graph: Path, config: TransformConfig) -> 
         and maximum on the scale 0 to 255, and the share of pixels per histogram bin.
 
     Raises:
+        UsageError: Beam's options or the staging folder are wrong.
         DataRefused: Too few pictures, or all of one colour.
     """
+    _refuse_unknown_storage(config.staging)
     manifest = read_json(records / MANIFEST)
     count = manifest["counts"][TRAIN_SPLIT]
     if count < config.min_images:
@@ -54,7 +60,10 @@ def transform(records: Path, transform_graph: Path, config: TransformConfig) -> 
             "(two batches, unless it is set): add pictures, or lower it with train.batch_size"
         )
     with complete_or_absent(transform_graph) as folder:
-        _analyze(records, folder, manifest["image_size"])
+        with staging_for(folder, config.staging, "transform.staging") as staging:
+            _analyze(_staged(records, staging, config), staging, manifest["image_size"], config)
+            for name in _GRAPH_FOLDERS:
+                staging.fetch(f"{_GRAPH}/{name}", folder / name)
         levels = load_transform_graph(folder)(load_images(records, TRAIN_SPLIT, limit=1))[
             _LEVEL_COUNTS
         ]
@@ -69,9 +78,28 @@ def transform(records: Path, transform_graph: Path, config: TransformConfig) -> 
     return statistics
 
 
-def _analyze(records: Path, folder: Path, image_size: int) -> None:
+def _refuse_unknown_storage(staging: str) -> None:
+    scheme, separator, _ = staging.partition("://")
+    if separator and scheme not in tf.io.gfile.get_registered_schemes():
+        raise UsageError(
+            f"transform.staging: TensorFlow cannot write to '{staging}': name a folder that all "
+            "workers reach, or gs://bucket/prefix"
+        )
+
+
+def _staged(records: Path, staging: Staging, config: TransformConfig) -> list[str]:
+    """Paths or addresses of the training shards, where the workers see them."""
+    shards = shard_paths(records, TRAIN_SPLIT)
+    if not config.staging:
+        return [str(path) for path in shards]
+    for path in shards:
+        staging.put(path, path.name)
+    return [staging.path(path.name) for path in shards]
+
+
+def _analyze(shards: list[str], staging: Staging, image_size: int, config: TransformConfig) -> None:
+    """Write the graph of these pictures to the staging folder."""
     schema = schema_utils.schema_from_feature_spec({IMAGE: tf.io.FixedLenFeature([], tf.string)})
-    shards = [str(path) for path in shard_paths(records, TRAIN_SPLIT)]
     source = tfxio.TFExampleRecord(shards, schema=schema)
 
     def preprocess(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -85,13 +113,12 @@ def _analyze(records: Path, folder: Path, image_size: int) -> None:
         }
 
     with (
-        tempfile.TemporaryDirectory(dir=folder, prefix="beam-") as scratch,
-        tft_beam.Context(temp_dir=scratch),
-        beam.Pipeline(runner=FnApiRunner()) as pipeline,
+        tft_beam.Context(temp_dir=staging.path("beam")),
+        beam_pipeline(config.beam_options, "transform") as pipeline,
     ):
         dataset = (pipeline | "Read" >> source.BeamSource(), source.TensorAdapterConfig())
         graph = dataset | "Analyze" >> tft_beam.AnalyzeDataset(preprocess)
-        _ = graph | "Write" >> tft_beam.WriteTransformFn(str(folder))
+        _ = graph | "Write" >> tft_beam.WriteTransformFn(staging.path(_GRAPH))
 
 
 def _count_levels(pixels: tf.Tensor) -> tf.Tensor:

@@ -59,8 +59,8 @@ def test_whole_floats_pass_as_kfp_sends_them():
         ("train.eval_share=.2", "train.eval_share: no such key; did you mean ingest.eval_share?"),
         (
             "ingest.xyz=1",
-            "ingest.xyz: no such key; choose from background, eval_share, fit, "
-            "image_size, max_images, max_reject_share, near_duplicates, shards",
+            "ingest.xyz: no such key; choose from background, beam_options, eval_share, fit, "
+            "image_size, max_images, max_reject_share, near_duplicates, shards, staging",
         ),
         ("train.batch_size=-1", "train.batch_size (=-1): must be a whole number, ≥ 2, ≤ 4,096"),
         ("train.epochs=1.5", "train.epochs (=1.5): must be a whole number, ≥ 1, ≤ 100,000"),
