@@ -28,7 +28,7 @@ def staging_for(output: Path, staging: str, knob: str) -> Iterator["Staging"]:
     Raises:
         UsageError: Nothing can be written there.
     """
-    root = staging.rstrip("/") or str(output)
+    root = staging.rstrip("/") if "://" in staging else str(Path(staging or output).absolute())
     staged = Staging(f"{root}/.staging-{digest_of(str(output.absolute()))[:16]}")
     try:
         staged.clear()
@@ -98,11 +98,11 @@ class Staging:
         return content
 
     def fetch(self, name: str, target: Path) -> None:
-        """Have a file at a local path; it leaves the folder if that is a local one."""
+        """Have a file or folder at a local path; it leaves this folder if that is a local one."""
         if self.is_local:
             shutil.move(self.path(name), target)
         else:
-            self._bucket().get_file(self.path(name), str(target))
+            self._bucket().get(self.path(name), str(target), recursive=True)
 
     def clear(self) -> None:
         """Remove the folder and what is in it."""
