@@ -1,0 +1,41 @@
+"""The README's options for Dataflow, as far as Beam goes without Google: to a job's template."""
+
+import json
+import re
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import pytest
+import yaml
+
+from components.ingest.config import IngestConfig
+from components.ingest.step import ingest
+from components.shared.errors import UsageError
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+@pytest.mark.parametrize("bucket", ["gs"], indirect=True)
+def test_options_in_the_readme_make_a_job(bucket, tmp_path, monkeypatch):
+    (block,) = re.findall(r"```yaml\n# dataflow\.yaml.*?\n(.*?)```", README.read_text(), re.S)
+    knobs = yaml.safe_load(block.replace("gs://bucket", bucket.address))["ingest"]
+    template = f"{bucket.address}/job"
+    options = [*knobs["beam_options"], f"--template_location={template}", "--no_auth"]
+    config = IngestConfig(**{**knobs, "beam_options": options})
+    monkeypatch.setenv("NO_GCE_CHECK", "true")
+    with (
+        ProcessPoolExecutor(1, get_context("spawn")) as pool,
+        # No worker ran, so nothing came back.
+        pytest.raises(UsageError, match=r"^ingest\.staging: Beam's workers wrote nothing"),
+    ):
+        source = f"{bucket.address}/faces"
+        pool.submit(ingest, source, tmp_path / "records", config).result(timeout=120)
+    assert not (tmp_path / "records").exists()
+    staged = bucket.client.find(f"{bucket.address}/temp")
+    assert any(path.endswith("/pipeline.pb") for path in staged)
+    environment = json.loads(bucket.client.cat_file(template))["environment"]
+    (pool,) = environment["workerPools"]
+    assert pool["autoscalingSettings"]["maxNumWorkers"] == 8
+    images = [image["containerImage"] for image in pool["sdkHarnessContainerImages"]]
+    assert images == ["europe-docker.pkg.dev/my-project/dcgan/dcgan-pipeline/ingest:TAG"]
