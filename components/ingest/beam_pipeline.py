@@ -7,14 +7,15 @@ GroupByKey brings duplicates together, splits, and leads to shards whose bytes d
 the pictures alone. The listing goes through a DoFn, since a graph that holds a million
 paths is too large to submit; the Reshuffle spreads its chunks over a cluster's workers.
 
-On one machine the pixels wait in a spill file meanwhile, for FnApiRunner holds in memory all
-that goes through the GroupByKey. On a cluster they go through it: its workers share no disk.
+On one machine pixels and what is known of the files wait in a spill file meanwhile, for
+FnApiRunner holds in memory all that goes through the GroupByKey. On a cluster they go through it:
+its workers share no disk.
 """
 
 import dataclasses
 import json
-import operator
 import os
+import pickle
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -41,9 +42,10 @@ _CHUNK_FILES = 256
 _CHUNK_BYTES = 32 << 20
 _FILES_A_TASK = 16  # of a chunk, for a thread; handing over one by one costs as much as decoding
 
-# Spill file of a chunk's pixels, if any; those of its files that fall to one shard, in the plain
-# tuples that Beam's coders know, each with where its pixels begin, or with the pixels themselves.
-_Batch = tuple[str, list[tuple[Any, ...]]]
+# A chunk's files that fall to one shard: the spill file, if any; where in it their pickled rows
+# begin, or the rows themselves; their length. A row is a SeenFile and where its pixels begin, or
+# the pixels themselves.
+_Batch = tuple[str, int | bytes, int]
 
 
 def write_shards(images: str, staging: Staging, config: IngestConfig) -> None:
@@ -125,14 +127,19 @@ class _Read(beam.DoFn):
         for part in _chunks(entries):  # a chunk that must be read in order holds all
             seen = self._see(part)
             files, pixels = zip(*seen, strict=True)
-            spill_path = self._spill.path if self._spill else ""
-            places = self._spill.append(pixels) if self._spill else pixels
             by_shard: dict[str, list[tuple[Any, ...]]] = {}
-            for file, place in zip(files, places, strict=True):
-                batch = by_shard.setdefault(shard_of(file.sha256, self._config), [])
-                batch.append((*file, place))
-            for name, batch in by_shard.items():
-                yield name, (spill_path, batch)
+            for file, place in zip(files, self._put_down(pixels), strict=True):
+                rows = by_shard.setdefault(shard_of(file.sha256, self._config), [])
+                rows.append((*file, place))
+            pickled = [pickle.dumps(rows) for rows in by_shard.values()]
+            spill_path = self._spill.path if self._spill else ""
+            places = self._put_down(pickled)
+            for name, place, batch in zip(by_shard, places, pickled, strict=True):
+                yield name, (spill_path, place, len(batch))
+
+    def _put_down(self, items: Sequence[bytes]) -> Sequence[int | bytes]:
+        """Where they are in the spill file; without one, they themselves."""
+        return self._spill.append(items) if self._spill else items
 
     def _see(self, entries: list[Entry]) -> list[tuple[SeenFile, bytes]]:
         """Decode in threads, for decoders let go of the interpreter; reading goes on meanwhile."""
@@ -168,14 +175,12 @@ class _Write(beam.DoFn):
 
     def process(self, group: tuple[str, Iterable[_Batch]]) -> None:
         name, batches = group
-        files = sorted(
-            (
-                (SeenFile(*values[:-1]), PlaceOfPixels(spill_path, values[-1]))
-                for spill_path, batch in batches
-                for values in batch
-            ),
-            key=operator.itemgetter(0),
+        rows = sorted(
+            (*row[:-1], spill_path, row[-1])
+            for spill_path, at, size in batches
+            for row in pickle.loads(self._spilled.read(spill_path, at, size))
         )
+        files = ((SeenFile(*row[:-2]), PlaceOfPixels(*row[-2:])) for row in rows)
         with (
             self._staging.create(name) as shard,
             self._staging.create(name + LEDGER_SUFFIX) as ledger,
@@ -184,7 +189,7 @@ class _Write(beam.DoFn):
         _tell(self._staging, name + REPORT_SUFFIX, dataclasses.asdict(report))
 
     def _pixels(self, place: PlaceOfPixels) -> bytes:
-        return self._spilled.read(place, self._size)
+        return self._spilled.read(*place, self._size)
 
 
 def _tell(staging: Staging, name: str, value: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Pixels that wait for their shard: on disk where all workers are threads of one process."""
+"""Bytes that wait for their shard: on disk where all workers are threads of one process."""
 
 import os
 import uuid
@@ -11,7 +11,7 @@ class PlaceOfPixels(NamedTuple):
     """Where a picture's pixels are."""
 
     spill_path: str
-    at: int | bytes  # offset in that file; or, where there is no such file, the pixels
+    at: int | bytes  # offset in that file; or, where there is no such file, the pixels themselves
 
 
 class Spill:
@@ -46,13 +46,13 @@ class SpillReader:
         """Hold no file yet."""
         self._opened: dict[str, int] = {}
 
-    def read(self, place: PlaceOfPixels, size: int) -> bytes:
-        """Read `size` bytes."""
-        if isinstance(place.at, bytes):
-            return place.at
-        if place.spill_path not in self._opened:
-            self._opened[place.spill_path] = os.open(place.spill_path, os.O_RDONLY)
-        return os.pread(self._opened[place.spill_path], size, place.at)
+    def read(self, path: str, at: int | bytes, size: int) -> bytes:
+        """Read `size` bytes at an offset; bytes that wait in no file are given back."""
+        if isinstance(at, bytes):
+            return at
+        if path not in self._opened:
+            self._opened[path] = os.open(path, os.O_RDONLY)
+        return os.pread(self._opened[path], size, at)
 
     def close(self) -> None:
         """Close the files."""
