@@ -69,7 +69,7 @@ def _notes(summary: RunSummary) -> dict[str, str]:
     notes = {
         "ingest": f"{counts['train'] + counts['eval']:,} pictures in, "
         f"{counts['rejected']:,} rejected, {counts['duplicate']:,} duplicates",
-        "validate": plain(values["drift"]),
+        "validate": plain(values.get("drift", "")),  # older runs tell of none
         "train": f"{values['training']['epochs']:,} epochs, "
         f"{values['training']['images_seen']:,} pictures seen",
         "evaluate": f"KID {_number(best['kid'])} at epoch {best['epoch']}, "
