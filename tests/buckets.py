@@ -1,7 +1,6 @@
 """Real servers of buckets for the tests: moto's for S3, an emulator for Google's."""
 
 import contextlib
-import socket
 import subprocess
 import sys
 import time
@@ -10,11 +9,13 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
+from tests.ports import free_port, listens
+
 
 @contextlib.contextmanager
 def s3_server() -> Iterator[dict[str, str]]:
     """Run moto's server; yields the environment by which clients find it."""
-    port = _free_port()
+    port = free_port()
     with _process("moto.server", "-H", "127.0.0.1", "-p", str(port), port=port):
         yield {
             "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
@@ -27,7 +28,7 @@ def s3_server() -> Iterator[dict[str, str]]:
 @contextlib.contextmanager
 def gcs_server() -> Iterator[dict[str, str]]:
     """Run an emulator of Google Cloud Storage; yields the environment by which clients find it."""
-    port = _free_port()
+    port = free_port()
     arguments = ["start", "--host=127.0.0.1", f"--port={port}", "--in-memory"]
     with _process("gcp_storage_emulator", *arguments, port=port):
         yield {
@@ -69,22 +70,10 @@ def _process(module: str, *arguments: str, port: int) -> Iterator[None]:
         stderr=subprocess.DEVNULL,
     ) as process:
         try:
-            while not _listens(port):
+            while not listens(port):
                 if process.poll() is not None:
                     raise RuntimeError(f"{module} ended with {process.returncode}")
                 time.sleep(0.05)
             yield
         finally:
             process.kill()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
-
-
-def _listens(port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-        return True
-    return False

@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -13,6 +12,8 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from tests.ports import free_port, listens
 
 _ROOT = Path(__file__).parents[1]
 _POM = Path(__file__).with_name("flink.pom.xml")
@@ -76,26 +77,26 @@ def _maven(profile: str, target: Path, *goals: str) -> None:
 @contextlib.contextmanager
 def local(cache: Path, folder: Path) -> Iterator[list[str]]:
     """Run a job server that computes in its own process, by workers in the test's; options."""
-    port = _free_port()
+    port = free_port()
     command = [
         *("java", "-Xmx512m", "-jar", job_server_jar(cache), "--flink-master=[local]"),
         *(f"--job-port={port}", "--artifact-port=0", "--expansion-port=0"),
         f"--artifacts-dir={folder / 'artifacts'}",
     ]
     with _process(command, folder / "job-server.log") as alive:
-        _wait_until(lambda: _listens(port), alive)
+        _wait_until(lambda: listens(port), alive)
         yield ["--runner=FlinkRunner", f"--job_endpoint=localhost:{port}", "--parallelism=2"]
 
 
 @contextlib.contextmanager
 def session(cache: Path, folder: Path) -> Iterator[list[str]]:
     """Run a cluster of two slots and Python workers in processes of their own; options."""
-    master, workers = _free_port(), _free_port()
+    master, workers = free_port(), free_port()
     config = {
         "rest.address": "localhost",
         "rest.port": master,
         "jobmanager.rpc.address": "localhost",
-        "jobmanager.rpc.port": _free_port(),
+        "jobmanager.rpc.port": free_port(),
         "taskmanager.host": "localhost",
         "taskmanager.numberOfTaskSlots": 2,
         "taskmanager.cpu.cores": 2,
@@ -125,7 +126,7 @@ def session(cache: Path, folder: Path) -> Iterator[list[str]]:
             }.items()
         ]
         _wait_until(
-            lambda: _free_slots(master) == 2 and _listens(workers),
+            lambda: _free_slots(master) == 2 and listens(workers),
             lambda: [check() for check in alive],
         )
         yield [
@@ -171,18 +172,6 @@ def _wait_until(ready: Callable[[], bool], alive: Callable[[], object]) -> None:
     while not ready():
         alive()
         time.sleep(0.1)
-
-
-def _free_port() -> int:
-    with socket.create_server(("localhost", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
-
-
-def _listens(port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection(("localhost", port), 1):
-        return True
-    return False
 
 
 def _free_slots(master: int) -> int:
