@@ -33,6 +33,7 @@ class Outputs(NamedTuple):
     training: dsl.Artifact
     evaluation: dsl.Artifact
     report: dsl.HTML
+    card: dsl.Markdown
     model: dsl.Model
     comparison: dsl.Metrics
 
@@ -104,15 +105,9 @@ def make_dag(
         evaluated = evaluate(
             records=ingested.outputs["records"],
             training=trained.outputs["training"],
+            checkpoint_root=checkpoint_root,
             code_version=code_version("evaluate"),
             config=evaluate_config,
-        )
-        reported = report(
-            records=ingested.outputs["records"],
-            validation=validated.outputs["validation"],
-            training=trained.outputs["training"],
-            evaluation=evaluated.outputs["evaluation"],
-            code_version=code_version("evaluate"),
         )
         exported = export(
             training=trained.outputs["training"],
@@ -124,9 +119,19 @@ def make_dag(
             records=ingested.outputs["records"],
             model=exported.outputs["model"],
             publish_root=publish_root,
+            checkpoint_root=checkpoint_root,
             champion=seen.outputs["champion"],
             code_version=code_version("evaluate"),
             config=evaluate_config,
+        )
+        reported = report(
+            records=ingested.outputs["records"],
+            validation=validated.outputs["validation"],
+            training=trained.outputs["training"],
+            evaluation=evaluated.outputs["evaluation"],
+            model=exported.outputs["model"],
+            comparison=compared.outputs["comparison"],
+            code_version=code_version("evaluate"),
         )
         with dsl.If(compared.outputs["Output"] == True, name="better"):  # noqa: E712
             published = publish(
@@ -134,6 +139,7 @@ def make_dag(
                 validation=validated.outputs["validation"],
                 evaluation=evaluated.outputs["evaluation"],
                 comparison=compared.outputs["comparison"],
+                card=reported.outputs["card"],
                 publish_root=publish_root,
                 code_version=code_version("export"),
             )
@@ -145,9 +151,9 @@ def make_dag(
             (validated, "evaluate"),
             (trained, "train"),
             (evaluated, "evaluate"),
-            (reported, "evaluate"),
             (exported, "export"),
             (compared, "evaluate"),
+            (reported, "evaluate"),
             (published, "export"),
         ):
             place(task, step)
@@ -165,6 +171,7 @@ def make_dag(
             training=trained.outputs["training"],
             evaluation=evaluated.outputs["evaluation"],
             report=reported.outputs["report"],
+            card=reported.outputs["card"],
             model=exported.outputs["model"],
             comparison=compared.outputs["comparison"],
         )

@@ -24,8 +24,8 @@ CONFIG = "config.yaml"
 RUN = "run.json"
 LATEST = "latest"
 TASKS = (
-    "fingerprint", "ingest", "transform", "validate", "train", "evaluate", "report", "export",
-    "compare", "publish",
+    "fingerprint", "ingest", "transform", "validate", "train", "evaluate", "export", "compare",
+    "report", "publish",
 )  # fmt: skip
 
 
@@ -66,8 +66,8 @@ def save_results(
         "drift": read_json(artifacts["validation"] / DRIFT)["sentence"],
         "training": {key: training[key] for key in ("epochs", "steps", "images_seen", "seconds")},
         "best": scores["best"],
-        "floor": scores["floor"],
-        "blessed": comparison["publish"],
+        "floor": scores["controls"]["floor"],
+        "blessed": comparison["blessed"],
         "blessed_reason": comparison["reason"],
         "steps": {
             name: {"work": work, "imports": imports} for name, (work, imports) in seconds.items()
@@ -79,7 +79,8 @@ def save_results(
     with complete_or_absent(folder) as target:
         shutil.copy(artifacts["report"], target / REPORT)
         shutil.copy(artifacts["evaluation"] / SAMPLES, target / SAMPLES)
-        for name in (GIF, MODEL_CARD, GENERATOR):
+        shutil.copy(artifacts["card"], target / MODEL_CARD)
+        for name in (GIF, GENERATOR):
             shutil.copy(artifacts["model"] / name, target / name)
         shutil.copytree(artifacts["model"] / SAVED_MODEL, target / SAVED_MODEL)
         (target / CONFIG).write_text(config.to_yaml())

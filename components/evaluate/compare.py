@@ -17,30 +17,42 @@ LOG = logging.getLogger("dcgan.compare")
 
 
 class Comparison(NamedTuple):
-    """What the `comparison` file holds; None where there was nothing to compare with."""
+    """What the `comparison` file holds; None where there was nothing to compare with.
 
-    publish: bool
+    A KID that is not finite is None, too.
+    """
+
+    blessed: bool
     reason: str  # one sentence
-    kid: float | None  # None: not finite
+    kid: float | None
     champion: str | None = None  # digest of the published model that was judged against
     champion_version: int | None = None
-    champion_kid: float | None = None  # None also where it was not scored
+    champion_kid: float | None = None
+    difference: float | None = None  # of this KID and the champion's; below 0 is better
+    difference_interval: float | None = None  # half the width of its 95 % interval
 
 
 def compare(
-    records: Path, model: Path, publish_root: Path, comparison: Path, config: EvaluateConfig
+    records: Path,
+    model: Path,
+    publish_root: Path,
+    comparison: Path,
+    cache: Path,
+    config: EvaluateConfig,
 ) -> Comparison:
     """Judge a model by evaluate's thresholds, then against the newest published one.
 
     That is the newest at this moment: another run may have published since this one
-    began. Both are scored on the held-out pictures of `records`, from the same seed. A
-    tie keeps the champion. TensorFlow is imported only where two models are scored.
+    began. Both are scored on the held-out pictures of `records`, from the same seed, and
+    the published one stays unless its KID is higher by more than chance gives.
+    TensorFlow is imported only where two models are scored.
 
     Args:
         records: Folder written by ingest.
         model: Folder written by export.
         publish_root: Folder above the published models, each in a folder of its name.
         comparison: JSON file to make.
+        cache: Folder that outlives the run, for features of real pictures.
         config: Knobs of this step.
 
     Returns:
@@ -51,49 +63,63 @@ def compare(
     """
     info = read_json(model / MODEL_INFO)
     champion = champion_in(publish_root / info["name"])
-    if champion is None or not info["blessed"]:
-        result = Comparison(info["blessed"], info["blessed_reason"], info["scores"]["kid"])
+    if champion is None or not info["passed"]:
+        result = Comparison(info["passed"], info["passed_reason"], info["scores"]["kid"])
     elif champion.digest == info["digest"]:
         reason = f"it is version {champion.version}, published already"
         kid = info["scores"]["kid"]
         result = Comparison(True, reason, kid, champion.digest, champion.version)
     else:
         LOG.info("scoring it and version %d, which is published", champion.version)
-        result = _challenge(champion, model, records, config)
-    LOG.info("%s: %s", "blessed" if result.publish else "not blessed", result.reason)
+        result = _challenge(champion, model, records, cache, config)
+    LOG.info("%s: %s", "blessed" if result.blessed else "not blessed", result.reason)
     write_json(comparison, result._asdict())
     return result
 
 
 def _challenge(
-    champion: Published, model: Path, records: Path, config: EvaluateConfig
+    champion: Published, model: Path, records: Path, cache: Path, config: EvaluateConfig
 ) -> Comparison:
     import keras
 
-    from components.evaluate.features import extract_features
-    from components.evaluate.scoring import kid_of, load_real, score_generator
+    from components.evaluate.feature_cache import cached_features
+    from components.evaluate.features import DESCRIPTION, extract_features
+    from components.evaluate.metrics.kid import kid, kid_difference
+    from components.evaluate.scoring import draw_samples, load_real
 
-    real, _ = load_real(records, config)
-    features = extract_features(real)
+    real = cached_features(load_real(records, config)[0], extract_features, DESCRIPTION, cache)
     challenger = keras.models.load_model(model / GENERATOR, compile=False)
-    scores, _ = score_generator(challenger, features, config)
     defender = _load(champion)
+    ours = draw_samples(challenger, extract_features, config).features
+    our_kid = None if ours is None else kid(real, ours).value
+    result = Comparison(False, "", our_kid, champion.digest, champion.version)
     if defender.output_shape != challenger.output_shape:
         reason = (
             f"it draws {_size(challenger)} pictures, and version {champion.version}, which is "
             f"published, {_size(defender)} ones: choose another export.model_name"
         )
-        return Comparison(False, reason, scores["kid"], champion.digest, champion.version)
+        return result._replace(reason=reason)
 
-    champion_scores, _ = score_generator(defender, features, config)
-    kid, champion_kid = kid_of(scores), kid_of(champion_scores)
-    better = kid < champion_kid
+    theirs = draw_samples(defender, extract_features, config).features
+    if ours is None:
+        return result._replace(reason="its pictures are not finite numbers")
+    if theirs is None:
+        return result._replace(
+            blessed=True,
+            reason=f"the pictures of version {champion.version} are not finite numbers",
+        )
+    their_kid, difference = kid(real, theirs).value, kid_difference(real, ours, theirs)
+    better = difference.value < -difference.interval
     reason = (
-        f"KID {kid:.4g} is {'' if better else 'not '}below {champion_kid:.4g}, that of the "
-        f"published version {champion.version}"
+        f"KID {our_kid:.4g} is {'' if better else 'not '}below the {their_kid:.4g} of version "
+        f"{champion.version} by more than chance ({difference.interval:.2g})"
     )
-    return Comparison(
-        better, reason, scores["kid"], champion.digest, champion.version, champion_scores["kid"]
+    return result._replace(
+        blessed=better,
+        reason=reason,
+        champion_kid=their_kid,
+        difference=difference.value,
+        difference_interval=difference.interval,
     )
 
 

@@ -47,6 +47,7 @@ def validate(
 
 @dsl.component(base_image=image("evaluate"), install_kfp_package=False)
 def evaluate(
+    checkpoint_root: str,
     code_version: str,
     config: dict,
     records: dsl.Input[dsl.Dataset],
@@ -57,12 +58,13 @@ def evaluate(
     """Score the last snapshots, pick the best, and say whether it is good enough.
 
     Args:
+        checkpoint_root: Folder that outlives the run; features of real pictures are kept there.
         code_version: Digest of this step's code; another value runs this step again.
         config: EvaluateConfig as JSON.
         records: From ingest.
         training: From train.
         evaluation: The best snapshot, its scores and samples.
-        metrics: The best snapshot's scores.
+        metrics: The best snapshot's scores, under names that tell the extractor.
     """
     from components.shared.process import step_process
 
@@ -71,14 +73,16 @@ def evaluate(
         from pathlib import Path
 
         from components.evaluate.config import EvaluateConfig
+        from components.evaluate.scoring import SCORES as SCORE_NAMES
         from components.evaluate.step import evaluate
         from components.shared.contracts import SCORES
 
         process.imported()
         folders = Path(records.path), Path(training.path), Path(evaluation.path)
-        scores = evaluate(*folders, EvaluateConfig(**config))
-        finite = {key: value for key, value in scores["best"].items() if value is not None}
-        metrics.metadata.update(finite)
+        scores = evaluate(*folders, Path(checkpoint_root), EvaluateConfig(**config))
+        extractor, best = scores["extractor"]["name"], scores["best"]
+        named = {f"{key}_{extractor}": best[key] for key in SCORE_NAMES if best[key] is not None}
+        metrics.metadata.update(epoch=best["epoch"], **named)
         shutil.copy(Path(evaluation.path, SCORES), metrics.path)  # no file, no cache hit
 
 
@@ -89,9 +93,12 @@ def report(
     validation: dsl.Input[dsl.Artifact],
     training: dsl.Input[dsl.Artifact],
     evaluation: dsl.Input[dsl.Artifact],
+    model: dsl.Input[dsl.Model],
+    comparison: dsl.Input[dsl.Metrics],
     report: dsl.Output[dsl.HTML],
+    card: dsl.Output[dsl.Markdown],
 ):
-    """Show how good the generator is, and what it was made from.
+    """Show how good the generator is, what it was made from, and whether it is published.
 
     It is a task of its own, since what it says of the published model's pictures changes
     where no score does.
@@ -102,25 +109,34 @@ def report(
         validation: From validate.
         training: From train.
         evaluation: From evaluate.
+        model: From export.
+        comparison: From compare.
         report: One self-contained HTML page.
+        card: The model card.
     """
     from components.shared.process import step_process
 
     with step_process("report") as process:
         from pathlib import Path
 
+        from components.evaluate.card import write_card
         from components.evaluate.report import write_report
 
         process.imported()
-        write_report(
-            Path(report.path), records=Path(records.path), validation=Path(validation.path),
-            training=Path(training.path), evaluation=Path(evaluation.path),
-        )  # fmt: skip
+        judged = {
+            "training": Path(training.path),
+            "evaluation": Path(evaluation.path),
+            "comparison": Path(comparison.path),
+        }
+        pictures = {"records": Path(records.path), "validation": Path(validation.path)}
+        write_report(Path(report.path), **pictures, **judged)
+        write_card(Path(card.path), model=Path(model.path), **judged)
 
 
 @dsl.component(base_image=image("evaluate"), install_kfp_package=False)
 def compare(
     publish_root: str,
+    checkpoint_root: str,
     champion: str,
     code_version: str,
     config: dict,
@@ -132,6 +148,7 @@ def compare(
 
     Args:
         publish_root: Folder that model servers watch.
+        checkpoint_root: Folder that outlives the run; features of real pictures are kept there.
         champion: What fingerprint saw there; another value runs this step again.
         code_version: Digest of this step's code; another value runs this step again.
         config: EvaluateConfig as JSON.
@@ -149,7 +166,8 @@ def compare(
 
         process.imported()
         folders = Path(records.path), Path(model.path), Path(publish_root)
-        result = compare(*folders, Path(comparison.path), EvaluateConfig(**config))
+        files = Path(comparison.path), Path(checkpoint_root)
+        result = compare(*folders, *files, EvaluateConfig(**config))
         kids = {"kid": result.kid, "champion_kid": result.champion_kid}
         comparison.metadata.update({key: kid for key, kid in kids.items() if kid is not None})
-        return result.publish
+        return result.blessed

@@ -14,7 +14,13 @@ _SHEET_WIDTH = 400  # pixels
 
 
 def write_report(
-    path: Path, *, records: Path, validation: Path, training: Path, evaluation: Path
+    path: Path,
+    *,
+    records: Path,
+    validation: Path,
+    training: Path,
+    evaluation: Path,
+    comparison: Path,
 ) -> None:
     """Write the report, without TensorFlow.
 
@@ -24,6 +30,7 @@ def write_report(
         validation: Folder written by validate.
         training: Folder written by train.
         evaluation: Folder written by evaluate.
+        comparison: File written by compare, which has the verdict.
     """
     scores = read_json(evaluation / SCORES)
     metrics = training / METRICS
@@ -32,6 +39,7 @@ def write_report(
         path,
         "report.html.j2",
         scores=scores,
+        comparison=read_json(comparison),
         samples=embed((evaluation / SAMPLES).read_bytes(), WIDEST),
         loss_chart=loss_chart(losses) if losses else None,
         kid_chart=kid_chart(scores),

@@ -9,11 +9,21 @@ import keras
 import numpy as np
 
 from components.evaluate.config import EvaluateConfig
+from components.evaluate.evidence import gather_evidence
+from components.evaluate.feature_cache import cached_features
 from components.evaluate.features import DESCRIPTION, extract_features
 from components.evaluate.real_features import RealFeatures
-from components.evaluate.scoring import Scores, kid_of, load_real, score, score_generator
+from components.evaluate.scoring import (
+    Samples,
+    Scores,
+    draw_samples,
+    kid_of,
+    load_real,
+    score,
+)
 from components.shared.contracts import (
     GENERATOR,
+    NEAREST,
     REAL_FEATURES,
     SAMPLES,
     SCORES,
@@ -31,7 +41,7 @@ _SAMPLE_COLUMNS = 8
 class _Snapshot(NamedTuple):
     path: Path
     scores: Scores
-    samples: np.ndarray  # uint8 [≤ 64, H, W, 3]
+    samples: Samples
 
     @property
     def epoch(self) -> int:
@@ -39,7 +49,7 @@ class _Snapshot(NamedTuple):
 
 
 def evaluate(
-    records: Path, training: Path, evaluation: Path, config: EvaluateConfig
+    records: Path, training: Path, evaluation: Path, cache: Path, config: EvaluateConfig
 ) -> dict[str, Any]:
     """Score the last snapshots against held-out pictures and pick the one of the lowest KID.
 
@@ -47,7 +57,9 @@ def evaluate(
         records: Folder written by ingest.
         training: Folder written by train.
         evaluation: Folder to make: `scores.json`, `generator.keras` (the best snapshot),
-            `samples.png`, and `real_features.npz` of the held-out pictures.
+            `samples.png`, `nearest.png` (the training picture nearest to each sample, in
+            its place), and `real_features.npz` of the held-out pictures.
+        cache: Folder that outlives the run, for features of real pictures.
         config: Knobs of this step.
 
     Returns:
@@ -59,28 +71,36 @@ def evaluate(
     """
     paths = _last_snapshots(training, config.snapshots)
     real, train_split = load_real(records, config)
-    real_features = extract_features(real)
-    floor = score(real_features, extract_features(train_split), config.neighbours)
+    real_features = cached_features(real, extract_features, DESCRIPTION, cache)
     snapshots = [_score_snapshot(path, real_features, config) for path in paths]
     best = min(snapshots, key=lambda snapshot: kid_of(snapshot.scores))
-    blessed, reason = _judge(best, config)
     LOG.info("the best is that of epoch %d", best.epoch)
-    LOG.info("%s: %s", "blessed" if blessed else "not blessed", reason)
+
+    evidence = gather_evidence(
+        records, _load(best.path), best.samples, (real, real_features), train_split, cache, config
+    )
+    for found in (*evidence.controls.values(), evidence.nearest, evidence.smoothness):
+        LOG.info("%s", found["sentence"])
+    passed, reason = _judge(best, config)
+    LOG.info("%s: %s", "good enough" if passed else "not good enough", reason)
 
     scores = {
         "extractor": DESCRIPTION,
         "real_images": len(real),
         "generated_images": config.samples,
         "snapshots": [{"epoch": one.epoch, **one.scores} for one in snapshots],
-        "floor": {"images": len(train_split), **floor},
         "best": {"epoch": best.epoch, **best.scores},
-        "blessed": blessed,
-        "blessed_reason": reason,
+        "controls": evidence.controls,
+        "nearest": evidence.nearest,
+        "smoothness": evidence.smoothness,
+        "passed": passed,
+        "passed_reason": reason,
         "config": config.model_dump(mode="json"),
     }
     with complete_or_absent(evaluation) as folder:
         shutil.copyfile(best.path, folder / GENERATOR)
-        save_png(folder / SAMPLES, grid(best.samples, _SAMPLE_COLUMNS))
+        save_png(folder / SAMPLES, grid(best.samples.first, _SAMPLE_COLUMNS))
+        save_png(folder / NEAREST, grid(evidence.nearest_pictures, _SAMPLE_COLUMNS))
         RealFeatures.of(real, real_features, DESCRIPTION).save(folder / REAL_FEATURES)
         write_json(folder / SCORES, scores)
     return scores
@@ -95,10 +115,14 @@ def _last_snapshots(training: Path, count: int) -> list[Path]:
 
 
 def _score_snapshot(path: Path, real_features: np.ndarray, config: EvaluateConfig) -> _Snapshot:
-    generator = keras.models.load_model(path, compile=False)
-    snapshot = _Snapshot(path, *score_generator(generator, real_features, config))
+    samples = draw_samples(_load(path), extract_features, config)
+    snapshot = _Snapshot(path, score(real_features, samples.features, config.neighbours), samples)
     LOG.info("epoch %d: %s", snapshot.epoch, _describe(snapshot.scores))
     return snapshot
+
+
+def _load(path: Path) -> keras.Model:
+    return keras.models.load_model(path, compile=False)
 
 
 def _describe(scores: Scores) -> str:

@@ -14,14 +14,14 @@ def export(
     model: dsl.Output[dsl.Model],
     gif: dsl.Output[dsl.Artifact],
 ):
-    """Make the GIF of the training, the SavedModel to serve and its model card.
+    """Make the GIF of the training and the SavedModel to serve.
 
     Args:
         code_version: Digest of this step's code; another value runs this step again.
         config: ExportConfig as JSON.
         training: From train.
         evaluation: From evaluate.
-        model: SavedModel, Keras file, model card and GIF.
+        model: SavedModel, Keras file and GIF.
         gif: The GIF once more, as a file of its own.
     """
     from components.shared.process import step_process
@@ -49,6 +49,7 @@ def publish(
     validation: dsl.Input[dsl.Artifact],
     evaluation: dsl.Input[dsl.Artifact],
     comparison: dsl.Input[dsl.Metrics],
+    card: dsl.Input[dsl.Markdown],
 ) -> str:
     """Copy a blessed model to the next version under the publish root; gives its folder.
 
@@ -58,7 +59,8 @@ def publish(
         model: From export.
         validation: From validate; what the model's pictures are.
         evaluation: From evaluate; features of those held out.
-        comparison: From compare; names the published model that this one was judged against.
+        comparison: From compare; the verdict, and the published model it was judged against.
+        card: From report.
     """
     from components.shared.process import step_process
 
@@ -66,13 +68,17 @@ def publish(
         from pathlib import Path
 
         from components.export.publish import publish
-        from components.shared.contracts import DATA, REAL_FEATURES
+        from components.shared.contracts import DATA, MODEL_CARD, REAL_FEATURES
         from components.shared.files import read_json
 
         process.imported()
-        champion = read_json(Path(comparison.path))["champion"]
-        data = Path(validation.path, DATA), Path(evaluation.path, REAL_FEATURES)
-        return publish(Path(model.path), Path(publish_root), champion, data)
+        beside = {
+            MODEL_CARD: Path(card.path),
+            DATA: Path(validation.path, DATA),
+            REAL_FEATURES: Path(evaluation.path, REAL_FEATURES),
+        }
+        judged = read_json(Path(comparison.path))
+        return publish(Path(model.path), Path(publish_root), judged, beside)
 
 
 @dsl.component(base_image=image("export"), install_kfp_package=False)

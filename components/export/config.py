@@ -14,6 +14,9 @@ class ExportConfig(StepConfig):
         pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$",
         description="Folder under the publish root; lower-case letters, digits, - and _.",
     )
+    licence: str = Field(
+        "", max_length=200, description="Of the pictures, as the model card is to state it."
+    )
     gif_frames: int = Field(
         60, ge=2, le=1000, description="Most frames; longer trainings are thinned evenly."
     )

@@ -12,11 +12,11 @@ import logging
 import os
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from components.shared.contracts import GENERATOR, GIF, MODEL_CARD, MODEL_INFO, SAVED_MODEL
+from components.shared.contracts import GENERATOR, GIF, MODEL_INFO, SAVED_MODEL
 from components.shared.errors import NotBlessed, PipelineError, UsageError
 from components.shared.files import read_json
 from components.shared.published import champion_in, versions_in
@@ -29,36 +29,37 @@ _TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
 
 
 def publish(
-    model: Path, publish_root: Path, champion: str | None = None, data: Iterable[Path] = ()
+    model: Path, publish_root: Path, comparison: dict[str, Any], beside: Mapping[str, Path]
 ) -> str:
     """Copy a blessed model to the next version folder, whole or not at all.
 
     Args:
         model: Folder written by export.
         publish_root: Folder above the models, each in a folder of its name.
-        champion: Digest of the published model that this one was judged better than;
-            None where there was none.
-        data: Files that say what it learned from, for later pictures to be held against.
+        comparison: What compare found: `blessed`, `reason`, and `champion`, the digest of
+            the published model that this one was judged better than, or None.
+        beside: Files to lie beside the model, by their names there: its card, and what it
+            learned from, for later pictures to be held against.
 
     Returns:
         The version folder; the newest one, and nothing is written, where that holds
         the same weights already.
 
     Raises:
-        NotBlessed: Evaluation did not bless the model.
+        NotBlessed: The comparison did not bless the model.
         PipelineError: The newest version is neither this model nor `champion`.
         UsageError: The publish root cannot be written, or is full.
     """
     info = read_json(model / MODEL_INFO)
-    if not info["blessed"]:
-        raise NotBlessed(f"{info['name']} is not published, not blessed: {info['blessed_reason']}")
+    if not comparison["blessed"]:
+        raise NotBlessed(f"{info['name']} is not published, not blessed: {comparison['reason']}")
     home = publish_root / info["name"]
     try:
         home.mkdir(parents=True, exist_ok=True)
         with _lock(home) as locked:
             if locked:
                 _remove_leftovers(home)
-            return str(_publish_next(model, info, home, champion, data))
+            return str(_publish_next(model, info, home, comparison["champion"], beside))
     except OSError as error:
         raise UsageError(
             f"cannot publish to {home}: {_reason(error)}; make it writable and make room "
@@ -67,7 +68,11 @@ def publish(
 
 
 def _publish_next(
-    model: Path, info: dict[str, Any], home: Path, champion: str | None, data: Iterable[Path]
+    model: Path,
+    info: dict[str, Any],
+    home: Path,
+    champion: str | None,
+    beside: Mapping[str, Path],
 ) -> Path:
     newest = champion_in(home)
     if newest and newest.digest == info["digest"]:
@@ -80,8 +85,9 @@ def _publish_next(
     partial = home / f"{_PARTIAL}{uuid.uuid4().hex}"
     try:
         shutil.copytree(model / SAVED_MODEL, partial)
-        for path in (*(model / name for name in (GENERATOR, MODEL_CARD, MODEL_INFO, GIF)), *data):
-            shutil.copy2(path, partial)
+        files = {name: model / name for name in (GENERATOR, MODEL_INFO, GIF)}
+        for name, path in {**files, **beside}.items():
+            shutil.copy2(path, partial / name)
         _flush(partial)
         _rename(partial, version)
     finally:

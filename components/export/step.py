@@ -1,11 +1,10 @@
-"""The export step: the best generator as a model to serve, with its GIF and its card."""
+"""The export step: the best generator as a model to serve, with its GIF."""
 
 import logging
 import shutil
 from pathlib import Path
 from typing import Any
 
-from components.export.card import render_card
 from components.export.config import ExportConfig
 from components.export.gif import write_gif
 from components.export.saved_model import (
@@ -17,12 +16,10 @@ from components.export.saved_model import (
 from components.shared.contracts import (
     GENERATOR,
     GIF,
-    MODEL_CARD,
     MODEL_INFO,
     SAVED_MODEL,
     SCORES,
     SHEETS,
-    TRAINING,
     epoch_of,
 )
 from components.shared.errors import PipelineError
@@ -38,12 +35,12 @@ def export(training: Path, evaluation: Path, model: Path, config: ExportConfig) 
         training: Folder written by train: `sheets/`, `training.json`.
         evaluation: Folder written by evaluate: `generator.keras`, `scores.json`.
         model: Folder to make: `dcgan.gif`, `saved_model/`, `generator.keras`,
-            `MODEL_CARD.md`, `model.json`.
+            `model.json`.
         config: Knobs of this step.
 
     Returns:
-        What `model.json` holds (name, blessed, blessed_reason, digest, scores), and
-        `gif_frames` and `gif_bytes`.
+        What `model.json` holds (name, licence, digest, extractor, scores, passed,
+        passed_reason), and `gif_frames` and `gif_bytes`.
 
     Raises:
         PipelineError: The training left no sample sheets.
@@ -55,12 +52,13 @@ def export(training: Path, evaluation: Path, model: Path, config: ExportConfig) 
     generator = load_generator(evaluation / GENERATOR)
     info = {
         "name": config.model_name,
-        "blessed": scores["blessed"],
-        "blessed_reason": scores["blessed_reason"],
+        "licence": config.licence,
         "digest": weights_digest(generator),
+        "extractor": scores["extractor"],
         "scores": scores["best"],
+        "passed": scores["passed"],
+        "passed_reason": scores["passed_reason"],
     }
-    card = render_card(config.model_name, read_json(training / TRAINING), scores, info["digest"])
 
     with complete_or_absent(model) as folder:
         frames = write_gif(
@@ -75,6 +73,5 @@ def export(training: Path, evaluation: Path, model: Path, config: ExportConfig) 
         write_saved_model(folder / SAVED_MODEL, generator)
         LOG.info("SavedModel: %s", describe(generator))
         shutil.copyfile(evaluation / GENERATOR, folder / GENERATOR)
-        (folder / MODEL_CARD).write_text(card, encoding="utf-8")
         write_json(folder / MODEL_INFO, info)
     return {**info, "gif_frames": frames, "gif_bytes": gif_bytes}

@@ -35,15 +35,17 @@ DRIFT = "drift.json"  # how they differ from those of the published model
 SCORES = "scores.json"
 SAMPLES = "samples.png"
 GENERATOR = "generator.keras"  # the best snapshot
+NEAREST = "nearest.png"  # the training picture nearest to each of those samples
 REAL_FEATURES = "real_features.npz"  # of held-out pictures; published, too
 
-REPORT = "report.html"  # in a run's folder
+# report → a run's folder, and beside the published model.
+REPORT = "report.html"
+MODEL_CARD = "MODEL_CARD.md"
 
 # export → compare, publish, serving: the `model` folder.
 SAVED_MODEL = "saved_model"
 GIF = "dcgan.gif"
-MODEL_CARD = "MODEL_CARD.md"
-MODEL_INFO = "model.json"  # name, blessed, blessed_reason, digest, scores
+MODEL_INFO = "model.json"  # name, licence, digest, extractor, scores, passed, passed_reason
 MODEL_NAME = "dcgan"  # the default; fingerprint looks there for the champion, too
 
 

@@ -19,8 +19,8 @@ from pipeline.dag import make_dag
 
 PIPELINE = "dcgan"
 
-# What reads or writes outside of Kubeflow: pictures, checkpoints, published models.
-_OUTSIDE = {"fingerprint", "ingest", "validate", "train", "compare", "publish"}
+# What reads or writes outside of Kubeflow: pictures, checkpoints, features, published models.
+_OUTSIDE = {"fingerprint", "ingest", "validate", "train", "evaluate", "compare", "publish"}
 # What decodes no picture and computes nothing.
 _LIGHT = {"fingerprint", "publish", "collect", "notify"}
 _LIGHT_POD = PodConfig(cpu="500m", memory="1Gi", timeout_minutes=30)

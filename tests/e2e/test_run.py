@@ -245,7 +245,7 @@ def test_killed_training_goes_on_and_a_changed_picture_is_seen(workspace):
 
     compared = comparison(workspace)
     assert compared["champion"] == versions["1"]
-    assert summary["blessed"] is compared["publish"] is (compared["kid"] < compared["champion_kid"])
+    assert summary["blessed"] is compared["blessed"] is (compared["kid"] < compared["champion_kid"])
     model = json.loads(Path(summary["artifacts"]["model"], "model.json").read_text())
     new = {"2": model["digest"]} if summary["blessed"] else {}
     assert published(workspace) == versions | new

@@ -13,7 +13,7 @@ import yaml
 
 from components.export.config import ExportConfig
 from components.export.publish import publish
-from components.shared.contracts import GENERATOR, GIF, MODEL_CARD, MODEL_INFO, SAVED_MODEL
+from components.shared.contracts import GENERATOR, GIF, MODEL_INFO, SAVED_MODEL
 from components.shared.files import write_json
 from pipeline.cluster.config import CLAIMED_USER, ClusterConfig
 
@@ -256,11 +256,12 @@ def server(rendered):
 def test_server_finds_what_publish_writes(server, tmp_path):
     model = tmp_path / "model"
     (model / SAVED_MODEL).mkdir(parents=True)
-    for name in (GENERATOR, MODEL_CARD, GIF):
+    for name in (GENERATOR, GIF):
         (model / name).touch()
-    info = {"name": ExportConfig().model_name, "blessed": True, "digest": "0"}
+    verdict = {"blessed": True, "reason": "", "champion": None}
+    info = {"name": ExportConfig().model_name, "digest": "0"}
     write_json(model / MODEL_INFO, info)
-    version = Path(publish(model, tmp_path / "published"))
+    version = Path(publish(model, tmp_path / "published", verdict, {}))
 
     options = server[1]
     home = version.relative_to(tmp_path / "published").parent

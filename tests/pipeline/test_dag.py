@@ -41,10 +41,10 @@ def test_steps_follow_the_data(spec):
         "validate": ["fingerprint", "ingest", "transform"],
         "train": ["ingest", "transform"],
         "evaluate": ["ingest", "train"],
-        "report": ["evaluate", "ingest", "train", "validate"],
         "export": ["evaluate", "train"],
         "compare": ["export", "fingerprint", "ingest"],
-        "condition-1": ["compare", "evaluate", "export", "validate"],
+        "report": ["compare", "evaluate", "export", "ingest", "train", "validate"],
+        "condition-1": ["compare", "evaluate", "export", "report", "validate"],
     }
 
 
@@ -75,7 +75,7 @@ def test_publishing_depends_on_the_comparison(spec):
     assert list(inner) == ["publish"]
     assert not inner["publish"]["cachingOptions"].get("enableCache")
     assert set(inner["publish"]["inputs"]["artifacts"]) == {
-        "model", "validation", "evaluation", "comparison"
+        "model", "validation", "evaluation", "comparison", "card"
     }  # fmt: skip
 
 

@@ -14,20 +14,26 @@ from components.shared.errors import PipelineError
 from components.shared.files import read_json, write_json
 
 CONFIG = EvaluateConfig(samples=32, neighbours=3)
+NOTHING = [None] * 5
 REASON = "KID 0.05 is at most 0.5"
 
 
-def make_model(folder, digest, generator=None, blessed=True):
+def make_model(folder, digest, generator=None, passed=True):
     """What compare sees of an exported model, and of a published version."""
     folder.mkdir(parents=True)
     if generator is not None:
         generator.save(folder / GENERATOR)
     info = {
-        "name": "faces", "blessed": blessed, "blessed_reason": REASON, "digest": digest,
+        "name": "faces", "passed": passed, "passed_reason": REASON, "digest": digest,
         "scores": {"epoch": 3, "kid": 0.05},
     }  # fmt: skip
     write_json(folder / MODEL_INFO, info)
     return folder
+
+
+def compare_in(folder, model):
+    """With what lies in `folder`, without a need for pictures."""
+    return compare(folder, model, folder / "published", folder / "comparison", folder, CONFIG)
 
 
 @pytest.fixture
@@ -40,7 +46,7 @@ def against(make_inputs, tmp_path):
         exported = make_model(tmp_path / "model", "digest of the model", model)
         result = compare(
             make_inputs().records, exported, tmp_path / "published", tmp_path / "comparison",
-            CONFIG,
+            tmp_path / "cache", CONFIG,
         )  # fmt: skip
         assert read_json(tmp_path / "comparison") == result._asdict()
         return result
@@ -51,13 +57,15 @@ def against(make_inputs, tmp_path):
 def test_a_better_model_may_be_published(against, good_generator, noise_generator, caplog):
     caplog.set_level("INFO", logger="dcgan.compare")
     result = against(good_generator, good_generator, noise_generator)
-    assert result.publish is True
+    assert result.blessed is True
     assert result.kid < 0.1
     assert result.champion_kid > 0.5
     assert (result.champion, result.champion_version) == ("digest 10", 10)
     assert result.reason == (
-        f"KID {result.kid:.4g} is below {result.champion_kid:.4g}, that of the published version 10"
+        f"KID {result.kid:.4g} is below the {result.champion_kid:.4g} of version 10 by more than "
+        f"chance ({result.difference_interval:.2g})"
     )
+    assert result.difference == pytest.approx(result.kid - result.champion_kid)
     assert caplog.messages == [
         "scoring it and version 10, which is published", f"blessed: {result.reason}"
     ]  # fmt: skip
@@ -66,11 +74,11 @@ def test_a_better_model_may_be_published(against, good_generator, noise_generato
 def test_a_worse_model_may_not(against, good_generator, noise_generator, caplog):
     caplog.set_level("INFO", logger="dcgan.compare")
     result = against(noise_generator, noise_generator, good_generator)
-    assert result.publish is False
+    assert result.blessed is False
     assert result.kid > 0.5
     assert result.champion_kid < 0.1
     assert re.fullmatch(
-        r"KID \S+ is not below \S+, that of the published version 10", result.reason
+        r"KID \S+ is not below the \S+ of version 10 by more than chance \(\S+\)", result.reason
     )
     assert caplog.messages[-1] == f"not blessed: {result.reason}"
 
@@ -83,36 +91,40 @@ def test_both_are_scored_as_evaluate_does(
     for folder in ("records", "training"):
         (tmp_path / folder).rename(tmp_path / f"{folder} of compare")
     inputs = make_inputs(good_generator, noise_generator)
-    scores = evaluate(*inputs, tmp_path / "evaluation", CONFIG)
+    scores = evaluate(*inputs, tmp_path / "evaluation", tmp_path / "cache", CONFIG)
     assert [result.kid, result.champion_kid] == [one["kid"] for one in scores["snapshots"]]
 
 
 def test_a_tie_keeps_the_published_one(against, good_generator):
     result = against(good_generator, good_generator)
-    assert result.publish is False
+    assert result.blessed is False
     assert result.kid == result.champion_kid
 
 
-@pytest.mark.parametrize("blessed", [True, False])
-def test_without_a_champion_the_thresholds_decide(blessed, tmp_path):
-    model = make_model(tmp_path / "model", "a", blessed=blessed)
-    result = compare(tmp_path, model, tmp_path / "none", tmp_path / "comparison", CONFIG)
-    assert result == (blessed, REASON, 0.05, None, None, None)
+@pytest.mark.parametrize("passed", [True, False])
+def test_without_a_champion_the_thresholds_decide(passed, tmp_path):
+    model = make_model(tmp_path / "model", "a", passed=passed)
+    result = compare_in(tmp_path, model)
+    assert result == (passed, REASON, 0.05, *NOTHING)
 
 
 def test_a_version_of_other_making_is_no_champion(tmp_path):
     make_model(tmp_path / "published/faces/1", "b")
     (tmp_path / "published/faces/2").mkdir()
     model = make_model(tmp_path / "model", "a")
-    result = compare(tmp_path, model, tmp_path / "published", tmp_path / "comparison", CONFIG)
-    assert result == (True, REASON, 0.05, None, None, None)
+    result = compare(
+        tmp_path, model, tmp_path / "published", tmp_path / "comparison", tmp_path, CONFIG
+    )
+    assert result == (True, REASON, 0.05, *NOTHING)
 
 
 def test_short_of_the_thresholds_it_is_not_compared(tmp_path):
     make_model(tmp_path / "published/faces/1", "b")
-    model = make_model(tmp_path / "model", "a", blessed=False)
-    result = compare(tmp_path, model, tmp_path / "published", tmp_path / "comparison", CONFIG)
-    assert result == (False, REASON, 0.05, None, None, None)
+    model = make_model(tmp_path / "model", "a", passed=False)
+    result = compare(
+        tmp_path, model, tmp_path / "published", tmp_path / "comparison", tmp_path, CONFIG
+    )
+    assert result == (False, REASON, 0.05, *NOTHING)
 
 
 def test_the_published_model_itself_passes_without_tensorflow(tmp_path):
@@ -121,13 +133,15 @@ def test_the_published_model_itself_passes_without_tensorflow(tmp_path):
     code = (
         "import sys; from pathlib import Path; from components.evaluate.compare import *\n"
         f"root = Path({str(tmp_path)!r})\n"
-        "compare(root, root / 'model', root / 'published', root / 'comparison', EvaluateConfig())\n"
+        "files = root / 'model', root / 'published', root / 'comparison', root\n"
+        "compare(root, *files, EvaluateConfig())\n"
         "assert not {'tensorflow', 'keras', 'numpy'} & {*sys.modules}"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
     assert json.loads((tmp_path / "comparison").read_text()) == {
-        "publish": True, "reason": "it is version 7, published already", "kid": 0.05,
+        "blessed": True, "reason": "it is version 7, published already", "kid": 0.05,
         "champion": "a", "champion_version": 7, "champion_kid": None,
+        "difference": None, "difference_interval": None,
     }  # fmt: skip
 
 
@@ -136,7 +150,7 @@ def test_a_champion_of_another_size_stays(against, good_generator):
     pixels = keras.layers.Dense(32 * 32 * 3, "tanh")(latents)
     small = keras.Model(latents, keras.layers.Reshape([32, 32, 3])(pixels))
     result = against(good_generator, small)
-    assert result.publish is False
+    assert result.blessed is False
     assert result.champion_kid is None
     assert result.reason == (
         "it draws 64×64 pictures, and version 9, which is published, 32×32 ones: "
@@ -146,9 +160,9 @@ def test_a_champion_of_another_size_stays(against, good_generator):
 
 def test_a_champion_that_draws_no_numbers_is_replaced(against, good_generator, broken_generator):
     result = against(good_generator, broken_generator)
-    assert result.publish is True
+    assert result.blessed is True
     assert result.champion_kid is None
-    assert "is below inf, that of the published version 9" in result.reason
+    assert result.reason == "the pictures of version 9 are not finite numbers"
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no zip", b"PK\x05\x06" + bytes(18)])

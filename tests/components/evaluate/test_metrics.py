@@ -4,15 +4,22 @@ import numpy as np
 import pytest
 
 from components.evaluate.metrics import kid as kid_module
-from components.evaluate.metrics import prdc as prdc_module
+from components.evaluate.metrics import neighbours as neighbours_module
+from components.evaluate.metrics.density_coverage import coverage, density
 from components.evaluate.metrics.frechet import frechet_distance
-from components.evaluate.metrics.kid import kid
-from components.evaluate.metrics.prdc import prdc
+from components.evaluate.metrics.frechet_infinity import frechet_infinity
+from components.evaluate.metrics.kid import kid, kid_difference
+from components.evaluate.metrics.precision_recall import precision, recall
 
 
 @pytest.fixture
 def random() -> np.random.Generator:
     return np.random.default_rng(0)
+
+
+def prdc(real: np.ndarray, fake: np.ndarray, neighbours: int) -> dict[str, float]:
+    metrics = (precision, recall, density, coverage)
+    return {metric.__name__: metric(real, fake, neighbours) for metric in metrics}
 
 
 def _points_with(covariance: np.ndarray) -> np.ndarray:
@@ -58,12 +65,16 @@ def test_frechet_is_the_same_by_covariances_with_more_or_fewer_pictures_than_dim
 
 def test_kid_of_a_shift_by_one_has_its_closed_form(random):
     d = 64
-    scores = [kid(random.normal(size=(1000, d)), random.normal(1, 1, (1000, d))) for _ in range(8)]
+    scores = [
+        kid(random.normal(size=(1000, d)), random.normal(1, 1, (1000, d))).value for _ in range(8)
+    ]
     assert np.mean(scores) == pytest.approx(7 + 9 / d + 6 / d**2, rel=0.02)
 
 
 def test_kid_of_one_distribution_is_around_zero_on_both_sides(random):
-    scores = [kid(random.normal(size=(50, 16)), random.normal(size=(50, 16))) for _ in range(200)]
+    scores = [
+        kid(random.normal(size=(50, 16)), random.normal(size=(50, 16))).value for _ in range(200)
+    ]
     assert abs(np.mean(scores)) < 3 * np.std(scores) / np.sqrt(len(scores))
     assert min(scores) < 0 < max(scores)
 
@@ -80,13 +91,77 @@ def test_kid_leaves_out_pairs_of_a_picture_with_itself(random, monkeypatch):
         for rows in (real, fake)
     ]
     across = np.mean([kernel(x, y) for x in real for y in fake])
-    assert kid(real, fake) == pytest.approx(sum(within) - 2 * across, rel=1e-12)
+    assert kid(real, fake).value == pytest.approx(sum(within) - 2 * across, rel=1e-12)
+
+
+def test_the_interval_is_that_of_leaving_each_picture_out(random):
+    real, fake = random.normal(size=(6, 4)), random.normal(0.5, 1, size=(5, 4))
+    variance = 0.0
+    for count, without in (
+        (6, [kid(np.delete(real, i, axis=0), fake).value for i in range(6)]),
+        (5, [kid(real, np.delete(fake, i, axis=0)).value for i in range(5)]),
+    ):
+        variance += (count - 1) / count * np.square(without - np.mean(without)).sum()
+    assert kid(real, fake).interval == pytest.approx(1.96 * np.sqrt(variance), rel=1e-12)
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.3])
+def test_the_interval_holds_the_truth_nineteen_times_in_twenty(random, shift):
+    d = 8
+
+    def draw(shift=0.0, count=150):
+        return random.normal(shift, 1, (count, d))
+
+    truth = np.mean([kid(draw(count=2000), draw(shift, 2000)).value for _ in range(8)])
+    estimates = [kid(draw(), draw(shift)) for _ in range(400)]
+    inside = np.mean([abs(one.value - (truth if shift else 0)) < one.interval for one in estimates])
+    assert inside >= 0.93
+    if shift:  # without it, the interval is wider than it need be
+        assert inside <= 0.98
+
+
+def test_the_interval_of_a_difference_leaves_out_what_both_share(random):
+    """The same few real pictures judge both: much of the chance is common to them."""
+    d = 8
+    estimates, kids = [], []
+    for _ in range(200):
+        real, first, second = (random.normal(mean, 1, (n, d)) for mean, n in
+                               ((1, 40), (0, 400), (0, 400)))  # fmt: skip
+        estimates.append(kid_difference(real, first, second))
+        kids.append(kid(real, first))
+    assert estimates[-1].value == pytest.approx(kids[-1].value - kid(real, second).value)
+    assert np.mean([abs(one.value) < one.interval for one in estimates]) >= 0.9
+    apart = np.sqrt(2) * np.mean([one.interval for one in kids])
+    assert np.mean([one.interval for one in estimates]) < apart / 2
 
 
 def test_kid_is_computed_in_float64(random):
     real, fake = random.normal(100, 1, (64, 8)), random.normal(100, 1, (64, 8))
     real, fake = real.astype(np.float32), fake.astype(np.float32)
     assert kid(real, fake) == kid(real.astype(np.float64), fake.astype(np.float64))
+
+
+def test_fewer_pictures_raise_frechet_and_not_kid_nor_frechet_infinity(random):
+    """Two samples of one distribution, whose features die away as those of networks do."""
+    d = 64
+    spread = np.arange(1, d + 1) ** -0.5
+
+    def means(metric, count):
+        pairs = [random.normal(size=(2, count, d)) * spread for _ in range(40)]
+        return np.mean([metric(*pair) for pair in pairs])
+
+    few, many = means(frechet_distance, 100), means(frechet_distance, 1000)
+    assert few > 5 * many > 0
+    assert abs(means(frechet_infinity, 100)) < few / 4
+    kids = [means(lambda *pair: kid(*pair).value, count) for count in (100, 1000)]
+    assert np.abs(kids).max() < 0.002, "of a KID of .3 for a shift by half a deviation"
+
+
+def test_frechet_infinity_of_a_known_distance(random):
+    d = 16
+    real, fake = random.normal(size=(2000, d)), random.normal(1, 1, (1000, d))
+    assert frechet_infinity(real, fake) == pytest.approx(d, rel=0.06)
+    assert frechet_infinity(real, fake) == frechet_infinity(real, fake), "subsets are fixed"
 
 
 def test_density_is_one_and_coverage_31_in_32_for_one_distribution(random):
@@ -117,7 +192,7 @@ def test_precision_low_recall_high_a_wide_fake_set_around_a_tight_cluster(random
 
 
 def test_prdc_of_points_on_a_line_counted_by_hand(monkeypatch):
-    monkeypatch.setattr(prdc_module, "_CHUNK", 2)
+    monkeypatch.setattr(neighbours_module, "_CHUNK", 2)
     real = np.array([[0.0], [1.0], [3.0]])  # radii to the nearest other: 1, 1, 2
     fake = np.array([[0.5], [2.5], [9.0], [9.5]])  # radii 2, 2, 0.5, 0.5
     assert prdc(real, fake, neighbours=1) == {

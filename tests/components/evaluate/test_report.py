@@ -20,6 +20,8 @@ from tests.components.evaluate.html_page import Page
 
 ROW = {
     "kid": 0.3124,
+    "kid_interval": 0.0213,
+    "frechet_infinity": 170.5,
     "frechet_distance": 180.5,
     "precision": 0.5,
     "recall": 0.25,
@@ -31,10 +33,16 @@ SCORES = {
     "real_images": 1000,
     "generated_images": 1000,
     "snapshots": [{"epoch": 150, **ROW, "kid": 0.4}, {"epoch": 160, **ROW}],
-    "floor": {"images": 1000, **ROW, "kid": -0.0002},
+    "controls": {
+        "floor": {"images": 1000, **ROW, "kid": -0.0002, "sentence": "worse than real ones"},
+        "blurred": {"images": 1000, **ROW, "kid": 0.1, "sentence": "worse than blurred ones"},
+        "collapsed": {"images": 1000, **ROW, "kid": 0.05, "sentence": "worse than a few"},
+    },
+    "nearest": {"sentence": "none of 64 samples is near"},
+    "smoothness": {"sentence": "pictures change step by step"},
     "best": {"epoch": 160, **ROW},
-    "blessed": True,
-    "blessed_reason": "KID 0.3124 is at most 0.5 and coverage 0.41 at least 0",
+    "passed": True,
+    "passed_reason": "KID 0.3124 is at most 0.5 and coverage 0.41 at least 0",
     "config": EvaluateConfig().model_dump(mode="json"),
 }
 
@@ -54,7 +62,12 @@ def write_page(make_inputs, make_transform_graph, faces, tmp_path):
             (inputs.training / path).unlink(missing_ok=True)
         write_json(evaluation / SCORES_FILE, scores)
         path = tmp_path / "report.html"
-        write_report(path, **inputs._asdict(), validation=validation, evaluation=evaluation)
+        verdict = {"blessed": scores["passed"], "reason": scores["passed_reason"]}
+        write_json(tmp_path / "comparison", verdict)
+        write_report(
+            path, **inputs._asdict(), validation=validation, evaluation=evaluation,
+            comparison=tmp_path / "comparison",
+        )  # fmt: skip
         return path.read_text()
 
     return write
@@ -89,7 +102,7 @@ def test_the_page_shows_scores_samples_and_data(html):
 def test_a_score_that_is_not_finite_is_a_dash(write_page):
     nothing = dict.fromkeys(ROW)
     snapshots = [{"epoch": 160, **nothing}]
-    bad = SCORES | {"snapshots": snapshots, "best": snapshots[0], "blessed": False}
+    bad = SCORES | {"snapshots": snapshots, "best": snapshots[0], "passed": False}
     html = write_page(bad)
     assert "Not blessed." in html
     assert "<td>–</td>" in html

@@ -12,7 +12,7 @@ from components.evaluate.config import EvaluateConfig
 from components.evaluate.features import SHA256, extract_features
 from components.evaluate.real_features import RealFeatures
 from components.evaluate.step import evaluate
-from components.shared.contracts import GENERATOR, REAL_FEATURES, SAMPLES, SNAPSHOTS
+from components.shared.contracts import GENERATOR, NEAREST, REAL_FEATURES, SAMPLES, SNAPSHOTS
 from components.shared.contracts import SCORES as SCORES_FILE
 from components.shared.errors import PipelineError, UsageError
 from components.shared.files import read_json
@@ -30,10 +30,10 @@ def test_the_better_of_two_generators_is_chosen(
     caplog.set_level(logging.INFO, "dcgan.evaluate")
     inputs = make_inputs(noise_generator, good_generator, noise_generator)
     output = tmp_path / "evaluation"
-    scores = evaluate(*inputs, output, CONFIG)
+    scores = evaluate(*inputs, output, tmp_path / "cache", CONFIG)
 
     assert scores == read_json(output / SCORES_FILE)
-    assert _left_in(output) == sorted([GENERATOR, REAL_FEATURES, SAMPLES, SCORES_FILE])
+    assert _left_in(output) == sorted([GENERATOR, NEAREST, REAL_FEATURES, SAMPLES, SCORES_FILE])
     first, second, third = scores["snapshots"]
     assert scores["best"] == second
     assert [one["epoch"] for one in scores["snapshots"]] == [1, 2, 3]
@@ -49,8 +49,8 @@ def test_the_better_of_two_generators_is_chosen(
     differences = np.abs(faces[-32:].astype(int) - sheet[2:66, 2:66]).mean(axis=(1, 2, 3))
     assert differences.min() < 3, "the first sample is one of the faces that epoch 2 knows"
 
-    assert abs(scores["floor"]["kid"]) < 0.02
-    assert scores["floor"]["images"] == scores["real_images"] == 32
+    assert abs(scores["controls"]["floor"]["kid"]) < 0.02
+    assert scores["controls"]["floor"]["images"] == scores["real_images"] == 32
     assert scores["generated_images"] == 32
     assert scores["extractor"]["name"] == "efficientnet_lite0"
     assert scores["extractor"]["sha256"] == SHA256
@@ -61,15 +61,15 @@ def test_the_better_of_two_generators_is_chosen(
     assert kept.digests[0] == hashlib.sha256(faces[0].tobytes()).hexdigest()
     np.testing.assert_array_equal(kept.values, extract_features(faces[:32]))
 
-    assert scores["blessed"] is True
-    assert scores["blessed_reason"] == (
+    assert scores["passed"] is True
+    assert scores["passed_reason"] == (
         f"KID {second['kid']:.4g} is at most 0.2 and coverage {second['coverage']:.4g} at least 0.2"
     )
     assert caplog.messages[1] == (
         f"epoch 2: KID {second['kid']:.3f}, coverage {second['coverage']:.2f}"
     )
     assert caplog.messages[3] == "the best is that of epoch 2"
-    assert caplog.messages[4] == f"blessed: {scores['blessed_reason']}"
+    assert caplog.messages[-1] == f"good enough: {scores['passed_reason']}"
 
 
 @pytest.mark.parametrize(
@@ -96,21 +96,21 @@ def test_only_the_last_snapshots_are_scored_and_a_bad_one_is_not_blessed(
 ):
     inputs = make_inputs(good_generator, noise_generator)
     config = CONFIG.model_copy(update={"snapshots": 1})
-    scores = evaluate(*inputs, tmp_path / "evaluation", config)
+    scores = evaluate(*inputs, tmp_path / "evaluation", tmp_path / "cache", config)
     assert scores["best"]["epoch"] == 2
-    assert scores["blessed"] is False
-    assert re.fullmatch(r"KID .*max_kid\) and coverage .*min_coverage\)", scores["blessed_reason"])
+    assert scores["passed"] is False
+    assert re.fullmatch(r"KID .*max_kid\) and coverage .*min_coverage\)", scores["passed_reason"])
 
 
 def test_not_a_number_is_not_blessed_and_not_in_the_json(make_inputs, broken_generator, tmp_path):
     inputs, output = make_inputs(broken_generator, held_out=10), tmp_path / "evaluation"
-    scores = evaluate(*inputs, output, CONFIG)
-    assert scores["blessed"] is False
-    assert "epoch 1, the best, are not finite" in scores["blessed_reason"]
+    scores = evaluate(*inputs, output, tmp_path / "cache", CONFIG)
+    assert scores["passed"] is False
+    assert "epoch 1, the best, are not finite" in scores["passed_reason"]
     assert scores["best"]["kid"] is None
     assert "NaN" not in (output / SCORES_FILE).read_text()
     # Fewer held-out pictures than samples: all are compared with, and as many of training's.
-    assert (scores["real_images"], scores["floor"]["images"]) == (10, 10)
+    assert (scores["real_images"], scores["controls"]["floor"]["images"]) == (10, 10)
     assert scores["generated_images"] == CONFIG.samples
 
 
@@ -118,7 +118,7 @@ def test_a_finite_snapshot_beats_one_that_is_not(
     make_inputs, broken_generator, noise_generator, tmp_path
 ):
     inputs = make_inputs(broken_generator, noise_generator)
-    scores = evaluate(*inputs, tmp_path / "evaluation", CONFIG)
+    scores = evaluate(*inputs, tmp_path / "evaluation", tmp_path / "cache", CONFIG)
     assert scores["best"]["epoch"] == 2
     assert scores["snapshots"][0]["kid"] is None
 
@@ -126,13 +126,13 @@ def test_a_finite_snapshot_beats_one_that_is_not(
 def test_no_snapshot_is_said_so(make_inputs, tmp_path):
     inputs = make_inputs()
     with pytest.raises(PipelineError, match=r"no snapshot of a generator in .*snapshots"):
-        evaluate(*inputs, tmp_path / "evaluation", CONFIG)
+        evaluate(*inputs, tmp_path / "evaluation", tmp_path / "cache", CONFIG)
 
 
 def test_too_few_pictures_for_the_neighbours_are_said_so(make_inputs, noise_generator, tmp_path):
     inputs = make_inputs(noise_generator, held_out=3)
     with pytest.raises(UsageError, match=r"neighbours \(=3\) must be below .*\(3 held out, 3 to"):
-        evaluate(*inputs, tmp_path / "evaluation", CONFIG)
+        evaluate(*inputs, tmp_path / "evaluation", tmp_path / "cache", CONFIG)
 
 
 def test_a_failure_leaves_no_half_made_output(make_inputs, noise_generator, tmp_path, monkeypatch):
@@ -145,5 +145,5 @@ def test_a_failure_leaves_no_half_made_output(make_inputs, noise_generator, tmp_
 
     monkeypatch.setattr(step_module, "save_png", fail)
     with pytest.raises(OSError, match="disk"):
-        evaluate(*inputs, tmp_path / "evaluation", CONFIG)
-    assert _left_in(tmp_path) == before
+        evaluate(*inputs, tmp_path / "evaluation", tmp_path / "cache", CONFIG)
+    assert _left_in(tmp_path) == sorted([*before, "cache"])

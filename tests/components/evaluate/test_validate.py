@@ -106,7 +106,7 @@ def test_pictures_that_differ_are_said_so(published, described, faces, noise, ca
     version = published(faces)
     drift, _, _ = described("new", noise)
     assert drift.differs is True
-    expected = kid(*(extract_features(pictures[:64]) for pictures in (faces, noise)))
+    expected = kid(*(extract_features(pictures[:64]) for pictures in (faces, noise))).value
     assert drift.kid == pytest.approx(expected)
     assert drift.kid > 2 * drift.chance
     assert drift.sentence == (

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from components.export.publish import publish
+from components.export import publish as publish_module
 from components.shared.errors import NotBlessed, PipelineError, UsageError
 
 # Publishes argv[1] to argv[2]; with a third argument stops for ever once the model is copied.
@@ -25,9 +25,16 @@ if len(sys.argv) > 3:
         print("copied", flush=True)
         time.sleep(600)
     shutil.copytree = copy_and_hang
-print(publish(Path(sys.argv[1]), Path(sys.argv[2])))
+verdict = {"blessed": True, "reason": "", "champion": None}
+print(publish(Path(sys.argv[1]), Path(sys.argv[2]), verdict, {}))
 assert "tensorflow" not in sys.modules and "keras" not in sys.modules
 """
+
+
+def publish(model, root, champion=None, beside=None, blessed=True):
+    """Publish what was judged better than `champion`."""
+    comparison = {"blessed": blessed, "reason": "KID 0.6 is above 0.5", "champion": champion}
+    return publish_module.publish(model, root, comparison, beside or {})
 
 
 @pytest.fixture
@@ -67,7 +74,6 @@ def assert_whole(version, digest):
         "saved_model.pb",
         "variables/variables.index",
         "generator.keras",
-        "MODEL_CARD.md",
         "model.json",
         "dcgan.gif",
     }
@@ -88,15 +94,21 @@ def test_what_it_learned_from_is_published_with_it(make_model, tmp_path):
     for path in data:
         path.parent.mkdir()
         path.write_text(f"{path.name} of aaa")
-    version = Path(publish(make_model(tmp_path / "model", "aaa"), tmp_path / "root", data=data))
+    version = Path(
+        publish(
+            make_model(tmp_path / "model", "aaa"),
+            tmp_path / "root",
+            beside={path.name: path for path in data},
+        )
+    )
     for path in data:
         assert (version / path.name).read_text() == path.read_text()
 
 
 def test_without_what_it_learned_from_nothing_is_published(make_model, tmp_path):
-    missing = [tmp_path / "data.json"]
+    missing = {"data.json": tmp_path / "data.json"}
     with pytest.raises(UsageError, match=r"No such file or directory \(\S+/data\.json\)"):
-        publish(make_model(tmp_path / "model", "aaa"), tmp_path / "root", data=missing)
+        publish(make_model(tmp_path / "model", "aaa"), tmp_path / "root", beside=missing)
     assert not versions(tmp_path / "root")
     assert not leftovers(tmp_path / "root")
 
@@ -162,9 +174,9 @@ def test_models_of_two_names_do_not_meet(make_model, tmp_path):
 
 
 def test_not_blessed_is_refused_and_nothing_is_written(make_model, tmp_path):
-    model = make_model(tmp_path / "model", "aaa", blessed=False)
-    with pytest.raises(NotBlessed, match=r"faces is not published, not blessed: KID 0\.6 > 0\.5"):
-        publish(model, tmp_path / "root")
+    model = make_model(tmp_path / "model", "aaa")
+    with pytest.raises(NotBlessed, match=r"faces is not published, not blessed: KID 0\.6 is above"):
+        publish(model, tmp_path / "root", blessed=False)
     assert not (tmp_path / "root").exists()
 
 

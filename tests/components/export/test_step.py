@@ -13,6 +13,7 @@ from components.export.step import export
 from components.shared.errors import PipelineError
 from components.shared.pixels import denormalize
 
+VERDICT = {"blessed": True, "reason": "", "champion": None}
 GENERATE = """
 import sys
 sys.modules["components"] = None  # an import of our package fails
@@ -37,9 +38,8 @@ def generate_elsewhere(run_python, folder, tmp_path):
     return np.load(tmp_path / "images.npy")
 
 
-def test_the_folder_holds_the_five_products(exported):
+def test_the_folder_holds_the_four_products(exported):
     assert sorted(path.name for path in exported.iterdir()) == [
-        "MODEL_CARD.md",
         "dcgan.gif",
         "generator.keras",
         "model.json",
@@ -61,7 +61,7 @@ def test_tensorflow_alone_generates_the_same_pictures(
 
 
 def test_a_published_version_is_what_tensorflow_loads(exported, latents, run_python, tmp_path):
-    version = publish(exported, tmp_path / "published")
+    version = publish(exported, tmp_path / "published", VERDICT, {})
     images = generate_elsewhere(run_python, version, tmp_path)
     np.testing.assert_array_equal(
         images, generate_elsewhere(run_python, exported / "saved_model", tmp_path)
@@ -86,8 +86,10 @@ def test_model_json_is_what_publish_needs(inputs, exported):
     info = json.loads((exported / "model.json").read_text())
     assert info == {
         "name": "faces",
-        "blessed": True,
-        "blessed_reason": "KID 0.273 <= 0.5",
+        "licence": "",
+        "extractor": {"name": "efficientnet_lite0", "sha256": "f00"},
+        "passed": True,
+        "passed_reason": "KID 0.273 is at most 0.5",
         "digest": weights_digest(generator),
         "scores": json.loads((inputs / "evaluation/scores.json").read_text())["best"],
     }

@@ -40,7 +40,7 @@ cluster:
     node_selector: {accelerator: h100}
     tolerations: [{key: gpu, operator: Equal, value: "yes", effect: NoSchedule}]
 """
-OUTSIDE = {"fingerprint", "ingest", "validate", "train", "compare", "publish"}
+OUTSIDE = {"fingerprint", "ingest", "validate", "train", "evaluate", "compare", "publish"}
 
 
 class Compiled:
@@ -96,10 +96,12 @@ def test_steps_follow_the_data_and_the_gate(compiled):
     assert edges["export"] == {"evaluate", "train"}
     assert edges["compare"] == {"export", "fingerprint", "ingest"}
     assert edges["validate"] == {"fingerprint", "ingest", "transform"}
-    assert edges["report"] == {"evaluate", "ingest", "train", "validate"}
+    assert edges["report"] == {
+        "compare", "evaluate", "export", "ingest", "train", "validate"
+    }  # fmt: skip
     assert edges["collect"] == {"evaluate", "export", "report"}
     (gate,) = (name for name in compiled.tasks if name.startswith("condition-"))
-    assert edges[gate] == {"compare", "evaluate", "export", "validate"}
+    assert edges[gate] == {"compare", "evaluate", "export", "report", "validate"}
     condition = compiled.tasks[gate]["triggerPolicy"]["condition"]
     assert condition.endswith("['pipelinechannel--compare-Output'] == true")
     assert compiled.groups[gate] == {"publish"}
@@ -165,7 +167,7 @@ def test_retries_back_off(compiled):
         "backoffFactor": 2.0,
         "backoffMaxDuration": "1800s",
     }
-    for name in (*OUTSIDE, "transform", "evaluate", "report", "export"):
+    for name in (*OUTSIDE, "transform", "report", "export"):
         assert compiled.tasks[name]["retryPolicy"]["maxRetryCount"] > 0, name
 
 

@@ -1,0 +1,92 @@
+"""The model card: what the model is, how to use it, what it was made from, how good it is.
+
+Its parts are those of Mitchell et al. 2019, §4, https://arxiv.org/abs/1810.03993.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from components.evaluate.controls import BLURRED, COLLAPSED, FLOOR
+from components.shared.contracts import MODEL_INFO, SCORES, TRAINING
+from components.shared.files import read_json, write_atomically
+
+_TEMPLATES = Path(__file__).with_name("templates")
+_ROWS = {  # key → what the card calls it
+    "kid": "KID (lower is better)",
+    "kid_interval": "± (95 %)",
+    "frechet_distance": "Fréchet distance (lower is better)",
+    "frechet_infinity": "Fréchet distance, extrapolated",
+    "precision": "precision",
+    "recall": "recall",
+    "density": "density",
+    "coverage": "coverage",
+}
+_RECIPE = (  # of the training configuration, in the order of the card; others are left out
+    "batch_size",
+    "latent_size",
+    "base_width",
+    "kernel_size",
+    "upsampling",
+    "dropout",
+    "spectral_norm",
+    "loss",
+    "generator_learning_rate",
+    "discriminator_learning_rate",
+    "generator_beta_1",
+    "discriminator_beta_1",
+    "r1_weight",
+    "augment",
+    "flip",
+    "ema_half_life",
+    "seed",
+)
+
+
+def write_card(
+    path: Path, *, training: Path, evaluation: Path, model: Path, comparison: Path
+) -> None:
+    """Write the card as Markdown; the same inputs give the same text.
+
+    Args:
+        path: File to write.
+        training: Folder written by train.
+        evaluation: Folder written by evaluate.
+        model: Folder written by export.
+        comparison: File written by compare, which has the verdict.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # Markdown, and nothing in it comes from the pictures
+    )
+    trained, scores = read_json(training / TRAINING), read_json(evaluation / SCORES)
+    config = trained["config"]
+    columns = [scores["best"], *(scores["controls"][name] for name in (FLOOR, BLURRED, COLLAPSED))]
+    text = environment.get_template("MODEL_CARD.md.j2").render(
+        model=read_json(model / MODEL_INFO),
+        comparison=read_json(comparison),
+        training=trained,
+        data=trained["data"],
+        recipe=[(key, _value(config[key])) for key in _RECIPE if key in config],
+        scores=scores,
+        score_rows=[
+            (label, *(_number(column.get(key)) for column in columns))
+            for key, label in _ROWS.items()
+        ],
+    )
+    write_atomically(path, text.encode())
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(value) or "none"
+    return str(value)
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4g}"

@@ -1,0 +1,57 @@
+"""Controls: pictures whose quality is known, scored beside the samples.
+
+A score says little by itself. Each control has a sentence on how the samples compare.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+from components.evaluate.metrics.kid import kid_difference
+
+_BLUR = 1 / 64  # standard deviation, of a picture's side
+_COLLAPSED = 16  # one picture in so many is left
+FLOOR, BLURRED, COLLAPSED = "floor", "blurred", "collapsed"
+
+
+class Control(NamedTuple):
+    """Pictures to score as if they had been generated."""
+
+    pictures: np.ndarray  # uint8 [N, S, S, 3]
+    words: str  # what they are
+
+
+def controls_of(train_split: np.ndarray) -> dict[str, Control]:
+    """Make the controls from real pictures of the training, uint8 [N, S, S, 3]."""
+    count, side = train_split.shape[:2]
+    left = max(1, count // _COLLAPSED)
+    deviation = side * _BLUR
+    few = np.resize(train_split[:left], train_split.shape)
+    again = "one real picture" if left == 1 else f"{left} real pictures"
+    return {
+        FLOOR: Control(train_split, "real pictures"),
+        BLURRED: Control(_blur(train_split, deviation), f"real ones blurred by {deviation:g} px"),
+        COLLAPSED: Control(few, f"{again}, again and again"),
+    }
+
+
+def sentence_on(
+    words: str, real: np.ndarray, control: np.ndarray, samples: np.ndarray | None
+) -> dict[str, Any]:
+    """Say whether KID can tell samples from a control, features [M, d] and [N, d]."""
+    if samples is None:
+        return {"sentence": f"the samples are no numbers to hold against {words}"}
+    difference = kid_difference(real, samples, control)
+    if abs(difference.value) <= difference.interval:
+        sentence = f"KID cannot tell the samples from {words}"
+    else:
+        side = "worse" if difference.value > 0 else "better"
+        sentence = f"by KID the samples are {side} than {words}"
+    return {"difference": difference.value, "difference_interval": difference.interval,
+            "sentence": sentence}  # fmt: skip
+
+
+def _blur(pictures: np.ndarray, deviation: float) -> np.ndarray:
+    blur = ImageFilter.GaussianBlur(deviation)
+    return np.stack([np.asarray(Image.fromarray(picture).filter(blur)) for picture in pictures])

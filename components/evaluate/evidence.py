@@ -1,0 +1,65 @@
+"""What stands beside the scores of the best snapshot, so that they can be believed."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from components.evaluate.config import EvaluateConfig
+from components.evaluate.controls import controls_of, sentence_on
+from components.evaluate.feature_cache import cached_features
+from components.evaluate.features import DESCRIPTION, extract_features
+from components.evaluate.nearest import nearest_training_pictures
+from components.evaluate.scoring import SAMPLES_KEPT, Samples, score, to_pictures
+from components.evaluate.smoothness import smoothness
+
+
+class Evidence(NamedTuple):
+    """Each part has its figures and a `sentence` on them."""
+
+    controls: dict[str, dict[str, Any]]
+    nearest: dict[str, Any]
+    nearest_pictures: np.ndarray  # uint8 [≤ 64, S, S, 3], of the training
+    smoothness: dict[str, Any]
+
+
+def gather_evidence(
+    records: Path,
+    generator: keras.Model,
+    samples: Samples,
+    real: tuple[np.ndarray, np.ndarray],
+    train_split: np.ndarray,
+    cache: Path,
+    config: EvaluateConfig,
+) -> Evidence:
+    """Score the controls, look for what is learned by heart, and walk between latents.
+
+    Args:
+        records: Folder written by ingest.
+        generator: The best one.
+        samples: What it drew.
+        real: Held-out pictures, uint8 [N, S, S, 3], and their features, [N, d].
+        train_split: Pictures of the training, uint8 [N, S, S, 3].
+        cache: Folder that outlives the run.
+        config: Knobs of this step.
+    """
+    pictures, features = real
+    controls = {}
+    for name, control in controls_of(train_split).items():
+        found = cached_features(control.pictures, extract_features, DESCRIPTION, cache)
+        controls[name] = {
+            "images": len(control.pictures),
+            **score(features, found, config.neighbours),
+            **sentence_on(control.words, features, found, samples.features),
+        }
+    first = samples.first, extract_features(samples.first)
+    held_out = pictures[:SAMPLES_KEPT], features[:SAMPLES_KEPT]
+    nearest = nearest_training_pictures(records, extract_features, first, held_out)
+
+    def draw(latents: np.ndarray) -> np.ndarray | None:
+        values = np.asarray(generator(latents, training=False))
+        return to_pictures(values) if np.isfinite(values).all() else None
+
+    smooth = smoothness(draw, extract_features, generator.input_shape[-1])
+    return Evidence(controls, nearest.found, nearest.pictures, smooth)

@@ -1,0 +1,57 @@
+"""Whether pictures change step by step on the way from one latent to another.
+
+The idea is that of the perceptual path length (Karras et al. 2019, §4.1,
+https://arxiv.org/abs/1812.04948), with steps that uint8 pictures can show.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from components.shared.latents import slerp
+
+_WAYS = 16
+_STEPS = 8
+_JUMP = 0.5  # of the whole way
+
+
+def smoothness(
+    draw: Callable[[np.ndarray], np.ndarray | None],
+    extract: Callable[[np.ndarray], np.ndarray],
+    latent_size: int,
+) -> dict[str, Any]:
+    """Walk between pairs of latents, and measure the steps by features.
+
+    Args:
+        draw: float32 [B, latent_size] → uint8 [B, S, S, 3]; None where not finite.
+        extract: uint8 [B, S, S, 3] → float32 [B, d].
+        latent_size: Of the generator.
+
+    Returns:
+        steps: How many a way has.
+        largest_step: Of the whole way, the median over ways; 1/steps where all are even,
+            1 where the picture jumps. None where there is nothing to measure.
+        sentence: The same in words.
+    """
+    start, end = np.random.default_rng(0).standard_normal((2, _WAYS, latent_size))
+    latents = slerp(start, end, np.linspace(0, 1, _STEPS + 1))
+    pictures = draw(latents.reshape(-1, latent_size))
+    if pictures is None:
+        return _found(None, "the samples are no numbers to walk along")
+    features = extract(pictures).reshape(_STEPS + 1, _WAYS, -1)
+    steps = np.linalg.norm(np.diff(features, axis=0), axis=2).max(axis=0)
+    whole = np.linalg.norm(features[-1] - features[0], axis=1)
+    moved = whole > 0
+    if not moved.any():
+        return _found(None, "different latents give the same picture")
+    largest = float(np.median(steps[moved] / whole[moved]))
+    how = "smooth" if largest < _JUMP else "jumpy"
+    return _found(
+        largest,
+        f"the way between latents is {how}: the largest of {_STEPS} steps is {largest:.2f}",
+    )
+
+
+def _found(largest: float | None, sentence: str) -> dict[str, Any]:
+    return {"steps": _STEPS, "largest_step": largest, "sentence": sentence}

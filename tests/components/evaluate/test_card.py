@@ -1,0 +1,114 @@
+import re
+from pathlib import Path
+
+import keras
+import pytest
+from PIL import Image
+
+from components.evaluate.card import write_card
+from components.export.saved_model import write_saved_model
+from components.shared.contracts import MODEL_CARD, MODEL_INFO, SAVED_MODEL, TRAINING
+from components.shared.contracts import SCORES as SCORES_FILE
+from components.shared.files import write_json
+from tests.components.export.conftest import run_python
+
+BEST = {
+    "epoch": 3, "kid": 0.27312, "kid_interval": 0.0213, "frechet_distance": 150.25,
+    "frechet_infinity": 140.5, "precision": 0.5, "recall": 0.25, "density": 0.4, "coverage": None,
+}  # fmt: skip
+SCORES = {
+    "extractor": {"name": "net", "sha256": "f00", "resize": "bicubic", "dtype": "float32"},
+    "real_images": 100,
+    "generated_images": 1000,
+    "best": BEST,
+    "controls": {
+        name: {**BEST, "kid": kid, "sentence": f"by KID the samples are worse than {name} ones"}
+        for name, kid in (("floor", -0.00002), ("blurred", 0.1), ("collapsed", 0.05))
+    },
+    "nearest": {"sentence": "none of 64 samples is near"},
+    "smoothness": {"sentence": "pictures change step by step"},
+}
+TRAINED = {
+    "config": {"latent_size": 4, "batch_size": 10, "augment": ["color"]},
+    "epochs": 10, "steps": 1234, "images_seen": 12340, "seconds": 5.0,
+    "data": {"digest": "abc123", "image_size": 8, "counts": {"train": 900, "eval": 100}},
+}  # fmt: skip
+
+
+@pytest.fixture
+def make_card(tmp_path):
+    """Write the card into the folder of the model; returns its text."""
+
+    def make(blessed: bool = True, reason: str = "KID 0.273 is at most 0.5", licence: str = ""):
+        folders = {name: tmp_path / name for name in ("training", "evaluation", "model")}
+        for folder in folders.values():
+            folder.mkdir(exist_ok=True)
+        write_json(folders["training"] / TRAINING, TRAINED)
+        write_json(folders["evaluation"] / SCORES_FILE, SCORES)
+        info = {"name": "faces", "digest": "d1gest", "licence": licence}
+        write_json(folders["model"] / MODEL_INFO, info)
+        write_json(tmp_path / "comparison", {"blessed": blessed, "reason": reason})
+        path = folders["model"] / MODEL_CARD
+        write_card(path, comparison=tmp_path / "comparison", **folders)
+        return path.read_text(encoding="utf-8")
+
+    return make
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# faces",
+        "| blessed | yes: KID 0.273 is at most 0.5 |",
+        "score (net) | this model | real | blurred | collapsed |",
+        "| KID (lower is better) | 0.2731 | -2e-05 | 0.1 | 0.05 |",
+        "| ± (95 %) | 0.0213 |",
+        "| Fréchet distance, extrapolated | 140.5 |",
+        "| coverage | – | – |",
+        "- By KID the samples are worse than blurred ones.",
+        "- None of 64 samples is near.",
+        "- Pictures change step by step.",
+        "`net`, bicubic, float32, weights `f00`",
+        "not comparable with published FIDs",
+        "1000 generated against 100 held-out real pictures",
+        "10 epochs, 1234 steps, 12340 pictures seen",
+        "| augment | color |",
+        "| pictures, train | 900 |",
+        "`abc123`",
+        "`d1gest`",
+        "8×8 pixels",
+        "after epoch 3",
+        "It can memorise",
+        "| licence of the pictures | not stated |",
+    ],
+)
+def test_the_card_says(make_card, text):
+    assert text in make_card()
+
+
+def test_the_card_is_a_function_of_its_inputs(make_card, tmp_path):
+    card = make_card()
+    assert make_card() == card
+    assert str(tmp_path) not in card
+    assert not re.search(r"20\d\d-\d\d-", card)
+
+
+def test_a_model_that_is_not_blessed_says_why(make_card):
+    reason = "KID 0.7 is not below 0.6, that of the published version 3"
+    assert f"| blessed | no: {reason} |" in make_card(blessed=False, reason=reason)
+
+
+def test_the_licence_is_the_one_that_is_given(make_card):
+    assert "| licence of the pictures | CC0 1.0 |" in make_card(licence="CC0 1.0")
+
+
+@pytest.mark.parametrize("saved_model", [SAVED_MODEL, "."], ids=["a run", "a published version"])
+def test_its_snippet_runs_beside_the_model(make_card, tmp_path, saved_model):
+    snippet = re.search(r"```python\n(.*?)```", make_card(), re.DOTALL)[1]
+    latents = keras.Input([4])
+    pixels = keras.layers.Dense(8 * 8 * 3, "tanh")(latents)
+    generator = keras.Model(latents, keras.layers.Reshape([8, 8, 3])(pixels))
+    write_saved_model(tmp_path / "model" / saved_model, generator)
+    run_python(snippet, Path(tmp_path, "model"))
+    with Image.open(tmp_path / "model/picture.png") as file:
+        assert file.size == (8, 8)

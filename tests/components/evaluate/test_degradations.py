@@ -1,0 +1,38 @@
+"""Scores see what a person sees: pictures that are made worse score worse."""
+
+import pytest
+
+from components.evaluate.features import extract_features
+from components.evaluate.metrics.frechet import frechet_distance
+from components.evaluate.metrics.kid import kid
+from tests.components.evaluate.degradations import STRENGTHS
+
+
+@pytest.fixture(scope="module")
+def real(faces):
+    return extract_features(faces[:64])
+
+
+@pytest.fixture(scope="module")
+def untouched(faces):
+    return extract_features(faces[64:])
+
+
+@pytest.mark.parametrize(
+    ("degrade", "little", "much"), STRENGTHS, ids=[one[0].__name__ for one in STRENGTHS]
+)
+def test_the_more_a_picture_is_degraded_the_worse_it_scores(
+    faces, real, untouched, degrade, little, much
+):
+    others = faces[64:]
+    sets = [untouched, *(extract_features(degrade(others, by)) for by in (little, much))]
+    better, worse, worst = (kid(real, one) for one in sets)
+    assert better.value + better.interval < worse.value - worse.interval
+    assert worse.value + worse.interval < worst.value - worst.interval
+    distances = [frechet_distance(real, one) for one in sets]
+    assert distances == sorted(distances)
+
+
+def test_kid_cannot_tell_real_pictures_from_others(real, untouched):
+    floor = kid(real, untouched)
+    assert abs(floor.value) < floor.interval

@@ -1,0 +1,155 @@
+"""Controls, nearest training pictures and the way between latents."""
+
+import numpy as np
+import pytest
+
+from components.evaluate.controls import controls_of, sentence_on
+from components.evaluate.feature_cache import cached_features
+from components.evaluate.features import DESCRIPTION, extract_features
+from components.evaluate.nearest import nearest_training_pictures
+from components.evaluate.smoothness import smoothness
+from tests.components.evaluate.degradations import blur, noise
+
+
+def test_controls_are_real_blurred_and_a_few_again_and_again(faces):
+    controls = controls_of(faces[:32])
+    assert list(controls) == ["floor", "blurred", "collapsed"]
+    np.testing.assert_array_equal(controls["floor"].pictures, faces[:32])
+    np.testing.assert_array_equal(controls["blurred"].pictures, blur(faces[:32], 1))
+    np.testing.assert_array_equal(controls["collapsed"].pictures[::2], faces[[0] * 16])
+    np.testing.assert_array_equal(controls["collapsed"].pictures[1::2], faces[[1] * 16])
+    assert [control.words for control in controls.values()] == [
+        "real pictures", "real ones blurred by 1 px", "2 real pictures, again and again"
+    ]  # fmt: skip
+
+
+def test_the_sentence_on_a_control_says_whether_kid_tells_them_apart(faces):
+    real, others, more = faces[:48], faces[48:88], faces[88:]
+    sets = (real, others, more, blur(others, 1), noise(others, 60))
+    features, same, control, blurred, noisy = map(extract_features, sets)
+
+    def sentence(control, samples):
+        return sentence_on("the control", features, control, samples)["sentence"]
+
+    assert sentence(control, same) == "KID cannot tell the samples from the control"
+    assert sentence(blurred, same) == "by KID the samples are better than the control"
+    assert sentence(blurred, noisy) == "by KID the samples are worse than the control"
+    assert sentence(control, None) == "the samples are no numbers to hold against the control"
+
+
+class TestNearest:
+    @pytest.fixture
+    def records(self, faces, make_records):
+        return make_records(train=faces[:64], eval=faces[64:96])
+
+    def look(self, records, samples, held_out):
+        given = [(pictures, extract_features(pictures)) for pictures in (samples, held_out)]
+        return nearest_training_pictures(records, extract_features, *given)
+
+    def test_a_copy_is_found_though_it_is_noisy(self, records, faces):
+        copies = noise(faces[[50, 3]], 2)
+        samples = np.concatenate([copies, noise(faces[96:104], 60)])
+        nearest = self.look(records, samples, faces[64:96])
+        np.testing.assert_array_equal(nearest.pictures[:2], faces[[50, 3]])
+        assert nearest.pictures.shape == samples.shape
+        assert nearest.found["closer"] == 2
+        assert nearest.found["sentence"] == (
+            "2 of 10 samples are nearer to training than any held-out picture"
+        )
+
+    def test_noise_is_no_copy(self, records, faces):
+        random = np.random.default_rng(0).integers(0, 256, (8, 64, 64, 3), np.uint8)
+        found = self.look(records, random, faces[64:96]).found
+        assert found["closer"] == 0
+        assert found["median_distance"] > found["held_out_median_distance"]
+        assert found["sentence"] == (
+            "none of 8 samples is nearer to training than any held-out picture"
+        )
+
+    def test_all_training_pictures_are_looked_at(self, records, faces, monkeypatch):
+        monkeypatch.setattr("components.evaluate.nearest._CHUNK", 10)
+        nearest = self.look(records, faces[:64], faces[64:96])
+        np.testing.assert_array_equal(nearest.pictures, faces[:64])
+
+
+class TestSmoothness:
+    """On pictures of 16×16 which are their own features."""
+
+    def walk(self, to_pictures):
+        def extract(pictures):
+            return pictures.reshape(len(pictures), -1).astype(np.float32)
+
+        return smoothness(to_pictures, extract, 4)
+
+    @staticmethod
+    def paint(levels):
+        return np.broadcast_to(levels[:, None, None, None], (len(levels), 16, 16, 3))
+
+    def test_an_even_way_has_even_steps(self):
+        found = self.walk(lambda latents: self.paint(latents[:, 0] * 1000))
+        assert found["steps"] == 8
+        assert 1 / 8 <= found["largest_step"] < 0.4
+        assert "is smooth: the largest of 8 steps is 0." in found["sentence"]
+
+    def test_a_jump_is_the_whole_way(self):
+        found = self.walk(lambda latents: self.paint(np.sign(latents[:, 0])))
+        assert found["largest_step"] == 1
+        assert "is jumpy" in found["sentence"]
+
+    def test_pictures_that_have_nothing_to_do_with_each_other_jump(self):
+        random = np.random.default_rng(0)
+        found = self.walk(lambda latents: random.normal(size=(len(latents), 16, 16, 3)))
+        assert found["largest_step"] > 0.9
+
+    def test_where_nothing_moves_there_is_no_step(self):
+        found = self.walk(lambda latents: self.paint(np.zeros(len(latents))))
+        assert found["largest_step"] is None
+        assert found["sentence"] == "different latents give the same picture"
+
+    def test_what_is_not_finite_is_said_so(self):
+        assert self.walk(lambda _: None)["sentence"].endswith("no numbers to walk along")
+
+
+class TestCache:
+    @pytest.fixture
+    def counting(self):
+        calls = []
+
+        def extract(pictures):
+            calls.append(len(pictures))
+            return pictures.reshape(len(pictures), -1)[:, :4].astype(np.float32)
+
+        extract.calls = calls
+        return extract
+
+    def test_the_same_pictures_are_described_once(self, faces, counting, tmp_path):
+        first = cached_features(faces[:8], counting, DESCRIPTION, tmp_path / "new")
+        again = cached_features(faces[:8].copy(), counting, DESCRIPTION, tmp_path / "new")
+        np.testing.assert_array_equal(first, again)
+        assert counting.calls == [8]
+
+    def test_another_picture_or_extractor_is_another_entry(self, faces, counting, tmp_path):
+        other = faces[:8].copy()
+        other[7, 63, 63, 2] ^= 1
+        for pictures, extractor in (
+            (faces[:8], DESCRIPTION), (other, DESCRIPTION),
+            (faces[:8], DESCRIPTION | {"sha256": "0"}), (faces[:8].reshape(32, 32, 32, 3)[:8], {}),
+        ):  # fmt: skip
+            cached_features(pictures, counting, extractor, tmp_path)
+        assert len(counting.calls) == 4
+
+    def test_a_damaged_entry_is_made_anew(self, faces, counting, tmp_path):
+        first = cached_features(faces[:8], counting, DESCRIPTION, tmp_path)
+        (path,) = (tmp_path / "features").iterdir()
+        for content in (b"", b"nothing", path.read_bytes()[:-9]):
+            path.write_bytes(content)
+            again = cached_features(faces[:8], counting, DESCRIPTION, tmp_path)
+            np.testing.assert_array_equal(first, again)
+        assert counting.calls == [8] * 4
+
+    def test_the_last_used_are_kept(self, faces, counting, tmp_path, monkeypatch):
+        monkeypatch.setattr("components.evaluate.feature_cache._KEPT", 2)
+        for end in (4, 5, 4, 6, 4, 5):
+            cached_features(faces[:end], counting, DESCRIPTION, tmp_path)
+        assert counting.calls == [4, 5, 6, 5], "4 was used in between"
+        assert len(list((tmp_path / "features").iterdir())) == 2
