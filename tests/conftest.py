@@ -36,6 +36,7 @@ def make_records(tmp_path):
         size = next(iter(splits.values())).shape[1]
         manifest = {
             "digest": name,
+            "config": {"image_size": size},
             "image_size": size,
             "counts": counts | {"duplicate": 0, "rejected": 3, "seen": sum(counts.values()) + 3},
             "near_duplicates": None,

@@ -89,6 +89,7 @@ def report(
     validation: dsl.Input[dsl.Artifact],
     training: dsl.Input[dsl.Artifact],
     evaluation: dsl.Input[dsl.Artifact],
+    comparison: dsl.Input[dsl.Metrics],
     report: dsl.Output[dsl.HTML],
 ):
     """Show how good the generator is, and what it was made from.
@@ -102,6 +103,7 @@ def report(
         validation: From validate.
         training: From train.
         evaluation: From evaluate.
+        comparison: From compare.
         report: One self-contained HTML page.
     """
     from components.shared.process import step_process
@@ -115,6 +117,7 @@ def report(
         write_report(
             Path(report.path), records=Path(records.path), validation=Path(validation.path),
             training=Path(training.path), evaluation=Path(evaluation.path),
+            comparison=Path(comparison.path),
         )  # fmt: skip
 
 

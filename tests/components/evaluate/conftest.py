@@ -117,7 +117,7 @@ def _write_training(training: Path, generators: tuple[keras.Model, ...], faces: 
     (training / SHEETS).mkdir()
     for epoch, generator in enumerate(generators, start=1):
         generator.save(training / SNAPSHOTS / epoch_file(epoch, ".keras"))
-    for epoch in range(31):
+    for epoch in range(81):
         sheet = grid(faces[epoch : epoch + 16, ::4, ::4], 4)  # small, since there are many
         save_png(training / SHEETS / epoch_file(epoch, ".png"), sheet)
     lines = [
