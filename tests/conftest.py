@@ -16,6 +16,7 @@ from components.shared.errors import UsageError
 from components.shared.files import write_json
 from components.shared.records import Record, write_shard
 from pipeline.container_images import ContainerImages
+from tests import browser as chromium
 from tests import flink
 from tests.buckets import TestBucket, gcs_server, s3_server
 
@@ -71,6 +72,13 @@ def engine():
     if engine is None:
         pytest.skip(missing)
     return engine
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """The system's Chromium."""
+    with chromium.launch() as browser:
+        yield browser
 
 
 @pytest.fixture(scope="session")

@@ -1,90 +1,16 @@
 import base64
 import io
 import re
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from components.evaluate.config import EvaluateConfig
 from components.evaluate.page import embed
-from components.evaluate.report import write_report
-from components.evaluate.validate import validate
-from components.shared.contracts import CONTACT_SHEET, METRICS, SAMPLES
-from components.shared.contracts import SCORES as SCORES_FILE
-from components.shared.files import write_json
-from components.shared.pictures import grid, save_png
+from components.shared.contracts import CONTACT_SHEET, METRICS
+from components.shared.pictures import grid
 from tests.components.evaluate.html_page import Page
-
-ROW = {
-    "kid": 0.3124,
-    "kid_interval": 0.0215,
-    "frechet_distance": 180.5,
-    "frechet_infinity": 171.4,
-    "precision": 0.5,
-    "recall": 0.25,
-    "density": 0.4,
-    "coverage": 0.41,
-}
-SCORES = {
-    "extractor": {"name": "net", "sha256": "ab", "resize": "bicubic", "dtype": "float32"},
-    "real_images": 1000,
-    "generated_images": 1000,
-    "snapshots": [{"epoch": 150, **ROW, "kid": 0.4}, {"epoch": 160, **ROW}],
-    "controls": {
-        "floor": {"images": 1000, **ROW, "kid": -0.0002, "sentence": "real pictures"},
-        "blurred": {"images": 1000, **ROW, "kid": 0.21, "sentence": "real ones, blurred."},
-        "collapsed": {"images": 1000, **ROW, "kid": 0.62, "sentence": "few, again and again"},
-    },
-    "best": {"epoch": 160, **ROW},
-    "nearest": {"sentence": "none is a copy"},
-    "smoothness": {"sentence": "small steps give small changes"},
-    "passed": True,
-    "passed_reason": "KID 0.3124 is at most 0.5",
-    "config": EvaluateConfig().model_dump(mode="json"),
-}
-COMPARISON = {
-    "blessed": True,
-    "reason": "KID 0.3124 is below 0.3501, that of version 3",
-    "kid": 0.3124,
-    "champion": "cd",
-    "champion_version": 3,
-    "champion_kid": 0.3501,
-    "difference": -0.0377,
-    "difference_interval": 0.0123,
-}
-
-
-@pytest.fixture
-def write_page(make_inputs, make_transform_graph, faces, tmp_path):
-    """Write the page of a made-up evaluation; returns its file."""
-    inputs, validation = make_inputs(), tmp_path / "validation"
-    validate(inputs.records, make_transform_graph(faces), tmp_path / "none", validation)
-    evaluation, comparison_file = tmp_path / "evaluation", tmp_path / "comparison"
-    evaluation.mkdir()
-    save_png(evaluation / SAMPLES, grid(faces[:64], 8))
-    save_png(evaluation / "nearest.png", grid(faces[64:], 8))
-
-    def write(
-        scores: dict[str, Any] = SCORES,
-        comparison: dict[str, Any] = COMPARISON,
-        without: tuple[str, ...] = (),
-    ) -> Path:
-        for folder in (inputs.records, inputs.training, evaluation):
-            for name in without:
-                (folder / name).unlink(missing_ok=True)
-        write_json(evaluation / SCORES_FILE, scores)
-        write_json(comparison_file, comparison)
-        path = tmp_path / "report.html"
-        write_report(
-            path, **inputs._asdict(), validation=validation, evaluation=evaluation,
-            comparison=comparison_file,
-        )  # fmt: skip
-        return path
-
-    return write
+from tests.components.evaluate.scores import COMPARISON, ROW, SCORES
 
 
 @pytest.fixture
