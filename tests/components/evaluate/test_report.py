@@ -30,6 +30,7 @@ def test_the_page_shows_scores_samples_and_data(html):
     page = Page(html)
     for words in ("-0.0002", "KID 0.3124 is below 0.3501", "<strong>Blessed.</strong>", "171.4"):
         assert words in html
+    assert "-0.000 " not in html, "no minus before nothing"
     assert re.search(r'<tr class="best">\s*<th scope="row">Epoch 160', html)
     assert html.count('<span class="mark">best</span>') == 1
     assert '<td>0.3124 <span class="interval">± 0.0215</span></td>' in html
