@@ -1,4 +1,4 @@
-"""The command line: ``dcgan run | sample | inspect | doctor``, and what is for Kubeflow."""
+"""The command line: `dcgan run`, what looks at its results, and what is for Kubeflow."""
 
 import sys
 from enum import StrEnum
@@ -106,6 +106,21 @@ def inspect(
 ) -> None:
     """Show what a finished run did, its scores and where its files are."""
     _console.print(show.run_table(read_run(run)))
+
+
+@app.command()
+def compare(
+    runs: Annotated[list[Path], typer.Argument(help="At least two runs.", metavar="RUN")],
+    out: Annotated[Path, typer.Option(help="Page to write.", metavar="FILE")] = Path(
+        "comparison.html"
+    ),
+) -> None:
+    """Show runs side by side, as one page: scores, pictures, settings that differ."""
+    from pipeline.side_by_side import write_side_by_side
+
+    if warning := write_side_by_side(runs, out):
+        _console.print(f"[yellow]beware:[/] {warning}")
+    _console.print(f"{len(runs)} runs side by side: {show.plain(str(out))}")
 
 
 @app.command()

@@ -99,9 +99,9 @@ def load_config(
     """
     values: dict[str, Any] = {}
     if profile is not None:
-        _merge(values, _read_sections(_profile_path(profile)))
+        _merge(values, read_sections(_profile_path(profile)))
     if file is not None:
-        _merge(values, _read_sections(file))
+        _merge(values, read_sections(file))
     _merge(values, copy.deepcopy(dict(settings or {})))
     for override in overrides:
         _merge(values, _parse_override(override))
@@ -128,7 +128,8 @@ def read_yaml(path: Path, kind: str) -> Any:
         raise UsageError(f"cannot read {kind} {path}: {problem}") from None
 
 
-def _read_sections(path: Path) -> dict[str, Any]:
+def read_sections(path: Path) -> dict[str, Any]:
+    """What a configuration file holds, unchecked; UsageError if it holds no sections."""
     values = read_yaml(path, "configuration")
     if not isinstance(values or {}, dict):
         raise UsageError(f"configuration {path} holds no sections: write `train:` and so on")

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from components.shared.contracts import (
     DRIFT,
+    EVAL_SPLIT,
     GENERATOR,
     GIF,
     MANIFEST,
@@ -17,7 +18,7 @@ from components.shared.contracts import (
     TRAINING,
 )
 from components.shared.errors import UsageError
-from components.shared.files import complete_or_absent, read_json, write_json
+from components.shared.files import complete_or_absent, digest_of, read_json, write_json
 from pipeline.config import PipelineConfig
 
 CONFIG = "config.yaml"
@@ -58,14 +59,17 @@ def save_results(
     """
     artifacts = {name: Path(artifact.path) for name, artifact in outputs.items()}
     scores = read_json(artifacts["evaluation"] / SCORES)
+    manifest = read_json(artifacts["records"] / MANIFEST)
     training = read_json(artifacts["training"] / TRAINING)
     comparison = read_json(artifacts["comparison"])
     values = {
         "images": config.sources,
-        "counts": read_json(artifacts["records"] / MANIFEST)["counts"],
+        "counts": manifest["counts"],
+        "data_digest": manifest["digest"],
+        "eval_digest": digest_of([shard["sha256"] for shard in manifest["shards"][EVAL_SPLIT]]),
         "drift": read_json(artifacts["validation"] / DRIFT)["sentence"],
         "training": {key: training[key] for key in ("epochs", "steps", "images_seen", "seconds")},
-        "best": scores["best"],
+        **{key: scores[key] for key in ("extractor", "real_images", "generated_images", "best")},
         "floor": scores["controls"]["floor"],
         "blessed": comparison["blessed"],
         "blessed_reason": comparison["reason"],

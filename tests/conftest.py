@@ -16,6 +16,7 @@ from components.shared.errors import UsageError
 from components.shared.files import write_json
 from components.shared.records import Record, write_shard
 from pipeline.container_images import ContainerImages
+from tests import browser as chromium
 from tests import flink
 from tests.buckets import TestBucket, gcs_server, s3_server
 
@@ -36,6 +37,7 @@ def make_records(tmp_path):
         size = next(iter(splits.values())).shape[1]
         manifest = {
             "digest": name,
+            "config": {"image_size": size},
             "image_size": size,
             "counts": counts | {"duplicate": 0, "rejected": 3, "seen": sum(counts.values()) + 3},
             "near_duplicates": None,
@@ -70,6 +72,13 @@ def engine():
     if engine is None:
         pytest.skip(missing)
     return engine
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """The system's Chromium."""
+    with chromium.launch() as browser:
+        yield browser
 
 
 @pytest.fixture(scope="session")

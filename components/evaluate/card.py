@@ -8,7 +8,7 @@ from typing import Any
 
 import jinja2
 
-from components.evaluate.controls import BLURRED, COLLAPSED, FLOOR
+from components.evaluate.controls import CONTROLS
 from components.shared.contracts import MODEL_INFO, SCORES, TRAINING
 from components.shared.files import read_json, write_atomically
 
@@ -66,7 +66,7 @@ def write_card(
     )
     trained, scores = read_json(training / TRAINING), read_json(evaluation / SCORES)
     config = trained["config"]
-    columns = [scores["best"], *(scores["controls"][name] for name in (FLOOR, BLURRED, COLLAPSED))]
+    columns = [scores["best"], *(scores["controls"][name] for name in CONTROLS)]
     text = environment.get_template("MODEL_CARD.md.j2").render(
         model=read_json(model / MODEL_INFO),
         comparison=read_json(comparison),

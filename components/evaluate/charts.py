@@ -58,14 +58,18 @@ def loss_chart(lines: list[dict[str, Any]]) -> Markup:
 
 
 def kid_chart(scores: dict[str, Any]) -> Markup | None:
-    """Draw KID of each snapshot, beside what is asked of it and what real pictures reach."""
+    """Draw KID of each snapshot with its interval, the limit, and what real pictures reach."""
     scored = [one for one in scores["snapshots"] if one["kid"] is not None]
     if not scored:
         return None
     with matplotlib.rc_context(_CHART_STYLE):
         figure, axes = _new_chart("epoch", "KID (lower is better)")
         epochs, kids = [one["epoch"] for one in scored], [one["kid"] for one in scored]
-        axes.plot(epochs, kids, color=_FIRST, marker="o", markersize=4)
+        intervals = [one["kid_interval"] or 0 for one in scored]
+        axes.errorbar(
+            epochs, kids, intervals, color=_FIRST, marker="o", markersize=4, elinewidth=1,
+            capsize=3,
+        )  # fmt: skip
         if len(epochs) <= _TICKS:
             axes.set_xticks(epochs)
         best = scores["best"]
@@ -75,7 +79,8 @@ def kid_chart(scores: dict[str, Any]) -> Markup | None:
         )  # fmt: skip
         limit, floor = scores["config"]["max_kid"], scores["controls"]["floor"]["kid"]
         axes.axhline(limit, color=_SECOND, linestyle=(0, (4, 1.5)), linewidth=1.2, label="limit")
-        axes.axhline(floor, color=_MUTED, linestyle=(0, (1, 1.5)), linewidth=1.2, label="floor")
+        if floor is not None:
+            axes.axhline(floor, color=_MUTED, linestyle=(0, (1, 1.5)), linewidth=1.2, label="floor")
         axes.margins(x=0.08, y=0.12)
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0)
         return _to_svg(figure, "kid")

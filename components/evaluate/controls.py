@@ -12,7 +12,7 @@ from components.evaluate.metrics.kid import kid_difference
 
 _BLUR = 1 / 64  # standard deviation, of a picture's side
 _COLLAPSED = 16  # one picture in so many is left
-FLOOR, BLURRED, COLLAPSED = "floor", "blurred", "collapsed"
+CONTROLS = FLOOR, BLURRED, COLLAPSED = ("floor", "blurred", "collapsed")  # as they are shown
 
 
 class Control(NamedTuple):

@@ -50,5 +50,11 @@ def embed(png: bytes, widest: int, largest_png: int = _LARGEST_PNG) -> Picture:
     return Picture(_data_uri(buffer.getvalue(), "webp"), width, height)
 
 
+def embed_gif(gif: bytes) -> Picture:
+    """Turn a GIF into a data URI as it is."""
+    with Image.open(io.BytesIO(gif)) as picture:
+        return Picture(_data_uri(gif, "gif"), *picture.size)
+
+
 def _data_uri(data: bytes, kind: str) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"

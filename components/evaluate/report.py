@@ -3,13 +3,23 @@
 from pathlib import Path
 
 from components.evaluate.charts import kid_chart, loss_chart
+from components.evaluate.controls import CONTROLS
 from components.evaluate.data_section import data_section
 from components.evaluate.page import WIDEST, Picture, embed, write_page
-from components.shared.contracts import METRICS, SAMPLES, SCORES, SHEETS, TRAINING, epoch_of
+from components.shared.contracts import (
+    MANIFEST,
+    METRICS,
+    NEAREST,
+    SAMPLES,
+    SCORES,
+    SHEETS,
+    TRAINING,
+    epoch_of,
+)
 from components.shared.files import read_json, read_json_lines
 from components.shared.pictures import thin
 
-_SHEETS_SHOWN = 12
+_SHEETS_SHOWN = 40
 _SHEET_WIDTH = 400  # pixels
 
 
@@ -33,18 +43,21 @@ def write_report(
         comparison: File written by compare, which has the verdict.
     """
     scores = read_json(evaluation / SCORES)
-    metrics = training / METRICS
+    metrics, nearest = training / METRICS, evaluation / NEAREST
     losses = read_json_lines(metrics) if metrics.exists() else []
     write_page(
         path,
         "report.html.j2",
         scores=scores,
+        controls=[(name.capitalize(), scores["controls"][name]) for name in CONTROLS],
         comparison=read_json(comparison),
         samples=embed((evaluation / SAMPLES).read_bytes(), WIDEST),
+        nearest=embed(nearest.read_bytes(), WIDEST, 0) if nearest.exists() else None,
         loss_chart=loss_chart(losses) if losses else None,
         kid_chart=kid_chart(scores),
         sheets=_sheets(training / SHEETS),
         configurations={
+            "ingest": read_json(records / MANIFEST)["config"],
             "train": read_json(training / TRAINING)["config"],
             "evaluate": scores["config"],
         },

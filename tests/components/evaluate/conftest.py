@@ -3,25 +3,30 @@ import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import pytest
 from PIL import Image
 
+from components.evaluate.report import write_report
+from components.evaluate.validate import validate
 from components.shared.contracts import (
     CONTACT_SHEET,
     METRICS,
+    SAMPLES,
     SHEETS,
     SNAPSHOTS,
     STATISTICS,
     TRAINING,
     epoch_file,
 )
+from components.shared.contracts import SCORES as SCORES_FILE
 from components.shared.files import write_json
 from components.shared.pictures import grid, save_png
 from components.shared.pixels import normalize
+from tests.components.evaluate.scores import COMPARISON, SCORES
 
 _FACES = Path(__file__).parents[3] / "pipeline" / "demo" / "faces_cc0_1000.zip"
 _SHAPE = [64, 64, 3]
@@ -112,12 +117,42 @@ def make_transform_graph(tmp_path) -> Callable[[np.ndarray], Path]:
     return make
 
 
+@pytest.fixture
+def write_page(make_inputs, make_transform_graph, faces, tmp_path):
+    """Write the page of a made-up evaluation; returns its file."""
+    inputs, validation = make_inputs(), tmp_path / "validation"
+    validate(inputs.records, make_transform_graph(faces), tmp_path / "none", validation)
+    evaluation, comparison_file = tmp_path / "evaluation", tmp_path / "comparison"
+    evaluation.mkdir()
+    save_png(evaluation / SAMPLES, grid(faces[:64], 8))
+    save_png(evaluation / "nearest.png", grid(faces[64:], 8))
+
+    def write(
+        scores: dict[str, Any] = SCORES,
+        comparison: dict[str, Any] = COMPARISON,
+        without: tuple[str, ...] = (),
+    ) -> Path:
+        for folder in (inputs.records, inputs.training, evaluation):
+            for name in without:
+                (folder / name).unlink(missing_ok=True)
+        write_json(evaluation / SCORES_FILE, scores)
+        write_json(comparison_file, comparison)
+        path = tmp_path / "report.html"
+        write_report(
+            path, **inputs._asdict(), validation=validation, evaluation=evaluation,
+            comparison=comparison_file,
+        )  # fmt: skip
+        return path
+
+    return write
+
+
 def _write_training(training: Path, generators: tuple[keras.Model, ...], faces: np.ndarray) -> None:
     (training / SNAPSHOTS).mkdir(parents=True)
     (training / SHEETS).mkdir()
     for epoch, generator in enumerate(generators, start=1):
         generator.save(training / SNAPSHOTS / epoch_file(epoch, ".keras"))
-    for epoch in range(31):
+    for epoch in range(81):
         sheet = grid(faces[epoch : epoch + 16, ::4, ::4], 4)  # small, since there are many
         save_png(training / SHEETS / epoch_file(epoch, ".png"), sheet)
     lines = [

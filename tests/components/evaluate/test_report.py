@@ -1,81 +1,21 @@
 import base64
 import io
 import re
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from components.evaluate.config import EvaluateConfig
 from components.evaluate.page import embed
-from components.evaluate.report import write_report
-from components.evaluate.validate import validate
-from components.shared.contracts import CONTACT_SHEET, METRICS, SAMPLES
-from components.shared.contracts import SCORES as SCORES_FILE
-from components.shared.files import write_json
-from components.shared.pictures import grid, save_png
+from components.shared.contracts import CONTACT_SHEET, METRICS
+from components.shared.pictures import grid
 from tests.components.evaluate.html_page import Page
-
-ROW = {
-    "kid": 0.3124,
-    "kid_interval": 0.0213,
-    "frechet_infinity": 170.5,
-    "frechet_distance": 180.5,
-    "precision": 0.5,
-    "recall": 0.25,
-    "density": 0.4,
-    "coverage": 0.41,
-}
-SCORES = {
-    "extractor": {"name": "net", "sha256": "ab", "resize": "bicubic", "dtype": "float32"},
-    "real_images": 1000,
-    "generated_images": 1000,
-    "snapshots": [{"epoch": 150, **ROW, "kid": 0.4}, {"epoch": 160, **ROW}],
-    "controls": {
-        "floor": {"images": 1000, **ROW, "kid": -0.0002, "sentence": "worse than real ones"},
-        "blurred": {"images": 1000, **ROW, "kid": 0.1, "sentence": "worse than blurred ones"},
-        "collapsed": {"images": 1000, **ROW, "kid": 0.05, "sentence": "worse than a few"},
-    },
-    "nearest": {"sentence": "none of 64 samples is near"},
-    "smoothness": {"sentence": "pictures change step by step"},
-    "best": {"epoch": 160, **ROW},
-    "passed": True,
-    "passed_reason": "KID 0.3124 is at most 0.5 and coverage 0.41 at least 0",
-    "config": EvaluateConfig().model_dump(mode="json"),
-}
-
-
-@pytest.fixture
-def write_page(make_inputs, make_transform_graph, faces, tmp_path):
-    """Write the page of a made-up evaluation; returns its HTML."""
-    inputs, validation = make_inputs(), tmp_path / "validation"
-    validate(inputs.records, make_transform_graph(faces), tmp_path / "none", validation)
-    evaluation = tmp_path / "evaluation"
-    evaluation.mkdir()
-    save_png(evaluation / SAMPLES, grid(faces[:64], 8))
-
-    def write(scores: dict[str, Any] = SCORES, without: tuple[Path, ...] = ()) -> str:
-        for path in without:
-            (inputs.records / path).unlink(missing_ok=True)
-            (inputs.training / path).unlink(missing_ok=True)
-        write_json(evaluation / SCORES_FILE, scores)
-        path = tmp_path / "report.html"
-        verdict = {"blessed": scores["passed"], "reason": scores["passed_reason"]}
-        write_json(tmp_path / "comparison", verdict)
-        write_report(
-            path, **inputs._asdict(), validation=validation, evaluation=evaluation,
-            comparison=tmp_path / "comparison",
-        )  # fmt: skip
-        return path.read_text()
-
-    return write
+from tests.components.evaluate.scores import COMPARISON, ROW, SCORES
 
 
 @pytest.fixture
 def html(write_page):
-    return write_page()
+    return write_page().read_text()
 
 
 def test_the_page_asks_the_net_for_nothing(html):
@@ -88,25 +28,82 @@ def test_the_page_can_be_read_without_seeing_it(html):
 
 def test_the_page_shows_scores_samples_and_data(html):
     page = Page(html)
-    for words in ("0.3124", "-0.0002", "KID 0.3124 is at most 0.5", "Blessed."):
+    for words in ("-0.0002", "KID 0.3124 is below 0.3501", "<strong>Blessed.</strong>", "171.4"):
         assert words in html
-    assert re.search(r'<tr class="best">\s*<th scope="row">160', html)
+    assert "-0.000 " not in html, "no minus before nothing"
+    assert re.search(r'<tr class="best">\s*<th scope="row">Epoch 160', html)
     assert html.count('<span class="mark">best</span>') == 1
-    assert len(page.all("img")) == 1 + 12 + 1  # samples; 31 sheets thinned to 12; contact sheet
+    assert '<td>0.3124 <span class="interval">± 0.0215</span></td>' in html
+    pictures = len(page.all("img"))
+    assert pictures == 2 + 40 + 1  # samples and nearest; 81 sheets, thinned; contact sheet
     assert "Before training" in html
-    assert "Epoch 30" in html
+    assert "Epoch 80" in html
     assert re.search(r"truncated</th><td>2</td>", html)
     assert "No model is published yet." in html
+
+
+def test_controls_stand_below_the_snapshots_each_with_its_sentence(html):
+    rows = re.findall(r'<th scope="row">([A-Z]\w+(?: \d+)?)', html[: html.index("Curves")])
+    assert rows == ["Epoch 150", "Epoch 160", "Version 3", "Floor", "Blurred", "Collapsed"]
+    for words in (
+        "<dt>Floor</dt><dd>Real pictures.</dd>",
+        "<dt>Blurred</dt><dd>Real ones, blurred.</dd>",
+        "<dt>Collapsed</dt><dd>Few, again and again.</dd>",
+        "None is a copy.",
+        "Small steps give small changes.",
+    ):
+        assert words in html
+
+
+@pytest.mark.parametrize(
+    ("difference", "interval", "words"),
+    [
+        (-0.0377, 0.0123, r"0\.0377 <.*>± 0\.0123</span> below that of version 3, .* published\."),
+        (0.0377, None, r"0\.0377 above that of version 3, which is published\."),
+        (-0.0377, 0.05, r"below that of version 3, .* published: no more than chance may give\."),
+    ],
+)
+def test_the_difference_to_the_published_model_is_a_sentence(
+    write_page, difference, interval, words
+):
+    change = {"difference": difference, "difference_interval": interval}
+    html = write_page(comparison=COMPARISON | change).read_text()
+    assert re.search(words, html)
+    assert re.search(r"published</span></th>\s*<td>0.3501</td>(<td>–</td>){6}\n", html)
+
+
+def test_without_a_published_model_none_is_spoken_of(write_page):
+    nothing = {key: None for key in COMPARISON if "champion" in key or "difference" in key}
+    html = write_page(comparison=COMPARISON | nothing | {"blessed": False}).read_text()
+    assert "<strong>Not blessed.</strong>" in html
+    assert "<title>Not blessed" in html
+    assert "Version 3" not in html
+    assert "which is published" not in html
 
 
 def test_a_score_that_is_not_finite_is_a_dash(write_page):
     nothing = dict.fromkeys(ROW)
     snapshots = [{"epoch": 160, **nothing}]
-    bad = SCORES | {"snapshots": snapshots, "best": snapshots[0], "passed": False}
-    html = write_page(bad)
-    assert "Not blessed." in html
-    assert "<td>–</td>" in html
-    assert "KID over epochs" not in html
+    controls = {name: control | nothing for name, control in SCORES["controls"].items()}
+    page = write_page(
+        SCORES
+        | {"snapshots": snapshots, "best": snapshots[0], "controls": controls}
+        | {"nearest": None, "smoothness": None},
+        COMPARISON | {"kid": None, "difference": None, "difference_interval": None},
+    )
+    assert page.read_text().count("<td>–</td>") == 4 * 7 + 6
+    assert "KID over epochs" not in page.read_text()
+
+
+def test_only_the_floor_or_an_interval_may_be_missing(write_page):
+    floor = SCORES["controls"]["floor"] | {"kid": None}
+    snapshots = [{"epoch": 160, **ROW, "kid_interval": None}]
+    html = write_page(
+        SCORES | {"snapshots": snapshots, "controls": SCORES["controls"] | {"floor": floor}}
+    ).read_text()
+    assert "KID over epochs" in html
+    assert ">floor</text>" not in html
+    assert "<td>0.3124</td>" in html
 
 
 def test_colours_of_the_charts_follow_the_page(html):
@@ -122,11 +119,13 @@ def test_a_value_of_the_configuration_is_text_and_not_html(html):
 
 
 def test_the_same_evaluation_gives_the_same_page(write_page):
-    assert write_page() == write_page()
+    assert write_page().read_text() == write_page().read_text()
 
 
 def test_what_is_not_there_is_left_out(write_page):
-    html = write_page(without=(Path(CONTACT_SHEET), Path(METRICS)))
+    html = write_page(without=(CONTACT_SHEET, METRICS, "nearest.png")).read_text()
+    assert "Grid of pictures generated" in html
+    assert "Grid of the training pictures" not in html
     assert "Contact sheet" not in html
     assert "loss over" not in html
 
