@@ -116,7 +116,7 @@ def draw_latents(
         latent_size: Values a picture.
 
     Returns:
-        float32 [_BATCH, latent_size], the same ones on CPU and GPU.
+        float32 [_BATCH, latent_size].
     """
     # By name, since the default algorithm is the device's choice.
     normal = tf.random.stateless_normal([_BATCH, latent_size], [seed, batch], alg="philox")

@@ -1,11 +1,15 @@
 import json
 import re
+import shutil
+from pathlib import Path
 
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from components.export.card import render_card
 from components.export.publish import publish
+from components.shared.contracts import MOST_PICTURES
 
 
 @pytest.fixture(scope="session")
@@ -52,19 +56,39 @@ def test_the_card_is_a_function_of_its_inputs(inputs, exported, card):
     assert not re.search(r"20\d\d-\d\d", card)
 
 
-def test_its_snippet_runs_beside_the_exported_model(exported, card, run_python):
-    run_python(snippet_of(card), exported)
-    picture = exported / "picture.png"
-    with Image.open(picture) as file:
-        assert file.size == (8, 8)
-    picture.unlink()
+def test_its_snippet_draws_beside_the_exported_model_and_in_a_published_version(
+    exported, card, run_python, tmp_path
+):
+    folders = shutil.copytree(exported, tmp_path / "model"), Path(publish(exported, tmp_path))
+    for folder in folders:
+        run_python(snippet_of(card), folder)
+    drawn = [sorted(folder.glob("sample-*.png")) for folder in folders]
+    for ours, theirs in zip(*drawn, strict=True):
+        assert ours.name == theirs.name
+        assert ours.read_bytes() == theirs.read_bytes()
+        with Image.open(ours) as file:
+            assert file.size == (8, 8)
+    assert len(drawn[0]) == 16
 
 
-def test_its_snippet_runs_in_a_published_version(exported, card, run_python, tmp_path):
-    version = publish(exported, tmp_path)
-    run_python(snippet_of(card), version)
-    with Image.open(f"{version}/picture.png") as file:
-        assert file.size == (8, 8)
+def test_its_table_is_of_the_signatures_that_export_writes(exported, card):
+    signatures = tf.saved_model.load(str(exported / "saved_model")).signatures
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", card, re.MULTILINE))
+    assert rows.keys() == signatures.keys()
+    for name, signature in signatures.items():
+        specs = signature.structured_input_signature[1] | signature.structured_outputs
+        told = dict(re.findall(r"`(\w+)` (\w+)", rows[name]))
+        assert told == {key: spec.dtype.name for key, spec in specs.items()}
+    assert f"1 to {MOST_PICTURES:,} at once" in card
+
+
+def test_what_it_sends_to_a_server_fits_the_signature(exported, card):
+    (body,) = re.findall(r"curl -d '(.*)'", card)
+    asked = json.loads(body)
+    signatures = tf.saved_model.load(str(exported / "saved_model")).signatures
+    specs = signatures[asked["signature_name"]].structured_input_signature[1]
+    assert asked["inputs"].keys() == specs.keys()
+    assert set(re.findall(r"http\S+/v1/models/(\w+)", card)) == {"faces"}
 
 
 def test_a_model_that_is_not_blessed_says_so(inputs):
