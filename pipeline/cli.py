@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from components.shared.contracts import MOST_PICTURES
 from components.shared.errors import NotBlessed, PipelineError, UsageError
 from components.shared.process import storage_error
 from pipeline import show
@@ -87,17 +88,56 @@ def run(
 @app.command()
 def sample(
     model: Annotated[
-        Path, typer.Option(help="A run, or a folder of a published model.", metavar="PATH")
-    ] = Path("runs/latest"),
-    count: Annotated[int, typer.Option(help="Pictures to draw.", min=1, max=10_000)] = 16,
-    seed: Annotated[int, typer.Option(help="The same seed draws the same.", min=0)] = 0,
-    out: Annotated[Path, typer.Option(help="PNG to write.", metavar="FILE")] = Path("samples.png"),
+        Path | None,
+        typer.Option(
+            help="A run, a published model or version, or a .keras file.",
+            metavar="PATH",
+            show_default="runs/latest",
+        ),
+    ] = None,
+    endpoint: Annotated[
+        str | None,
+        typer.Option(
+            help="Instead: a model that TensorFlow Serving serves, http://…/v1/models/NAME.",
+            metavar="URL",
+        ),
+    ] = None,
+    count: Annotated[int, typer.Option(help="Pictures to draw.", min=1, max=MOST_PICTURES)] = 16,
+    seed: Annotated[
+        int, typer.Option(help="The same seed draws the same.", min=0, max=2**31 - 1)
+    ] = 0,
+    truncation: Annotated[
+        float, typer.Option(help="0 to 1; less is more typical and less varied.")
+    ] = 1.0,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="One PNG of all, as a grid.", metavar="FILE", show_default="samples.png"),
+    ] = None,
+    out_dir: Annotated[
+        Path | None,
+        typer.Option(help="Instead: each as a file, sample-0000.png, ….", metavar="DIR"),
+    ] = None,
 ) -> None:
-    """Draw pictures from a trained generator as one PNG grid."""
-    from pipeline.sampling import save_samples
+    """Draw pictures from a trained generator, on this machine or where it is served."""
+    from pipeline import endpoint as served
+    from pipeline import sampling
 
-    save_samples(model, count, seed, out)
-    _console.print(f"{count} samples, seed {seed}: {out}")
+    if model is not None and endpoint is not None:
+        raise UsageError("--model and --endpoint each name a model: give one of them")
+    if out is not None and out_dir is not None:
+        raise UsageError("--out makes one file, --out-dir one for each picture: give one of them")
+    if not 0 <= truncation <= 1:
+        raise UsageError(f"--truncation is {truncation}: give a number from 0 to 1")
+    if endpoint is not None:
+        pngs = served.draw(endpoint, count, seed, truncation)
+    else:
+        pngs = sampling.draw(model or Path("runs/latest"), count, seed, truncation)
+    if out_dir is not None:
+        sampling.save_each(pngs, out_dir)
+    else:
+        out = out or Path("samples.png")
+        sampling.save_grid(pngs, out)
+    _console.print(show.plain(f"{count} samples, seed {seed}: {out_dir or out}"))
 
 
 @app.command()

@@ -1,66 +1,114 @@
-"""Pictures from a trained generator."""
+"""Pictures from a trained generator, here or behind an endpoint."""
 
 import contextlib
+import io
 import math
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
-from components.shared.contracts import SAVED_MODEL
+from components.shared.contracts import GENERATE_PNG, GENERATOR, PNG_BYTES, SAVED_MODEL
 from components.shared.errors import UsageError, one_line
 from components.shared.pictures import grid, save_png
+from components.shared.published import versions_in
 
-_BATCH = 256  # pictures; at full width a larger batch would take gigabytes
 
-
-def save_samples(model: Path, count: int, seed: int, out: Path) -> None:
-    """Draw `count` pictures and save them as one PNG grid.
+def draw(model: Path, count: int, seed: int, truncation: float) -> list[bytes]:
+    """Draw pictures on this machine, by the signature `generate_png` that export defines.
 
     Args:
-        model: A run's folder, a published model's, or a SavedModel with a signature of
-            latents, float32 [B, L], to images, uint8 [B, H, W, 3].
-        count: Pictures to draw.
-        seed: Of the latents, which are standard normal.
-        out: PNG file to write.
+        model: A run's folder, a published model's or one of its versions, a SavedModel, or a
+            generator's .keras file. All of one generator draw the same.
+        count: Pictures to draw, 1 to MOST_PICTURES.
+        seed: Of the latents, 0 to 2³¹ - 1.
+        truncation: What the latents are multiplied by.
+
+    Returns:
+        PNG files.
 
     Raises:
-        UsageError: No model there, or `out` cannot be written.
+        UsageError: No model there, or one that cannot be used.
     """
-    saved_model = _find(model)
+    found = _find(model)
     try:
         with _silent_stderr():
-            images = _draw(saved_model, count, seed)
-    except (OSError, ValueError, KeyError) as error:
-        raise UsageError(f"cannot use the model in {saved_model}: {one_line(error)}") from None
+            drawn = _draw(found, count, seed, truncation)
+    except (OSError, ValueError, LookupError) as error:
+        raise UsageError(f"cannot use the model in {found}: {one_line(error)}") from None
+    if drawn is None:
+        raise UsageError(
+            f"the SavedModel in {found} has no signature {GENERATE_PNG}: it is from before that "
+            f"existed; {_instead(found)}"
+        )
+    return drawn
+
+
+def save_grid(pngs: Sequence[bytes], out: Path) -> None:
+    """Save pictures of one size as one PNG, in a grid as wide as high; UsageError if it cannot."""
+    pictures = np.stack([np.asarray(Image.open(io.BytesIO(png)).convert("RGB")) for png in pngs])
     try:
-        save_png(out, grid(images, columns=math.ceil(math.sqrt(count))))
+        save_png(out, grid(pictures, columns=math.ceil(math.sqrt(len(pictures)))))
     except OSError as error:
         raise UsageError(f"cannot write --out {out}: {error.strerror}") from None
 
 
+def save_each(pngs: Sequence[bytes], out_dir: Path) -> None:
+    """Save each picture as `sample-0000.png`, …; UsageError if it cannot."""
+    try:
+        out_dir.mkdir(parents=True, exist_ok=True)
+        for index, png in enumerate(pngs):
+            (out_dir / f"sample-{index:04d}.png").write_bytes(png)
+    except OSError as error:
+        raise UsageError(f"cannot write to --out-dir {out_dir}: {error.strerror}") from None
+
+
 def _find(model: Path) -> Path:
-    versions = [path for path in model.glob("*") if path.name.isdecimal()]
-    newest = max(versions, key=lambda path: int(path.name), default=model)
+    if model.suffix == ".keras" and model.is_file():
+        return model
+    newest = model / str(max(versions_in(model), default="")) if model.is_dir() else model
     for folder in (model / SAVED_MODEL, model, newest):
         if (folder / "saved_model.pb").is_file():
             return folder
     raise UsageError(f"no model in {model}: pass a run's folder, e.g. --model runs/latest")
 
 
-def _draw(saved_model: Path, count: int, seed: int) -> np.ndarray:
+def _draw(model: Path, count: int, seed: int, truncation: float) -> list[bytes] | None:
+    """Draw; None where the model has no such signature."""
     import tensorflow as tf
 
-    # The loaded object must outlive its signature.
-    loaded = tf.saved_model.load(str(saved_model))
-    signature = loaded.signatures["serving_default"]
-    latent_size = signature.structured_input_signature[1]["latents"].shape[1]
-    latents = np.random.default_rng(seed).standard_normal((count, latent_size), np.float32)
-    batches = [latents[start : start + _BATCH] for start in range(0, count, _BATCH)]
-    drawn = [signature(latents=tf.constant(batch))["images"].numpy() for batch in batches]
-    return np.concatenate(drawn)
+    try:
+        if model.suffix == ".keras":
+            from components.export.saved_model import load_generator, signatures_of
+
+            signatures = signatures_of(load_generator(model))
+        else:
+            # The loaded object must outlive its signatures.
+            loaded = tf.saved_model.load(str(model))
+            signatures = loaded.signatures
+        if GENERATE_PNG not in signatures:
+            return None
+        drawn: list[bytes] = (
+            signatures[GENERATE_PNG](
+                count=tf.constant(count), seed=tf.constant(seed), truncation=tf.constant(truncation)
+            )[PNG_BYTES]
+            .numpy()
+            .tolist()
+        )
+    except tf.errors.OpError as error:
+        raise ValueError(error.message) from None
+    return drawn
+
+
+def _instead(saved_model: Path) -> str:
+    """What to do about a SavedModel that is too old."""
+    for folder in (saved_model, saved_model.parent):
+        if (folder / GENERATOR).is_file():
+            return f"its generator lies beside it: --model {folder / GENERATOR}"
+    return "export it again"
 
 
 @contextlib.contextmanager

@@ -47,6 +47,9 @@ SAVED_MODEL = "saved_model"
 GIF = "dcgan.gif"
 MODEL_INFO = "model.json"  # name, licence, digest, extractor, scores, passed, passed_reason
 MODEL_NAME = "dcgan"  # the default; fingerprint looks there for the champion, too
+GENERATE_PNG = "generate_png"  # the SavedModel's signature that `dcgan sample` asks
+PNG_BYTES = "png_bytes"  # its output
+MOST_PICTURES = 10_000  # that one call of it draws
 
 
 def epoch_file(epoch: int, suffix: str) -> str:

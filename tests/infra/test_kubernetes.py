@@ -11,57 +11,11 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from components.export.config import ExportConfig
-from components.export.publish import publish
-from components.shared.contracts import GENERATOR, GIF, MODEL_INFO, SAVED_MODEL
-from components.shared.files import write_json
 from pipeline.cluster.config import CLAIMED_USER, ClusterConfig
+from tests.manifests import FOLDERS, MANIFESTS, build, of_kind, the
 
-ROOT = Path(__file__).parents[2]
-MANIFESTS = ROOT / "infra" / "kubernetes"
-KUSTOMIZE = "v5.8.1"
-FOLDERS = ["base", "one-node", "copy", "gpu-quota", "serving"]
 VERSIONS = ["1.29", "1.37"]  # of Kubernetes: the oldest and the newest that we speak for
 CLUSTER = ClusterConfig()
-
-
-@pytest.fixture(scope="session")
-def kustomize():
-    """The program; where it is not installed, it is compiled, which needs Go."""
-    if installed := shutil.which("kustomize"):
-        return installed
-    program = ROOT / "build" / f"kustomize-{KUSTOMIZE}" / "kustomize"
-    if not program.exists() and (reason := compile_kustomize(program.parent)):
-        if os.environ.get("DCGAN_REQUIRE_ALL"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return str(program)
-
-
-def compile_kustomize(folder):
-    """Compile it into a folder; what stopped that, if anything."""
-    if not shutil.which("go"):
-        return "neither kustomize nor Go, which would compile it, is installed"
-    done = subprocess.run(
-        ["go", "install", f"sigs.k8s.io/kustomize/kustomize/v5@{KUSTOMIZE}"],
-        env=os.environ | {"GOBIN": str(folder), "CGO_ENABLED": "0"},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if done.returncode:
-        return f"kustomize is not installed and did not compile: {done.stderr.splitlines()[-1]}"
-    return None
-
-
-def build(kustomize, folder):
-    done = subprocess.run([kustomize, "build", folder], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return list(yaml.safe_load_all(done.stdout))
-
-
-@pytest.fixture(scope="session")
-def rendered(kustomize):
-    """The documents of each folder."""
-    return {folder: build(kustomize, MANIFESTS / folder) for folder in FOLDERS}
 
 
 @pytest.fixture(scope="session")
@@ -79,13 +33,23 @@ def pods(everything):
     return found
 
 
-def of_kind(documents, kind):
-    return [document for document in documents if document["kind"] == kind]
+@pytest.fixture(scope="session")
+def hardened(pods, rendered):
+    """Those, and the one that KServe makes."""
+    return [*pods, as_pod(the(rendered["serving/kserve"], "InferenceService"))["spec"]]
 
 
-def the(documents, kind):
-    (only,) = of_kind(documents, kind)
-    return only
+def as_pod(service):
+    """What Kubernetes' own fields of an InferenceService say of the pod that KServe makes."""
+    predictor = dict(service["spec"]["predictor"])
+    model = dict(predictor.pop("model"))
+    version = model.pop("runtimeVersion")
+    for name in ("modelFormat", "storageUri"):
+        model.pop(name)
+    container = {"name": "kserve-container", "image": f"tensorflow/serving:{version}", **model}
+    specification = {**predictor, "containers": [container]}
+    metadata = service["metadata"]
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": specification}
 
 
 def containers(pod):
@@ -101,7 +65,7 @@ def claims(pod):
 
 def test_no_folder_is_left_out():
     kinds = {
-        path.parent.name: yaml.safe_load(path.read_text())["kind"]
+        path.parent.relative_to(MANIFESTS).as_posix(): yaml.safe_load(path.read_text())["kind"]
         for path in MANIFESTS.rglob("kustomization.yaml")
     }
     assert kinds.pop("namespace") == "Component"
@@ -114,7 +78,8 @@ def test_no_folder_is_left_out():
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_kubernetes_knows_every_field(rendered, folder, version):
     for document in rendered[folder]:
-        used = kubernetes_validate.validate(document, version, strict=True)
+        known = as_pod(document) if document["kind"] == "InferenceService" else document
+        used = kubernetes_validate.validate(known, version, strict=True)
         assert used == version
 
 
@@ -176,23 +141,25 @@ def test_account_may_do_little(everything):
                 assert rule["resourceNames"]
 
 
-def test_only_tasks_speak_to_kubernetes(pods):
+def test_only_tasks_speak_to_kubernetes(hardened):
     """What runs here needs no account, and so gets no token that could be stolen."""
-    for pod in pods:
+    for pod in hardened:
         assert pod["automountServiceAccountToken"] is False
         assert "serviceAccountName" not in pod
 
 
-def test_pods_are_restricted(pods):
+def test_pods_are_restricted(hardened):
     """Kubernetes' own standard of that name, and no more room than is needed."""
-    for pod in pods:
+    for pod in hardened:
         assert not [key for key in pod if key.startswith("host")]
         context = pod["securityContext"]
         assert context["runAsNonRoot"] is True
         assert context["runAsUser"] == context["runAsGroup"] == CLAIMED_USER
         assert context["seccompProfile"] == {"type": "RuntimeDefault"}
         for container in containers(pod):
-            assert container["securityContext"] == {
+            context = {k: v for k, v in container["securityContext"].items() if k != "runAsUser"}
+            assert container["securityContext"].get("runAsUser", CLAIMED_USER) == CLAIMED_USER
+            assert context == {
                 "allowPrivilegeEscalation": False,
                 "readOnlyRootFilesystem": True,
                 "capabilities": {"drop": ["ALL"]},
@@ -201,8 +168,8 @@ def test_pods_are_restricted(pods):
             assert container["resources"]["limits"]["memory"]
 
 
-def test_images_are_of_one_version(pods):
-    for pod in pods:
+def test_images_are_of_one_version(hardened):
+    for pod in hardened:
         for container in containers(pod):
             assert re.fullmatch(r"[\w./-]+:\d+\.\d+\.\d+", container["image"])
 
@@ -244,52 +211,3 @@ def test_quota_counts_what_training_asks_for(rendered):
     hard = the(rendered["gpu-quota"], "ResourceQuota")["spec"]["hard"]
     assert hard.keys() == {f"requests.{CLUSTER.train.gpu_type}"}
     assert int(hard[f"requests.{CLUSTER.train.gpu_type}"]) >= CLUSTER.train.gpus
-
-
-@pytest.fixture
-def server(rendered):
-    """The model server's container, and its options."""
-    (container,) = the(rendered["serving"], "Deployment")["spec"]["template"]["spec"]["containers"]
-    return container, dict(option[2:].split("=") for option in container["args"])
-
-
-def test_server_finds_what_publish_writes(server, tmp_path):
-    model = tmp_path / "model"
-    (model / SAVED_MODEL).mkdir(parents=True)
-    for name in (GENERATOR, GIF):
-        (model / name).touch()
-    verdict = {"blessed": True, "reason": "", "champion": None}
-    info = {"name": ExportConfig().model_name, "digest": "0"}
-    write_json(model / MODEL_INFO, info)
-    version = Path(publish(model, tmp_path / "published", verdict, {}))
-
-    options = server[1]
-    home = version.relative_to(tmp_path / "published").parent
-    assert options["model_base_path"] == f"{CLUSTER.published}/{home}"
-    assert options["model_name"] == ExportConfig().model_name
-
-
-def test_server_can_change_nothing(server):
-    (mount,) = server[0]["volumeMounts"]
-    assert mount["readOnly"] is True
-
-
-def test_server_is_asked_for_its_model(server):
-    container, options = server
-    ports = {port["name"]: str(port["containerPort"]) for port in container["ports"]}
-    assert ports == {"rest": options["rest_api_port"], "grpc": options["port"]}
-    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
-        assert container[probe]["httpGet"] == {
-            "path": f"/v1/models/{options['model_name']}",
-            "port": "rest",
-        }
-
-
-def test_service_leads_to_the_server(rendered, server):
-    deployment = the(rendered["serving"], "Deployment")["spec"]
-    service = the(rendered["serving"], "Service")["spec"]
-    labels = deployment["template"]["metadata"]["labels"]
-    assert service["selector"].items() <= labels.items()
-    assert deployment["selector"]["matchLabels"].items() <= labels.items()
-    ports = {port["name"] for port in server[0]["ports"]}
-    assert {port["targetPort"] for port in service["ports"]} == ports

@@ -1,13 +1,15 @@
+import json
 import re
 from pathlib import Path
 
 import keras
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from components.evaluate.card import write_card
 from components.export.saved_model import write_saved_model
-from components.shared.contracts import MODEL_CARD, MODEL_INFO, SAVED_MODEL, TRAINING
+from components.shared.contracts import MODEL_CARD, MODEL_INFO, MOST_PICTURES, SAVED_MODEL, TRAINING
 from components.shared.contracts import SCORES as SCORES_FILE
 from components.shared.files import write_json
 from tests.components.export.conftest import run_python
@@ -102,13 +104,44 @@ def test_the_licence_is_the_one_that_is_given(make_card):
     assert "| licence of the pictures | CC0 1.0 |" in make_card(licence="CC0 1.0")
 
 
-@pytest.mark.parametrize("saved_model", [SAVED_MODEL, "."], ids=["a run", "a published version"])
-def test_its_snippet_runs_beside_the_model(make_card, tmp_path, saved_model):
-    snippet = re.search(r"```python\n(.*?)```", make_card(), re.DOTALL)[1]
+@pytest.fixture(params=[SAVED_MODEL, "."], ids=["a run", "a published version"])
+def served(request, make_card, tmp_path):
+    """A folder with the card and a SavedModel where each has it; and the SavedModel's."""
+    make_card()
     latents = keras.Input([4])
     pixels = keras.layers.Dense(8 * 8 * 3, "tanh")(latents)
     generator = keras.Model(latents, keras.layers.Reshape([8, 8, 3])(pixels))
-    write_saved_model(tmp_path / "model" / saved_model, generator)
-    run_python(snippet, Path(tmp_path, "model"))
-    with Image.open(tmp_path / "model/picture.png") as file:
+    saved_model = tmp_path / "model" / request.param
+    write_saved_model(saved_model, generator)
+    return tmp_path / "model", saved_model
+
+
+def test_its_snippet_draws_beside_the_model(served):
+    folder, _ = served
+    run_python(re.search(r"```python\n(.*?)```", _card_in(folder), re.DOTALL)[1], folder)
+    paths = sorted(folder.glob("sample-*.png"))
+    assert len(paths) == 16
+    with Image.open(paths[15]) as file:
         assert file.size == (8, 8)
+
+
+def test_its_table_and_its_request_are_of_the_signatures_that_export_writes(served):
+    folder, saved_model = served
+    card, signatures = _card_in(folder), tf.saved_model.load(str(saved_model)).signatures
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", card, re.MULTILINE))
+    rows = {name: rows[name] for name in signatures}
+    for name, signature in signatures.items():
+        specs = signature.structured_input_signature[1] | signature.structured_outputs
+        told = dict(re.findall(r"`(\w+)` (\w+)", rows[name]))
+        assert told == {key: spec.dtype.name for key, spec in specs.items()}
+    assert f"1 to {MOST_PICTURES:,} at once" in card
+
+    (body,) = re.findall(r"curl -d '(.*)'", card)
+    asked = json.loads(body)
+    specs = signatures[asked["signature_name"]].structured_input_signature[1]
+    assert asked["inputs"].keys() == specs.keys()
+    assert set(re.findall(r"http\S+/v1/models/(\w+)", card)) == {"faces"}
+
+
+def _card_in(folder: Path) -> str:
+    return (folder / MODEL_CARD).read_text(encoding="utf-8")

@@ -36,7 +36,7 @@ def _make_generator(seed: int) -> keras.Model:
     x = keras.layers.Conv2DTranspose(3, 5, 2, "same", activation="tanh")(x)
     generator = keras.Model(latents, x)
     for variable in generator.variables:  # away from 0 and 1, so that each of them matters
-        variable.assign(variable.numpy() + np.random.normal(1, 0.3, variable.shape))
+        variable.assign(variable.numpy() + np.random.uniform(-0.3, 0.3, variable.shape))
     return generator
 
 
