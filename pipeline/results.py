@@ -6,13 +6,10 @@ from typing import Any, NamedTuple
 
 from components.shared.contracts import (
     DRIFT,
-    GENERATOR,
-    GIF,
     MANIFEST,
-    MODEL_CARD,
+    MODEL_INFO,
     REPORT,
     SAMPLES,
-    SAVED_MODEL,
     SCORES,
     TRAINING,
 )
@@ -79,9 +76,8 @@ def save_results(
     with complete_or_absent(folder) as target:
         shutil.copy(artifacts["report"], target / REPORT)
         shutil.copy(artifacts["evaluation"] / SAMPLES, target / SAMPLES)
-        for name in (GIF, MODEL_CARD, GENERATOR):
-            shutil.copy(artifacts["model"] / name, target / name)
-        shutil.copytree(artifacts["model"] / SAVED_MODEL, target / SAVED_MODEL)
+        beside = shutil.ignore_patterns(MODEL_INFO)  # a run has its run.json
+        shutil.copytree(artifacts["model"], target, ignore=beside, dirs_exist_ok=True)
         (target / CONFIG).write_text(config.to_yaml())
         write_json(target / RUN, values)
     _point_latest_at(folder)

@@ -7,7 +7,7 @@ from components.shared.step_config import StepConfig
 
 
 class ExportConfig(StepConfig):
-    """What the exported model is called and how its GIF plays."""
+    """What the exported model is called and how its GIFs play."""
 
     model_name: str = Field(
         MODEL_NAME,
@@ -15,7 +15,13 @@ class ExportConfig(StepConfig):
         description="Folder under the publish root; lower-case letters, digits, - and _.",
     )
     gif_frames: int = Field(
-        60, ge=2, le=1000, description="Most frames; longer trainings are thinned evenly."
+        60,
+        ge=2,
+        le=1000,
+        description="Frames of the latent walk, and the most of the training; longer ones are "
+        "thinned evenly.",
     )
     gif_frame_ms: int = Field(120, ge=20, le=5000, description="Time a frame is shown, ms.")
-    gif_hold_ms: int = Field(2000, ge=20, le=60_000, description="Time of the last frame, ms.")
+    gif_hold_ms: int = Field(
+        2000, ge=20, le=60_000, description="Time of the training's last frame, ms."
+    )

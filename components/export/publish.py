@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from components.shared.contracts import GENERATOR, GIF, MODEL_CARD, MODEL_INFO, SAVED_MODEL
+from components.shared.contracts import MODEL_INFO, SAVED_MODEL
 from components.shared.errors import NotBlessed, PipelineError, UsageError
 from components.shared.files import read_json
 from components.shared.published import champion_in, versions_in
@@ -80,7 +80,8 @@ def _publish_next(
     partial = home / f"{_PARTIAL}{uuid.uuid4().hex}"
     try:
         shutil.copytree(model / SAVED_MODEL, partial)
-        for path in (*(model / name for name in (GENERATOR, MODEL_CARD, MODEL_INFO, GIF)), *data):
+        beside = [path for path in model.iterdir() if path.name != SAVED_MODEL]
+        for path in (*beside, *data):
             shutil.copy2(path, partial)
         _flush(partial)
         _rename(partial, version)

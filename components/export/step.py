@@ -1,13 +1,17 @@
-"""The export step: the best generator as a model to serve, with its GIF and its card."""
+"""The export step: the best generator as a model to serve, with its GIFs and its card."""
 
 import logging
 import shutil
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from components.export.card import render_card
 from components.export.config import ExportConfig
 from components.export.gif import write_gif
+from components.export.latent_walk import walk_frames
+from components.export.progress import progress_frames
 from components.export.saved_model import (
     describe,
     load_generator,
@@ -17,6 +21,7 @@ from components.export.saved_model import (
 from components.shared.contracts import (
     GENERATOR,
     GIF,
+    LATENT_WALK,
     MODEL_CARD,
     MODEL_INFO,
     SAVED_MODEL,
@@ -37,13 +42,12 @@ def export(training: Path, evaluation: Path, model: Path, config: ExportConfig) 
     Args:
         training: Folder written by train: `sheets/`, `training.json`.
         evaluation: Folder written by evaluate: `generator.keras`, `scores.json`.
-        model: Folder to make: `dcgan.gif`, `saved_model/`, `generator.keras`,
-            `MODEL_CARD.md`, `model.json`.
+        model: Folder to make: `dcgan.gif`, `latent_walk.gif`, `saved_model/`,
+            `generator.keras`, `MODEL_CARD.md`, `model.json`.
         config: Knobs of this step.
 
     Returns:
-        What `model.json` holds (name, blessed, blessed_reason, digest, scores), and
-        `gif_frames` and `gif_bytes`.
+        What `model.json` holds: name, blessed, blessed_reason, digest, scores.
 
     Raises:
         PipelineError: The training left no sample sheets.
@@ -60,21 +64,23 @@ def export(training: Path, evaluation: Path, model: Path, config: ExportConfig) 
         "digest": weights_digest(generator),
         "scores": scores["best"],
     }
-    card = render_card(config.model_name, read_json(training / TRAINING), scores, info["digest"])
+    trained = read_json(training / TRAINING)
+    card = render_card(config.model_name, trained, scores, info["digest"])
 
     with complete_or_absent(model) as folder:
-        frames = write_gif(
-            folder / GIF,
-            sheets,
-            frames=config.gif_frames,
-            frame_ms=config.gif_frame_ms,
-            hold_ms=config.gif_hold_ms,
-        )
-        gif_bytes = (folder / GIF).stat().st_size
-        LOG.info("GIF: %d frames, %.1f MB", frames, gif_bytes / 1e6)
+        progress = progress_frames(sheets, config.gif_frames)
+        _write_gif(folder / GIF, progress, config, config.gif_hold_ms)
+        walk = walk_frames(generator, config.gif_frames, trained["config"]["seed"])
+        _write_gif(folder / LATENT_WALK, walk, config, config.gif_frame_ms)
         write_saved_model(folder / SAVED_MODEL, generator)
         LOG.info("SavedModel: %s", describe(generator))
         shutil.copyfile(evaluation / GENERATOR, folder / GENERATOR)
         (folder / MODEL_CARD).write_text(card, encoding="utf-8")
         write_json(folder / MODEL_INFO, info)
-    return {**info, "gif_frames": frames, "gif_bytes": gif_bytes}
+    return info
+
+
+def _write_gif(target: Path, frames: list[Image.Image], config: ExportConfig, hold_ms: int) -> None:
+    width, height = write_gif(target, frames, frame_ms=config.gif_frame_ms, hold_ms=hold_ms)
+    megabytes = target.stat().st_size / 1e6
+    LOG.info("%s: %d frames, %d×%d, %.1f MB", target.name, len(frames), width, height, megabytes)

@@ -42,6 +42,7 @@ REPORT = "report.html"  # in a run's folder
 # export → compare, publish, serving: the `model` folder.
 SAVED_MODEL = "saved_model"
 GIF = "dcgan.gif"
+LATENT_WALK = "latent_walk.gif"
 MODEL_CARD = "MODEL_CARD.md"
 MODEL_INFO = "model.json"  # name, blessed, blessed_reason, digest, scores
 MODEL_NAME = "dcgan"  # the default; fingerprint looks there for the champion, too

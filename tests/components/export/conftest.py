@@ -12,6 +12,7 @@ from components.export.step import export
 from components.shared.contracts import (
     GENERATOR,
     GIF,
+    LATENT_WALK,
     MODEL_CARD,
     SAVED_MODEL,
     SCORES,
@@ -48,7 +49,7 @@ def _make_training(folder: Path, epochs: int) -> None:
         pictures = rng.integers(0, 256, [16, IMAGE_SIZE, IMAGE_SIZE, 3], np.uint8)
         save_png(folder / SHEETS / epoch_file(epoch, ".png"), grid(pictures, 4))
     training = {
-        "config": {"latent_size": LATENT_SIZE, "batch_size": 10, "augment": ["color"]},
+        "config": {"latent_size": LATENT_SIZE, "batch_size": 10, "augment": ["color"], "seed": 0},
         "epochs": epochs,
         "steps": 1234,
         "images_seen": 12340,
@@ -96,6 +97,7 @@ def _make_model(folder: Path, digest: str, *, blessed: bool = True, name: str = 
         GENERATOR,
         MODEL_CARD,
         GIF,
+        LATENT_WALK,
     ):
         (folder / path).write_text(f"{path} of {digest}")
     info = {"name": name, "blessed": blessed, "blessed_reason": "KID 0.6 > 0.5", "digest": digest}

@@ -70,6 +70,7 @@ def assert_whole(version, digest):
         "MODEL_CARD.md",
         "model.json",
         "dcgan.gif",
+        "latent_walk.gif",
     }
     for path in files:
         assert digest in (version / path).read_text(), path
