@@ -1,9 +1,13 @@
 """Knobs of the export step."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from components.shared.contracts import MODEL_NAME
 from components.shared.step_config import StepConfig
+
+Animation = Literal["webp", "mp4"]
 
 
 class ExportConfig(StepConfig):
@@ -24,4 +28,7 @@ class ExportConfig(StepConfig):
     gif_frame_ms: int = Field(120, ge=20, le=5000, description="Time a frame is shown, ms.")
     gif_hold_ms: int = Field(
         2000, ge=20, le=60_000, description="Time of the training's last frame, ms."
+    )
+    animations: tuple[Animation, ...] = Field(
+        (), description="The training once more, as dcgan.webp or dcgan.mp4; mp4 needs PyAV."
     )

@@ -7,10 +7,12 @@ from typing import Any
 
 from PIL import Image
 
+from components.export.animations import write_animation
 from components.export.card import render_card
 from components.export.config import ExportConfig
 from components.export.gif import write_gif
 from components.export.latent_walk import walk_frames
+from components.export.packages import check_packages
 from components.export.progress import progress_frames
 from components.export.saved_model import (
     describe,
@@ -43,7 +45,7 @@ def export(training: Path, evaluation: Path, model: Path, config: ExportConfig) 
         training: Folder written by train: `sheets/`, `training.json`.
         evaluation: Folder written by evaluate: `generator.keras`, `scores.json`.
         model: Folder to make: `dcgan.gif`, `latent_walk.gif`, `saved_model/`,
-            `generator.keras`, `MODEL_CARD.md`, `model.json`.
+            `generator.keras`, `MODEL_CARD.md`, `model.json`, and what `config` asks for.
         config: Knobs of this step.
 
     Returns:
@@ -51,7 +53,9 @@ def export(training: Path, evaluation: Path, model: Path, config: ExportConfig) 
 
     Raises:
         PipelineError: The training left no sample sheets.
+        UsageError: `config` asks for what no installed package can make.
     """
+    check_packages(config)
     sheets = sorted((training / SHEETS).glob("epoch-*.png"), key=epoch_of)
     if not sheets:
         raise PipelineError(f"no sample sheets in {training / SHEETS}: run the training again")
@@ -70,6 +74,9 @@ def export(training: Path, evaluation: Path, model: Path, config: ExportConfig) 
     with complete_or_absent(model) as folder:
         progress = progress_frames(sheets, config.gif_frames)
         _write_gif(folder / GIF, progress, config, config.gif_hold_ms)
+        for kind in config.animations:
+            times = {"frame_ms": config.gif_frame_ms, "hold_ms": config.gif_hold_ms}
+            write_animation((folder / GIF).with_suffix(f".{kind}"), kind, progress, **times)
         walk = walk_frames(generator, config.gif_frames, trained["config"]["seed"])
         _write_gif(folder / LATENT_WALK, walk, config, config.gif_frame_ms)
         write_saved_model(folder / SAVED_MODEL, generator)
