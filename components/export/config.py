@@ -8,6 +8,7 @@ from components.shared.contracts import MODEL_NAME
 from components.shared.step_config import StepConfig
 
 Animation = Literal["webp", "mp4"]
+Format = Literal["onnx", "tflite"]
 
 
 class ExportConfig(StepConfig):
@@ -30,5 +31,10 @@ class ExportConfig(StepConfig):
         2000, ge=20, le=60_000, description="Time of the training's last frame, ms."
     )
     animations: tuple[Animation, ...] = Field(
-        (), description="The training once more, as dcgan.webp or dcgan.mp4; mp4 needs PyAV."
+        (), description="The training once more, as dcgan.webp or dcgan.mp4, which needs av."
+    )
+    formats: tuple[Format, ...] = Field(
+        (),
+        description="The generator once more, as generator.onnx, which needs tf2onnx, or "
+        "generator.tflite.",
     )

@@ -10,6 +10,7 @@ from PIL import Image
 from components.export.animations import write_animation
 from components.export.card import render_card
 from components.export.config import ExportConfig
+from components.export.formats import write_format
 from components.export.gif import write_gif
 from components.export.latent_walk import walk_frames
 from components.export.packages import check_packages
@@ -82,6 +83,8 @@ def export(training: Path, evaluation: Path, model: Path, config: ExportConfig) 
         write_saved_model(folder / SAVED_MODEL, generator)
         LOG.info("SavedModel: %s", describe(generator))
         shutil.copyfile(evaluation / GENERATOR, folder / GENERATOR)
+        for form in config.formats:
+            write_format((folder / GENERATOR).with_suffix(f".{form}"), form, generator)
         (folder / MODEL_CARD).write_text(card, encoding="utf-8")
         write_json(folder / MODEL_INFO, info)
     return info
