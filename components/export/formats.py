@@ -23,7 +23,8 @@ def write_format(target: Path, kind: Format, generator: keras.Model) -> None:
         generator: Functional model in float32.
     """
     named = keras.Model(generator.inputs, {"images": generator.outputs[0]})
+    latents = keras.InputSpec("float32", generator.input_shape, name="latents")
     with warnings.catch_warnings():
         # Keras 3.15 asks NumPy for names that tf2onnx misses, and NumPy warns of that.
         warnings.filterwarnings("ignore", "In the future `np", FutureWarning)
-        named.export(target, format=_KERAS_NAMES[kind], verbose=False)
+        named.export(target, format=_KERAS_NAMES[kind], input_signature=[latents], verbose=False)

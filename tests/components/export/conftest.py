@@ -98,6 +98,7 @@ def _make_model(folder: Path, digest: str, *, blessed: bool = True, name: str = 
         MODEL_CARD,
         GIF,
         LATENT_WALK,
+        "dcgan.webp",  # one of those that options ask for
     ):
         (folder / path).write_text(f"{path} of {digest}")
     info = {"name": name, "blessed": blessed, "blessed_reason": "KID 0.6 > 0.5", "digest": digest}

@@ -62,7 +62,7 @@ def test_the_interpreter_of_tensorflow_lite_draws_what_keras_draws(generator, la
     assert_same(draw(latents=latents)["images"], generator, latents)
 
 
-def test_export_writes_and_publish_would_copy_what_is_asked_for(inputs, tmp_path):
+def test_export_writes_what_is_asked_for(inputs, tmp_path):
     export(
         inputs / "training", inputs / "evaluation", tmp_path / "model",
         ExportConfig(animations=["webp"], formats=["tflite"]),

@@ -71,6 +71,7 @@ def assert_whole(version, digest):
         "model.json",
         "dcgan.gif",
         "latent_walk.gif",
+        "dcgan.webp",
     }
     for path in files:
         assert digest in (version / path).read_text(), path
