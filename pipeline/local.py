@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from components.export.packages import check_packages
 from components.ingest.addresses import all_addresses, is_remote, local_paths
 from components.shared.contracts import STEPS
 from components.shared.errors import Interrupted, PipelineError, UsageError, one_line
@@ -57,6 +58,8 @@ def run_locally(
     """
     started = time.monotonic()
     check(config, runs_dir, publish_root)
+    if not containers:  # whose images have packages of their own
+        check_packages(config.export)
     engine = _engine(containers, runs_dir, show) if containers else None
     name = datetime.now().strftime("%Y-%m-%d-%H%M%S-%f")[:-3]  # to the millisecond
     log_path = runs_dir / _LOGS / f"{name}.log"

@@ -7,13 +7,11 @@ from typing import Any, NamedTuple
 from components.shared.contracts import (
     DRIFT,
     EVAL_SPLIT,
-    GENERATOR,
-    GIF,
     MANIFEST,
     MODEL_CARD,
+    MODEL_INFO,
     REPORT,
     SAMPLES,
-    SAVED_MODEL,
     SCORES,
     TRAINING,
 )
@@ -83,10 +81,9 @@ def save_results(
     with complete_or_absent(folder) as target:
         shutil.copy(artifacts["report"], target / REPORT)
         shutil.copy(artifacts["evaluation"] / SAMPLES, target / SAMPLES)
+        beside = shutil.ignore_patterns(MODEL_INFO)  # a run has its run.json
+        shutil.copytree(artifacts["model"], target, ignore=beside, dirs_exist_ok=True)
         shutil.copy(artifacts["card"], target / MODEL_CARD)
-        for name in (GIF, GENERATOR):
-            shutil.copy(artifacts["model"] / name, target / name)
-        shutil.copytree(artifacts["model"] / SAVED_MODEL, target / SAVED_MODEL)
         (target / CONFIG).write_text(config.to_yaml())
         write_json(target / RUN, values)
     _point_latest_at(folder)

@@ -35,8 +35,8 @@ def smoothness(
         sentence: The same in words.
     """
     start, end = np.random.default_rng(0).standard_normal((2, _WAYS, latent_size))
-    latents = slerp(start, end, np.linspace(0, 1, _STEPS + 1))
-    pictures = draw(latents.reshape(-1, latent_size))
+    way = [slerp(start, end, step / _STEPS) for step in range(_STEPS + 1)]
+    pictures = draw(np.concatenate(way).astype(np.float32))
     if pictures is None:
         return _found(None, "the samples are no numbers to walk along")
     features = extract(pictures).reshape(_STEPS + 1, _WAYS, -1)

@@ -14,15 +14,15 @@ def export(
     model: dsl.Output[dsl.Model],
     gif: dsl.Output[dsl.Artifact],
 ):
-    """Make the GIF of the training and the SavedModel to serve.
+    """Make the GIFs and the SavedModel to serve.
 
     Args:
         code_version: Digest of this step's code; another value runs this step again.
         config: ExportConfig as JSON.
         training: From train.
         evaluation: From evaluate.
-        model: SavedModel, Keras file and GIF.
-        gif: The GIF once more, as a file of its own.
+        model: SavedModel, Keras file and GIFs.
+        gif: The GIF of the training once more, as a file of its own.
     """
     from components.shared.process import step_process
 

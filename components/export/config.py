@@ -1,13 +1,18 @@
 """Knobs of the export step."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from components.shared.contracts import MODEL_NAME
 from components.shared.step_config import StepConfig
 
+Animation = Literal["webp", "mp4"]
+Format = Literal["onnx", "tflite"]
+
 
 class ExportConfig(StepConfig):
-    """What the exported model is called and how its GIF plays."""
+    """What the exported model is called and how its GIFs play."""
 
     model_name: str = Field(
         MODEL_NAME,
@@ -18,7 +23,21 @@ class ExportConfig(StepConfig):
         "", max_length=200, description="Of the pictures, as the model card is to state it."
     )
     gif_frames: int = Field(
-        60, ge=2, le=1000, description="Most frames; longer trainings are thinned evenly."
+        60,
+        ge=2,
+        le=1000,
+        description="Frames of the latent walk, and the most of the training; longer ones are "
+        "thinned evenly.",
     )
     gif_frame_ms: int = Field(120, ge=20, le=5000, description="Time a frame is shown, ms.")
-    gif_hold_ms: int = Field(2000, ge=20, le=60_000, description="Time of the last frame, ms.")
+    gif_hold_ms: int = Field(
+        2000, ge=20, le=60_000, description="Time of the training's last frame, ms."
+    )
+    animations: tuple[Animation, ...] = Field(
+        (), description="The training once more, as dcgan.webp or dcgan.mp4, which needs av."
+    )
+    formats: tuple[Format, ...] = Field(
+        (),
+        description="The generator once more, as generator.onnx, which needs tf2onnx, or "
+        "generator.tflite.",
+    )

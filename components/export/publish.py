@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from components.shared.contracts import GENERATOR, GIF, MODEL_INFO, SAVED_MODEL
+from components.shared.contracts import MODEL_INFO, SAVED_MODEL
 from components.shared.errors import NotBlessed, PipelineError, UsageError
 from components.shared.files import read_json
 from components.shared.published import champion_in, versions_in
@@ -85,8 +85,8 @@ def _publish_next(
     partial = home / f"{_PARTIAL}{uuid.uuid4().hex}"
     try:
         shutil.copytree(model / SAVED_MODEL, partial)
-        files = {name: model / name for name in (GENERATOR, MODEL_INFO, GIF)}
-        for name, path in {**files, **beside}.items():
+        ours = {path.name: path for path in model.iterdir() if path.name != SAVED_MODEL}
+        for name, path in {**ours, **beside}.items():
             shutil.copy2(path, partial / name)
         _flush(partial)
         _rename(partial, version)

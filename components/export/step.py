@@ -1,12 +1,19 @@
-"""The export step: the best generator as a model to serve, with its GIF."""
+"""The export step: the best generator as a model to serve, with its GIFs."""
 
 import logging
 import shutil
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
+from components.export.animations import write_animation
 from components.export.config import ExportConfig
+from components.export.formats import write_format
 from components.export.gif import write_gif
+from components.export.latent_walk import walk_frames
+from components.export.packages import check_packages
+from components.export.progress import progress_frames
 from components.export.saved_model import (
     describe,
     load_generator,
@@ -16,10 +23,12 @@ from components.export.saved_model import (
 from components.shared.contracts import (
     GENERATOR,
     GIF,
+    LATENT_WALK,
     MODEL_INFO,
     SAVED_MODEL,
     SCORES,
     SHEETS,
+    TRAINING,
     epoch_of,
 )
 from components.shared.errors import PipelineError
@@ -34,17 +43,19 @@ def export(training: Path, evaluation: Path, model: Path, config: ExportConfig) 
     Args:
         training: Folder written by train: `sheets/`, `training.json`.
         evaluation: Folder written by evaluate: `generator.keras`, `scores.json`.
-        model: Folder to make: `dcgan.gif`, `saved_model/`, `generator.keras`,
-            `model.json`.
+        model: Folder to make: `dcgan.gif`, `latent_walk.gif`, `saved_model/`,
+            `generator.keras`, `model.json`, and what `config` asks for.
         config: Knobs of this step.
 
     Returns:
-        What `model.json` holds (name, licence, digest, extractor, scores, passed,
-        passed_reason), and `gif_frames` and `gif_bytes`.
+        What `model.json` holds: name, licence, digest, extractor, scores, passed,
+        passed_reason.
 
     Raises:
         PipelineError: The training left no sample sheets.
+        UsageError: `config` asks for what no installed package can make.
     """
+    check_packages(config)
     sheets = sorted((training / SHEETS).glob("epoch-*.png"), key=epoch_of)
     if not sheets:
         raise PipelineError(f"no sample sheets in {training / SHEETS}: run the training again")
@@ -59,19 +70,26 @@ def export(training: Path, evaluation: Path, model: Path, config: ExportConfig) 
         "passed": scores["passed"],
         "passed_reason": scores["passed_reason"],
     }
+    seed = read_json(training / TRAINING)["config"]["seed"]
 
     with complete_or_absent(model) as folder:
-        frames = write_gif(
-            folder / GIF,
-            sheets,
-            frames=config.gif_frames,
-            frame_ms=config.gif_frame_ms,
-            hold_ms=config.gif_hold_ms,
-        )
-        gif_bytes = (folder / GIF).stat().st_size
-        LOG.info("GIF: %d frames, %.1f MB", frames, gif_bytes / 1e6)
+        progress = progress_frames(sheets, config.gif_frames)
+        _write_gif(folder / GIF, progress, config, config.gif_hold_ms)
+        for kind in config.animations:
+            times = {"frame_ms": config.gif_frame_ms, "hold_ms": config.gif_hold_ms}
+            write_animation((folder / GIF).with_suffix(f".{kind}"), kind, progress, **times)
+        walk = walk_frames(generator, config.gif_frames, seed)
+        _write_gif(folder / LATENT_WALK, walk, config, config.gif_frame_ms)
         write_saved_model(folder / SAVED_MODEL, generator)
         LOG.info("SavedModel: %s", describe(generator))
         shutil.copyfile(evaluation / GENERATOR, folder / GENERATOR)
+        for form in config.formats:
+            write_format((folder / GENERATOR).with_suffix(f".{form}"), form, generator)
         write_json(folder / MODEL_INFO, info)
-    return {**info, "gif_frames": frames, "gif_bytes": gif_bytes}
+    return info
+
+
+def _write_gif(target: Path, frames: list[Image.Image], config: ExportConfig, hold_ms: int) -> None:
+    width, height = write_gif(target, frames, frame_ms=config.gif_frame_ms, hold_ms=hold_ms)
+    megabytes = target.stat().st_size / 1e6
+    LOG.info("%s: %d frames, %d×%d, %.1f MB", target.name, len(frames), width, height, megabytes)

@@ -45,6 +45,7 @@ MODEL_CARD = "MODEL_CARD.md"
 # export → compare, publish, serving: the `model` folder.
 SAVED_MODEL = "saved_model"
 GIF = "dcgan.gif"
+LATENT_WALK = "latent_walk.gif"
 MODEL_INFO = "model.json"  # name, licence, digest, extractor, scores, passed, passed_reason
 MODEL_NAME = "dcgan"  # the default; fingerprint looks there for the champion, too
 GENERATE_PNG = "generate_png"  # the SavedModel's signature that `dcgan sample` asks

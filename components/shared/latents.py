@@ -2,30 +2,31 @@
 
 import numpy as np
 
+_PARALLEL = 1e-6  # sine of an angle that rounding decides
 
-def slerp(start: np.ndarray, end: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """Go from latents to latents over the sphere: Shoemake 1985, doi.org/10.1145/325165.325242.
 
-    Normal latents lie near a sphere, and a straight line would cut through its inside, where
-    the generator has never been; lengths go linearly from one to the other.
+def slerp(start: np.ndarray, end: np.ndarray, fraction: float) -> np.ndarray:
+    """Interpolate along great circles at an even pace.
+
+    Shoemake 1985, "Animating rotation with quaternion curves",
+    https://doi.org/10.1145/325334.325242. A straight line between two normal latents passes
+    closer to the origin than the latents that the generator learned from; an arc keeps their
+    distance.
 
     Args:
-        start: float [..., L], not 0.
-        end: float [..., L], not 0.
-        share: Of the way, in [0, 1], [S].
+        start: float [N, L], no row zero.
+        end: float [N, L], no row zero.
+        fraction: 0 gives `start`, 1 gives `end`.
 
     Returns:
-        float32 [S, ..., L].
+        float [N, L]; on the straight line where two rows are parallel, which is the arc's
+        limit, or opposite, where no arc is nearer than another.
     """
-    share = np.asarray(share, np.float64).reshape(-1, *[1] * np.ndim(start))
-    lengths = [np.linalg.norm(one, axis=-1, keepdims=True) for one in (start, end)]
-    first, last = start / lengths[0], end / lengths[1]
-    angle = np.arccos((first * last).sum(axis=-1, keepdims=True).clip(-1, 1))
-    # Where there is no arc to speak of, sines are too small to divide by.
-    sine = np.sin(angle)
-    straight = sine < 1e-6
-    safe = np.where(straight, 1, sine)
-    from_first = np.where(straight, 1 - share, np.sin((1 - share) * angle) / safe)
-    from_last = np.where(straight, share, np.sin(share * angle) / safe)
-    length = (1 - share) * lengths[0] + share * lengths[1]
-    return ((from_first * first + from_last * last) * length).astype(np.float32)
+    lengths = np.linalg.norm(start, axis=1) * np.linalg.norm(end, axis=1)
+    cosine = np.clip((start * end).sum(axis=1) / lengths, -1, 1)
+    angle = np.arccos(cosine)[:, np.newaxis]
+    parallel = np.sin(angle) < _PARALLEL
+    sine = np.where(parallel, 1, np.sin(angle))
+    weight = np.where(parallel, 1 - fraction, np.sin((1 - fraction) * angle) / sine)
+    other_weight = np.where(parallel, fraction, np.sin(fraction * angle) / sine)
+    return weight * start + other_weight * end

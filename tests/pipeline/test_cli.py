@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+ROOT = Path(__file__).parents[2]
+
 
 def dcgan(*arguments, cwd, code=0):
     """Run `dcgan` at 80 columns; the error output of a failing one must be one line."""
@@ -70,6 +72,16 @@ def test_mistake_is_one_line_and_leaves_nothing(tmp_path, arguments, message, mo
     (tmp_path / "python3-faces").mkdir()
     assert message in dcgan("run", *arguments, cwd=tmp_path, code=2)
     assert {path.name for path in tmp_path.iterdir()} <= {"file", "python3-faces", "runs"}
+    assert_no_outputs(tmp_path / "runs")
+
+
+def test_what_no_installed_package_can_make_is_refused_before_anything_runs(tmp_path, monkeypatch):
+    hidden = tmp_path / "hidden"
+    hidden.mkdir()
+    (hidden / "sitecustomize.py").write_text("import sys; sys.modules.update(av=None)")
+    monkeypatch.setenv("PYTHONPATH", f"{hidden}:{ROOT}")
+    arguments = ["run", "--profile", "demo", "--set", "export.animations=[webp, mp4]"]
+    assert "mp4 needs the package av" in dcgan(*arguments, cwd=tmp_path, code=2)
     assert_no_outputs(tmp_path / "runs")
 
 

@@ -12,6 +12,7 @@ from components.export.step import export
 from components.shared.contracts import (
     GENERATOR,
     GIF,
+    LATENT_WALK,
     SAVED_MODEL,
     SCORES,
     SHEETS,
@@ -47,7 +48,7 @@ def _make_training(folder: Path, epochs: int) -> None:
         pictures = rng.integers(0, 256, [16, IMAGE_SIZE, IMAGE_SIZE, 3], np.uint8)
         save_png(folder / SHEETS / epoch_file(epoch, ".png"), grid(pictures, 4))
     training = {
-        "config": {"latent_size": LATENT_SIZE, "batch_size": 10, "augment": ["color"]},
+        "config": {"latent_size": LATENT_SIZE, "batch_size": 10, "augment": ["color"], "seed": 0},
         "epochs": epochs,
         "steps": 1234,
         "images_seen": 12340,
@@ -93,6 +94,8 @@ def _make_model(folder: Path, digest: str, *, name: str = "faces") -> Path:
         f"{SAVED_MODEL}/variables/variables.index",
         GENERATOR,
         GIF,
+        LATENT_WALK,
+        "dcgan.webp",  # one of those that options ask for
     ):
         (folder / path).write_text(f"{path} of {digest}")
     write_json(folder / "model.json", {"name": name, "digest": digest})

@@ -3,21 +3,20 @@ import pytest
 from PIL import Image
 
 from components.export.gif import write_gif
-from components.shared.contracts import epoch_file
-from components.shared.pictures import grid, save_png
 
 
-@pytest.fixture
-def make_sheets(tmp_path):
-    def make(count, side=8):
-        rng = np.random.default_rng(0)
-        paths = [tmp_path / epoch_file(epoch, ".png") for epoch in range(count)]
-        for path in paths:
-            low = rng.integers(0, 256, [16, 2, 2, 3], np.uint8)
-            save_png(path, grid(low.repeat(side // 2, axis=1).repeat(side // 2, axis=2), 4))
-        return paths
+def noise(count, width=40, height=30):
+    """The worst there is to compress: nothing in a frame tells of the rest or of another."""
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, [count, height, width, 3], np.uint8)
+    return [Image.fromarray(frame) for frame in pixels]
 
-    return make
+
+def rolling_ramps(count):
+    ramp = np.linspace([0, 50, 255], [255, 50, 0], 120).astype(np.uint8)
+    return [
+        Image.fromarray(np.roll(ramp, step, 0)[np.newaxis].repeat(8, 0)) for step in range(count)
+    ]
 
 
 def read(path):
@@ -31,60 +30,45 @@ def read(path):
         return frames, durations, file.info["loop"]
 
 
-def test_a_frame_per_sheet_the_last_one_held_looping_endlessly(make_sheets, tmp_path):
-    count = write_gif(tmp_path / "x.gif", make_sheets(7), frames=60, frame_ms=120, hold_ms=2000)
+def test_the_last_frame_is_held_and_the_rest_loop_endlessly(tmp_path):
+    drawn = rolling_ramps(100)
+    assert write_gif(tmp_path / "x.gif", drawn, frame_ms=120, hold_ms=2000) == (120, 8)
     frames, durations, loop = read(tmp_path / "x.gif")
-    assert count == len(frames) == 7
-    assert durations == [120] * 6 + [2000]
+    assert durations == [120] * 99 + [2000]
     assert loop == 0
+    for frame, expected in zip(frames, drawn, strict=True):
+        assert np.abs(frame - np.asarray(expected, np.int16)).max() < 8
 
 
-def test_equal_sheets_stay_frames_of_their_own(make_sheets, tmp_path):
-    """Pillow merges equal frames; the epoch drawn on each keeps a stalled training visible."""
-    sheets = make_sheets(5)
-    for sheet in sheets[1:]:
-        sheet.write_bytes(sheets[0].read_bytes())
-    write_gif(tmp_path / "x.gif", sheets, frames=60, frame_ms=120, hold_ms=2000)
-    assert len(read(tmp_path / "x.gif")[0]) == 5
-
-
-def test_long_trainings_are_thinned_with_first_and_last_kept(make_sheets, tmp_path):
-    sheets = make_sheets(100)
-    count = write_gif(tmp_path / "x.gif", sheets, frames=10, frame_ms=50, hold_ms=500)
+def test_one_frame_is_held(tmp_path):
+    write_gif(tmp_path / "x.gif", noise(1), frame_ms=50, hold_ms=500)
     frames, durations, _ = read(tmp_path / "x.gif")
-    assert count == len(frames) == 10
-    assert durations == [50] * 9 + [500]
-    for frame, sheet in ((frames[0], sheets[0]), (frames[-1], sheets[-1])):
-        with Image.open(sheet) as file:
-            expected = np.asarray(file, np.int16)
-        assert np.abs(frame[: expected.shape[0]] - expected).mean() < 8
+    assert len(frames) == 1
+    assert durations == [500]
 
 
-def test_the_epoch_is_drawn_under_the_picture(make_sheets, tmp_path):
-    sheets = make_sheets(2)
-    write_gif(tmp_path / "x.gif", sheets, frames=60, frame_ms=50, hold_ms=500)
-    frames, _, _ = read(tmp_path / "x.gif")
-    height = grid(np.zeros([16, 8, 8, 3], np.uint8), 4).shape[0]
-    strips = [frame[height:] for frame in frames]
-    assert strips[0].min() < 80 and strips[0].max() > 240  # dark on light
-    assert (strips[0] != strips[1]).any()  # another number
-
-
-def test_one_sheet_is_one_frame(make_sheets, tmp_path):
-    assert write_gif(tmp_path / "x.gif", make_sheets(1), frames=60, frame_ms=50, hold_ms=500) == 1
+@pytest.mark.parametrize(("width", "height"), [(266, 283), (399, 420)])
+def test_the_worst_pictures_make_no_more_than_5_megabytes(tmp_path, width, height):
+    """Sheets of 64-pixel pictures, and the largest there are, after 59 epochs."""
+    frames = noise(60, width, height)
+    written = write_gif(tmp_path / "x.gif", frames, frame_ms=120, hold_ms=2000)
+    assert 4_500_000 < (tmp_path / "x.gif").stat().st_size <= 5_000_000
     with Image.open(tmp_path / "x.gif") as file:
-        assert file.n_frames == 1
-        assert file.info["duration"] == 500
+        assert file.size == written
+        assert file.n_frames == 60
+        assert file.width / file.height == pytest.approx(width / height, rel=0.01)
 
 
-def test_sheets_of_large_pictures_are_shrunk(make_sheets, tmp_path):
-    write_gif(tmp_path / "x.gif", make_sheets(2, side=256), frames=60, frame_ms=50, hold_ms=500)
-    with Image.open(tmp_path / "x.gif") as file:
-        assert 256 <= file.width <= 400
+def test_more_frames_make_a_larger_file_not_smaller_pictures(tmp_path):
+    few, many = noise(60, 240, 240), noise(120, 240, 240)
+    sizes = [
+        write_gif(tmp_path / "x.gif", frames, frame_ms=50, hold_ms=50) for frames in (few, many)
+    ]
+    assert sizes == [(240, 240)] * 2
+    assert (tmp_path / "x.gif").stat().st_size > 5_000_000
 
 
-def test_the_same_sheets_give_the_same_bytes(make_sheets, tmp_path):
-    sheets = make_sheets(4)
+def test_the_same_frames_give_the_same_bytes(tmp_path):
     for name in ("x.gif", "y.gif"):
-        write_gif(tmp_path / name, sheets, frames=60, frame_ms=50, hold_ms=500)
+        write_gif(tmp_path / name, noise(60, 300, 300), frame_ms=50, hold_ms=500)
     assert (tmp_path / "x.gif").read_bytes() == (tmp_path / "y.gif").read_bytes()

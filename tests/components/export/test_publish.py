@@ -76,6 +76,8 @@ def assert_whole(version, digest):
         "generator.keras",
         "model.json",
         "dcgan.gif",
+        "latent_walk.gif",
+        "dcgan.webp",
     }
     for path in files:
         assert digest in (version / path).read_text(), path

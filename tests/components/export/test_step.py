@@ -1,12 +1,13 @@
 import json
-import re
 import shutil
 
 import keras
 import numpy as np
 import pytest
+from PIL import Image, ImageSequence
 
 from components.export.config import ExportConfig
+from components.export.progress import progress_frames
 from components.export.publish import publish
 from components.export.saved_model import load_generator, weights_digest
 from components.export.step import export
@@ -38,10 +39,16 @@ def generate_elsewhere(run_python, folder, tmp_path):
     return np.load(tmp_path / "images.npy")
 
 
-def test_the_folder_holds_the_four_products(exported):
+def durations(path):
+    with Image.open(path) as file:
+        return [frame.info["duration"] for frame in ImageSequence.Iterator(file)]
+
+
+def test_the_folder_holds_the_five_products(exported):
     assert sorted(path.name for path in exported.iterdir()) == [
         "dcgan.gif",
         "generator.keras",
+        "latent_walk.gif",
         "model.json",
         "saved_model",
     ]
@@ -113,10 +120,13 @@ def test_export_reports_and_logs(inputs, tmp_path, caplog):
         inputs / "training", inputs / "evaluation", tmp_path / "model", ExportConfig(gif_frames=4)
     )
     assert report["name"] == "dcgan"
-    assert report["gif_frames"] == 4
-    assert report["gif_bytes"] == (tmp_path / "model/dcgan.gif").stat().st_size
-    assert re.fullmatch(r"GIF: 4 frames, \d+\.\d MB", caplog.messages[0])
-    assert caplog.messages[1] == "SavedModel: latents [n, 4] -> images [n, 8, 8, 3]"
+    assert caplog.messages == [
+        "dcgan.gif: 4 frames, 42×59, 0.0 MB",
+        "latent_walk.gif: 4 frames, 32×32, 0.0 MB",
+        "SavedModel: latents [n, 4] -> images [n, 8, 8, 3]",
+    ]
+    assert durations(tmp_path / "model/dcgan.gif") == [120, 120, 120, 2000]
+    assert durations(tmp_path / "model/latent_walk.gif") == [120] * 4  # no stop where it closes
 
 
 def test_no_sheets_is_a_foreseen_error_and_leaves_nothing(inputs, tmp_path):
@@ -146,12 +156,11 @@ def test_five_digit_epochs_come_last(inputs, tmp_path, monkeypatch):
     (sheets / "epoch-0010.png").rename(sheets / "epoch-10000.png")
     seen = []
 
-    def write_gif(target, sheets, **_):
+    def spy(sheets, most):
         seen.extend(path.stem for path in sheets)
-        target.write_bytes(b"GIF")
-        return len(sheets)
+        return progress_frames(sheets, most)
 
-    monkeypatch.setattr("components.export.step.write_gif", write_gif)
+    monkeypatch.setattr("components.export.step.progress_frames", spy)
     export(tmp_path / "training", inputs / "evaluation", tmp_path / "model", ExportConfig())
     assert seen[0] == "epoch-0000"
     assert seen[-2:] == ["epoch-9999", "epoch-10000"]
