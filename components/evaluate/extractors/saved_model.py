@@ -1,7 +1,7 @@
 """Any network that someone saved as a TensorFlow SavedModel."""
 
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -65,15 +65,13 @@ def _digest(folder: Path) -> str:
     return digest_of({path.relative_to(folder).as_posix(): digest_of_file(path) for path in files})
 
 
-def _signature(
-    source: str, model: Callable[..., tf.Tensor]
-) -> tuple[str, tf.TensorSpec, str, tf.TensorSpec]:
+def _signature(source: str, model: Any) -> tuple[str, tf.TensorSpec, str, tf.TensorSpec]:
     """Name and specification of the only argument, and of the only output."""
     signature = model.signatures.get(_SIGNATURE)
     takes = signature.structured_input_signature[1] if signature else {}
     gives = signature.structured_outputs if signature else {}
     if len(takes) == len(gives) == 1:
-        (argument, spec), (output, given) = *takes.items(), *gives.items()
+        [(argument, spec)], [(output, given)] = takes.items(), gives.items()
         if _takes_pictures(spec) and given.shape.rank == 2 and given.dtype.is_floating:
             return argument, spec, output, given
     names = ", ".join(sorted(model.signatures)) or "none"

@@ -3,6 +3,7 @@
 import hashlib
 from http.client import HTTPException
 from pathlib import Path
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 from components.shared.errors import PipelineError, UsageError, one_line
@@ -51,9 +52,12 @@ def _fetch(address: str) -> bytes:
         with urlopen(address, timeout=_TIMEOUT) as answer:
             content: bytes = answer.read()
             return content
+    except HTTPError as error:
+        error.close()
+        reason = f"HTTP status {error.code}"
     except (OSError, HTTPException, ValueError) as error:
         reason = one_line(getattr(error, "reason", None) or error)
-        raise PipelineError(
-            f"evaluate.extractor_source: cannot fetch {address} ({reason}): check the address and "
-            "this machine's way to it, or download the file and name its path"
-        ) from None
+    raise PipelineError(
+        f"evaluate.extractor_source: cannot fetch {address} ({reason}): check the address and "
+        "this machine's way to it, or download the file and name its path"
+    )
