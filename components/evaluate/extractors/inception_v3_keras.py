@@ -42,8 +42,9 @@ def load(source: str, sha256: str) -> Extractor:
     if source:
         content = read_source(source, sha256)
         found = hashlib.sha256(content).hexdigest()
+        name = Path(urlsplit(source).path if "://" in source else source).name
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, Path(urlsplit(source).path).name)  # Keras goes by the suffix
+            path = Path(folder, name or "weights")  # Keras goes by the suffix
             path.write_bytes(content)
             model = _model(source, path)
     else:

@@ -1,5 +1,6 @@
 """Any network that someone saved as a TensorFlow SavedModel."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,10 @@ def load(source: str, sha256: str) -> Extractor:
             f"evaluate.extractor_source: cannot load the SavedModel in {source} "
             f"({one_line(error)}): save it anew with this TensorFlow, {tf.__version__}"
         ) from error
-    argument, spec, output, given = _signature(source, model)
+    _check(source, model.signatures)
+    signature = model.signatures[_SIGNATURE]
+    [(argument, spec)] = signature.structured_input_signature[1].items()
+    [(output, given)] = signature.structured_outputs.items()
     height, width = spec.shape[1:3]
     description = {
         "name": "saved_model",
@@ -52,9 +56,7 @@ def load(source: str, sha256: str) -> Extractor:
     }
 
     def network(images: np.ndarray) -> tf.Tensor:
-        # By the model, since its signatures do not keep its variables alive.
-        pictures = {argument: _resized(images, spec)}
-        return model.signatures[_SIGNATURE](**pictures)[output]
+        return signature(**{argument: _resized(images, spec)})[output]
 
     return Extractor(description, network)
 
@@ -65,22 +67,18 @@ def _digest(folder: Path) -> str:
     return digest_of({path.relative_to(folder).as_posix(): digest_of_file(path) for path in files})
 
 
-def _signature(source: str, model: Any) -> tuple[str, tf.TensorSpec, str, tf.TensorSpec]:
-    """Name and specification of the only argument, and of the only output."""
-    signature = model.signatures.get(_SIGNATURE)
-    takes = signature.structured_input_signature[1] if signature else {}
-    gives = signature.structured_outputs if signature else {}
-    if len(takes) == len(gives) == 1:
-        [(argument, spec)], [(output, given)] = takes.items(), gives.items()
-        if _takes_pictures(spec) and given.shape.rank == 2 and given.dtype.is_floating:
-            return argument, spec, output, given
-    names = ", ".join(sorted(model.signatures)) or "none"
-    raise UsageError(
-        f"evaluate.extractor_source: the SavedModel in {source} has no {_SIGNATURE} of pictures, "
-        "uint8 or float32 [N, H, W, 3], to features, [N, d]: it takes "
-        f"{list(takes.values())} and gives {list(gives.values())} (its signatures: {names}); "
-        "save it with this signature"
-    )
+def _check(source: str, signatures: Mapping[str, Any]) -> None:
+    """Refuse all but one argument of pictures and one output of features."""
+    signature = signatures.get(_SIGNATURE)
+    takes = list(signature.structured_input_signature[1].values()) if signature else []
+    gives = list(signature.structured_outputs.values()) if signature else []
+    if not (len(takes) == len(gives) == 1 and _takes_pictures(*takes) and _gives_features(*gives)):
+        raise UsageError(
+            f"evaluate.extractor_source: the SavedModel in {source} has no {_SIGNATURE} of "
+            "pictures, uint8 or float32 [N, H, W, 3], to features, floats [N, d]: it takes "
+            f"{takes} and gives {gives} (its signatures: {', '.join(signatures) or 'none'}); "
+            "save it with this signature"
+        )
 
 
 def _takes_pictures(spec: tf.TensorSpec) -> bool:
@@ -88,6 +86,10 @@ def _takes_pictures(spec: tf.TensorSpec) -> bool:
         return False
     count, height, width, channels = spec.shape
     return count is None and channels == 3 and (height is None) == (width is None)
+
+
+def _gives_features(spec: tf.TensorSpec) -> bool:
+    return spec.shape.rank == 2 and spec.dtype.is_floating
 
 
 def _resized(images: np.ndarray, spec: tf.TensorSpec) -> tf.Tensor:

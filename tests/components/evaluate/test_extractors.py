@@ -191,7 +191,7 @@ def inception():
     return keras.applications.InceptionV3(include_top=False, weights=None, pooling="avg")
 
 
-@pytest.mark.parametrize("name", ["mine.weights.h5", "mine.keras"])
+@pytest.mark.parametrize("name", ["mine?1.weights.h5", "mine.keras"])
 def test_weights_of_keras(inception, pictures, tmp_path, name):
     path = tmp_path / name
     inception.save(path) if name.endswith(".keras") else inception.save_weights(path)
@@ -263,7 +263,7 @@ def save(folder, shape, dtype, result=None):
 @pytest.mark.parametrize("side", [None, 8])
 def test_any_saved_model(pictures, tmp_path, dtype, side):
     extractor = load("saved_model", save(tmp_path / "mean", [None, side, side, 3], dtype))
-    gc.collect()  # its variables must stay
+    gc.collect()  # what its signature needs must stay
     assert extractor.description == {
         "name": "saved_model",
         "sha256": extractor.description["sha256"],
