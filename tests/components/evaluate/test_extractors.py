@@ -1,6 +1,5 @@
 import contextlib
 import functools
-import gc
 import hashlib
 import http.server
 import re
@@ -13,39 +12,19 @@ import pytest
 import tensorflow as tf
 
 from components.evaluate.config import EvaluateConfig
-from components.evaluate.extractors import inception_v3_keras, saved_model
+from components.evaluate.extractors import inception_v3_keras
 from components.evaluate.extractors.extractor import Extractor
 from components.evaluate.extractors.registry import load_extractor
-from components.shared.errors import PipelineError, UsageError
+from components.shared.errors import PipelineError
+from tests.components.evaluate.extracting import WRONG, check_company, load, refusal
 from tests.components.evaluate.frozen_graph import SIDE, features_of, frozen_graph
 from tests.ports import free_port
 
 GRAPH = "classify_image_graph_def.pb"
-WRONG = "0" * 64
 
 
 def sha256_of(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def load(extractor, source="", sha256=""):
-    return load_extractor(
-        EvaluateConfig(extractor=extractor, extractor_source=str(source), extractor_sha256=sha256)
-    )
-
-
-def refusal(*named, error=UsageError):
-    with pytest.raises(error) as info:
-        load(*named)
-    assert "\n" not in str(info.value)
-    return str(info.value)
-
-
-def check_company(extractor, pictures):
-    together, alone = extractor(pictures), extractor(pictures[-1:])
-    assert together.dtype == alone.dtype == np.float32
-    among_pictures = np.ptp(together, axis=0).max()
-    assert np.abs(together[-1:] - alone).max() < 0.01 * among_pictures
 
 
 @contextlib.contextmanager
@@ -75,14 +54,6 @@ def graph(tmp_path):
     path = tmp_path / GRAPH
     path.write_bytes(frozen_graph().SerializeToString())
     return path
-
-
-@pytest.fixture(scope="module")
-def pictures():
-    """Uint8 [35, 16, 16, 3]: more than one batch."""
-    means = np.random.default_rng(1).integers(0, 200, [35, 1, 1, 3])
-    spread = np.random.default_rng(2).integers(0, 56, [35, SIDE, SIDE, 3])
-    return (means + spread).astype(np.uint8)
 
 
 def test_pictures_go_through_in_batches_and_keep_their_order():
@@ -237,79 +208,3 @@ def test_what_are_no_weights_of_inception_is_refused(tmp_path):
     for path in (tmp_path / "other.weights.h5", tmp_path / "text.h5"):
         said = refusal("inception_v3_keras", path)
         assert f"{path} holds no weights of Keras's InceptionV3" in said
-
-
-class Mean(tf.Module):
-    """Means of the channels, mixed by a variable."""
-
-    def __init__(self):
-        super().__init__()
-        self.mix = tf.Variable(tf.eye(3) * [1.0, 2.0, 3.0])
-
-    def describe(self, images):
-        pixels = tf.cast(images, tf.float32)
-        return {"features": tf.reduce_mean(pixels, [1, 2]) @ self.mix}
-
-
-def save(folder, shape, dtype, result=None):
-    model = Mean()
-    specification = tf.TensorSpec(shape, dtype, "images")
-    signature = tf.function(result or model.describe, [specification])
-    tf.saved_model.save(model, str(folder), {"serving_default": signature})
-    return folder
-
-
-@pytest.mark.parametrize("dtype", [tf.uint8, tf.float32])
-@pytest.mark.parametrize("side", [None, 8])
-def test_any_saved_model(pictures, tmp_path, dtype, side):
-    extractor = load("saved_model", save(tmp_path / "mean", [None, side, side, 3], dtype))
-    gc.collect()  # what its signature needs must stay
-    assert extractor.description == {
-        "name": "saved_model",
-        "sha256": extractor.description["sha256"],
-        "resize": "bilinear to 8×8, antialiased" if side else "none",
-        "dtype": "float32",
-    }
-    expected = pictures.mean(axis=(1, 2)) * [1, 2, 3]
-    np.testing.assert_allclose(extractor(pictures), expected, rtol=0.03 if side else 1e-4)
-    check_company(extractor, pictures)
-
-
-def test_saved_model_is_known_by_all_of_its_files(tmp_path):
-    folder = save(tmp_path / "mean", [None, None, None, 3], tf.uint8)
-    sha256 = load("saved_model", folder).description["sha256"]
-    copy = folder.rename(tmp_path / "moved")
-    assert saved_model.load(str(copy), sha256).description["sha256"] == sha256
-    (copy / "assets").mkdir(exist_ok=True)
-    note = copy / "assets" / "note.txt"
-    note.touch()
-    said = refusal("saved_model", copy, sha256)
-    assert f"{copy} has SHA-256 " in said
-    note.rename(copy / "assets" / "other.txt")
-    assert refusal("saved_model", copy, sha256) != said
-
-
-def test_what_is_no_saved_model_of_pictures_is_refused(tmp_path):
-    said = refusal("saved_model", tmp_path)
-    assert f"no SavedModel in {tmp_path}: name the folder that holds saved_model.pb" in said
-    broken = tmp_path / "broken"
-    broken.mkdir()
-    (broken / "saved_model.pb").write_text("text")
-    assert f"cannot load the SavedModel in {broken} (" in refusal("saved_model", broken)
-    picture = [None, None, None, 3]
-    others = {
-        "vectors": ([None, 5], tf.float32, lambda x: {"y": x}),
-        "one": ([1, 8, 8, 3], tf.uint8, None),
-        "whole": (picture, tf.int32, None),
-        "map": (picture, tf.float32, lambda x: {"y": x}),
-        "labels": (picture, tf.uint8, lambda x: {"y": tf.cast(x[:, 0, 0], tf.int64)}),
-        "two": (picture, tf.float32, lambda x: {"y": x[:, 0, 0], "z": x[:, 1, 1]}),
-    }
-    for name, (shape, dtype, result) in others.items():
-        said = refusal("saved_model", save(tmp_path / name, shape, dtype, result))
-        assert f"{tmp_path / name} has no serving_default of pictures, uint8 or float32" in said
-        assert re.search(
-            r"it takes \[TensorSpec\(shape=.* \(its signatures: serving_default\)", said
-        )
-    tf.saved_model.save(Mean(), str(tmp_path / "bare"))
-    assert "(its signatures: none)" in refusal("saved_model", tmp_path / "bare")
