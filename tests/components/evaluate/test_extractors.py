@@ -163,7 +163,7 @@ def inception():
 
 
 @pytest.mark.parametrize("name", ["mine?1.weights.h5", "mine.keras"])
-def test_weights_of_keras(inception, pictures, tmp_path, name):
+def test_weights_of_keras(inception, tmp_path, name):
     path = tmp_path / name
     inception.save(path) if name.endswith(".keras") else inception.save_weights(path)
     extractor = load("inception_v3_keras", path)
@@ -173,10 +173,10 @@ def test_weights_of_keras(inception, pictures, tmp_path, name):
         "resize": "bilinear to 299×299, antialiased",
         "dtype": "float32",
     }
-    few = pictures[:3]
+    few = np.random.default_rng(4).integers(0, 256, [2, 400, 400, 3], np.uint8)  # made smaller
     pixels = tf.image.resize(few, [299, 299], "bilinear", antialias=True).numpy()
     expected = inception(keras.applications.inception_v3.preprocess_input(pixels), training=False)
-    assert expected.shape == (3, 2048)
+    assert expected.shape == (2, 2048)
     np.testing.assert_allclose(extractor(few), expected, rtol=1e-3, atol=1e-5)
 
 
