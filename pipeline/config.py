@@ -54,6 +54,13 @@ class PipelineConfig(BaseModel):
             object.__setattr__(self, "transform", asked)
         return self
 
+    @model_validator(mode="after")
+    def _name_extractor_from_the_root(self) -> "PipelineConfig":
+        source = make_absolute(self.evaluate.extractor_source)
+        named = self.evaluate.model_copy(update={"extractor_source": source})
+        object.__setattr__(self, "evaluate", named)
+        return self
+
     @property
     def sources(self) -> str:
         """The sources by absolute paths, one a line; UsageError where none are named."""

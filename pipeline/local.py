@@ -111,7 +111,8 @@ def _run_dag(
     checkpoints.mkdir(exist_ok=True)
     if engine:
         # Cached artifacts lie in the folders of older runs.
-        read, write = (*local_paths(config.sources), steps.parent), (checkpoints, publish_root)
+        named = local_paths(f"{config.sources}\n{config.evaluate.extractor_source}")
+        read, write = (*named, steps.parent), (checkpoints, publish_root)
         in_buckets = any(map(is_remote, all_addresses(config.sources)))
         runner = engine.runner(lock_of(steps), read, write, in_buckets)
         dag = make_dag(engine.images.place)

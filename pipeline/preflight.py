@@ -1,5 +1,6 @@
 """What a local run refuses before anything is started."""
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -29,6 +30,13 @@ def check(config: PipelineConfig, runs_dir: Path, publish_root: Path) -> None:
         _check_word("--images", address)
     for option, folder in folders.items():
         _check_word(option, str(folder))
+    if extractor := config.evaluate.extractor_source:
+        _check_word("evaluate.extractor_source", extractor)
+        if not is_remote(extractor) and not os.path.exists(extractor):  # noqa: PTH110 (any name)
+            raise UsageError(
+                f"evaluate.extractor_source: there is nothing at {extractor}: name what is there, "
+                "or an http(s) address"
+            )
     for option, folder in folders.items():
         _make_writable(folder, option)
     needed = max(_LEAST_BYTES, _training_bytes(config.train, config.ingest.image_size))

@@ -1,8 +1,12 @@
 """Knobs of the evaluate step."""
 
-from pydantic import Field
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints, ValidationInfo, field_validator
 
 from components.shared.step_config import StepConfig
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^([0-9a-fA-F]{64})?$", to_lower=True)]
 
 
 class EvaluateConfig(StepConfig):
@@ -25,3 +29,44 @@ class EvaluateConfig(StepConfig):
     min_coverage: float = Field(
         0.0, ge=0, le=1, description="Blessed only with a coverage at or above this."
     )
+    extractor: Literal[
+        "efficientnet_lite0", "inception_v3_fid", "inception_v3_keras", "saved_model"
+    ] = Field("efficientnet_lite0", description="Network whose features of pictures are compared.")
+    extractor_source: str = Field(
+        "",
+        validate_default=True,
+        description="Path or http(s) address of its graph or weights; of a SavedModel the folder.",
+    )
+    extractor_sha256: Sha256 = Field(
+        "",
+        validate_default=True,
+        description="SHA-256 that this file must have, or that a SavedModel is known by.",
+    )
+
+    @field_validator("extractor_source")
+    @classmethod
+    def _fits_extractor(cls, source: str, info: ValidationInfo) -> str:
+        extractor = info.data.get("extractor")
+        scheme, separator, _ = source.partition("://")
+        if extractor == "efficientnet_lite0" and source:
+            raise ValueError("efficientnet_lite0 comes with the package: leave it empty")
+        if extractor == "inception_v3_fid" and not source:
+            raise ValueError(
+                "inception_v3_fid needs the path or address of classify_image_graph_def.pb, or of "
+                "inception-2015-12-05.tgz, which holds it"
+            )
+        if extractor == "saved_model" and (not source or separator):
+            raise ValueError("saved_model needs the path of the SavedModel's folder")
+        if separator and scheme not in {"http", "https"}:
+            raise ValueError("must be a path or begin with https:// or http://")
+        return source
+
+    @field_validator("extractor_sha256")
+    @classmethod
+    def _is_given_where_it_counts(cls, sha256: str, info: ValidationInfo) -> str:
+        extractor, source = info.data.get("extractor"), info.data.get("extractor_source", "")
+        if extractor == "efficientnet_lite0" and sha256:
+            raise ValueError("efficientnet_lite0 comes with the package: leave it empty")
+        if not sha256 and (extractor == "inception_v3_fid" or "://" in source):
+            raise ValueError(f"{extractor} needs the SHA-256 of {source or 'its file'}")
+        return sha256

@@ -58,6 +58,14 @@ def save_pictures(folder, count, size=32):
         (["--runs-dir", "python3/runs"], "--runs-dir"),
         (["--publish-root", "python3"], "--publish-root"),
         (["--set", "train.base_width=4096", "--runs-dir", "/dev/shm"], "this run needs about"),
+        (
+            ["--set", "evaluate={extractor: saved_model, extractor_source: python3/model}"],
+            "evaluate.extractor_source",
+        ),
+        (
+            ["--set", "evaluate={extractor: saved_model, extractor_source: model}"],
+            "there is nothing at",
+        ),
         (["--runs-dir", "file"], "cannot write there (File exists)"),
         (["--runs-dir", "file/runs"], "cannot write there (Not a directory)"),
         (["--runs-dir", "/proc/runs"], "cannot write there"),

@@ -71,6 +71,42 @@ def test_whole_floats_pass_as_kfp_sends_them():
         ("train=5", "train (=5): must be a section of keys and values"),
         ("images=5", "images (=5): Input should be a valid string"),
         ("images=[a, 5]", "images (=['a', 5]): Input should be a valid string"),
+        (
+            "evaluate.extractor=vgg",
+            "evaluate.extractor (='vgg'): must be one of efficientnet_lite0, inception_v3_fid, "
+            "inception_v3_keras, saved_model",
+        ),
+        (
+            "evaluate.extractor=inception_v3_fid",
+            "evaluate.extractor_source (=''): inception_v3_fid needs the path or address of "
+            "classify_image_graph_def.pb, or of inception-2015-12-05.tgz, which holds it; "
+            "evaluate.extractor_sha256 (=''): inception_v3_fid needs the SHA-256 of its file",
+        ),
+        (
+            "evaluate={extractor: inception_v3_fid, extractor_source: /g.pb}",
+            "evaluate.extractor_sha256 (=''): inception_v3_fid needs the SHA-256 of /g.pb",
+        ),
+        (
+            "evaluate={extractor: inception_v3_keras, extractor_source: 'https://x/w.h5'}",
+            "evaluate.extractor_sha256 (=''): inception_v3_keras needs the SHA-256 of https://x/",
+        ),
+        (
+            "evaluate={extractor: inception_v3_keras, extractor_source: gs://x/w.h5}",
+            "extractor_source (='gs://x/w.h5'): must be a path or begin with https:// or http://",
+        ),
+        (
+            "evaluate.extractor=saved_model",
+            "evaluate.extractor_source (=''): saved_model needs the path of the SavedModel",
+        ),
+        (
+            "evaluate={extractor: saved_model, extractor_source: https://x/y}",
+            "(='https://x/y'): saved_model needs the path of the SavedModel's folder",
+        ),
+        (
+            "evaluate.extractor_source=a.pb",
+            "(='a.pb'): efficientnet_lite0 comes with the package: leave it empty",
+        ),
+        ("evaluate.extractor_sha256=abc", "evaluate.extractor_sha256 (='abc'): String should"),
         ("train.epochs", "--set train.epochs: write section.key=value"),
         ("train.epochs=[", "--set train.epochs=[: '[' is no YAML value"),
     ],
@@ -99,6 +135,27 @@ def test_unreadable_file_is_named(tmp_path, content):
 def test_unknown_profile_lists_the_known():
     with pytest.raises(UsageError, match="no profile 'big': choose one of demo, full, seed"):
         load_config("big")
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"), [("a/model", "{here}/a/model"), ("~/model", "/home/me/model")]
+)
+def test_extractor_is_kept_as_an_absolute_path(tmp_path, monkeypatch, given, kept):
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.chdir(tmp_path)
+    named = ["evaluate.extractor=saved_model", f"evaluate.extractor_source={given}"]
+    config = load_config("demo", None, named)
+    assert config.evaluate.extractor_source == kept.format(here=tmp_path)
+    monkeypatch.chdir("/")
+    assert load_config("demo", settings=yaml.safe_load(config.to_yaml())) == config
+
+
+def test_addresses_of_extractors_stay_and_their_hash_is_in_lower_case():
+    values = {"extractor": "inception_v3_fid", "extractor_source": "https://x//y/../z.tgz"}
+    evaluate = {**values, "extractor_sha256": "AB" * 32}
+    config = load_config("demo", settings={"evaluate": evaluate}).evaluate
+    assert config.extractor_source == values["extractor_source"]
+    assert config.extractor_sha256 == "ab" * 32
 
 
 def test_pictures_are_kept_as_an_absolute_path(tmp_path, monkeypatch):

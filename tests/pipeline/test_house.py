@@ -55,6 +55,7 @@ NEEDED = {
     "components.transform.step": {"tensorflow", "apache_beam", "tensorflow_transform"},
     "components.train.step": {"tensorflow"},
     "components.evaluate.step": {"tensorflow"},
+    "components.evaluate.extractors.registry": set(),
     "components.evaluate.compare": set(),
     "components.evaluate.validate": set(),
     "components.evaluate.data_section": set(),

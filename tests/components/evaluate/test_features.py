@@ -1,13 +1,14 @@
 import numpy as np
 import pytest
 
-from components.evaluate import features as features_module
-from components.evaluate.features import extract_features, load_weights
+from components.evaluate.extractors import efficientnet_lite0
+from components.evaluate.extractors.efficientnet_lite0 import load_weights
+from components.evaluate.features import extract_features
 from components.shared.errors import PipelineError
 
 
 def test_a_changed_file_of_weights_is_refused_by_name_and_hash(tmp_path):
-    content = bytearray(features_module._WEIGHTS.read_bytes())
+    content = bytearray(efficientnet_lite0._WEIGHTS.read_bytes())
     content[-1] ^= 1
     changed = tmp_path / "changed.npz"
     changed.write_bytes(content)
@@ -15,7 +16,7 @@ def test_a_changed_file_of_weights_is_refused_by_name_and_hash(tmp_path):
         PipelineError, match=r"changed\.npz has SHA-256 [0-9a-f]{64} instead"
     ) as info:
         load_weights(changed)
-    assert features_module.SHA256 in str(info.value)
+    assert efficientnet_lite0.SHA256 in str(info.value)
 
 
 def test_features_are_those_of_the_network_that_names_a_cat():

@@ -1,0 +1,1 @@
+"""Networks that describe pictures by numbers; `registry.load_extractor` gives one."""
