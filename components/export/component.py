@@ -45,6 +45,7 @@ def export(
 def publish(
     publish_root: str,
     code_version: str,
+    export_config: dict,
     model: dsl.Input[dsl.Model],
     validation: dsl.Input[dsl.Artifact],
     evaluation: dsl.Input[dsl.Artifact],
@@ -55,6 +56,7 @@ def publish(
     Args:
         publish_root: Folder that model servers watch.
         code_version: Digest of this step's code.
+        export_config: ExportConfig as JSON, which says how many versions stay.
         model: From export.
         validation: From validate; what the model's pictures are.
         evaluation: From evaluate; features of those held out.
@@ -65,6 +67,7 @@ def publish(
     with step_process("publish") as process:
         from pathlib import Path
 
+        from components.export.config import ExportConfig
         from components.export.publish import publish
         from components.shared.contracts import DATA, REAL_FEATURES
         from components.shared.files import read_json
@@ -72,7 +75,8 @@ def publish(
         process.imported()
         champion = read_json(Path(comparison.path))["champion"]
         data = Path(validation.path, DATA), Path(evaluation.path, REAL_FEATURES)
-        return publish(Path(model.path), Path(publish_root), champion, data)
+        kept = ExportConfig(**export_config).versions_kept
+        return publish(Path(model.path), publish_root, champion, data, versions_kept=kept)
 
 
 @dsl.component(base_image=image("export"), install_kfp_package=False)

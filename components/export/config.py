@@ -7,7 +7,7 @@ from components.shared.step_config import StepConfig
 
 
 class ExportConfig(StepConfig):
-    """What the exported model is called and how its GIF plays."""
+    """What the exported model is called, how its GIF plays, and how many versions stay."""
 
     model_name: str = Field(
         MODEL_NAME,
@@ -19,3 +19,6 @@ class ExportConfig(StepConfig):
     )
     gif_frame_ms: int = Field(120, ge=20, le=5000, description="Time a frame is shown, ms.")
     gif_hold_ms: int = Field(2000, ge=20, le=60_000, description="Time of the last frame, ms.")
+    versions_kept: int = Field(
+        5, ge=1, description="Newest published versions that stay; one has nothing to go back to."
+    )

@@ -29,7 +29,12 @@ _TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
 
 
 def publish(
-    model: Path, publish_root: Path, champion: str | None = None, data: Iterable[Path] = ()
+    model: Path,
+    publish_root: str | Path,
+    champion: str | None = None,
+    data: Iterable[Path] = (),
+    *,
+    versions_kept: int,
 ) -> str:
     """Copy a blessed model to the next version folder, whole or not at all.
 
@@ -39,6 +44,7 @@ def publish(
         champion: Digest of the published model that this one was judged better than;
             None where there was none.
         data: Files that say what it learned from, for later pictures to be held against.
+        versions_kept: Newest versions that stay; older ones that this pipeline made are removed.
 
     Returns:
         The version folder; the newest one, and nothing is written, where that holds
@@ -52,13 +58,15 @@ def publish(
     info = read_json(model / MODEL_INFO)
     if not info["blessed"]:
         raise NotBlessed(f"{info['name']} is not published, not blessed: {info['blessed_reason']}")
-    home = publish_root / info["name"]
+    home = Path(publish_root, info["name"])
     try:
         home.mkdir(parents=True, exist_ok=True)
         with _lock(home) as locked:
             if locked:
                 _remove_leftovers(home)
-            return str(_publish_next(model, info, home, champion, data))
+            version = _publish_next(model, info, home, champion, data)
+            _remove_old(home, versions_kept)
+            return str(version)
     except OSError as error:
         raise UsageError(
             f"cannot publish to {home}: {_reason(error)}; make it writable and make room "
@@ -132,6 +140,23 @@ def _remove_leftovers(home: Path) -> None:
     for partial in home.glob(f"{_PARTIAL}*"):
         LOG.info("removing %s, left by a publish that was stopped", partial)
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _remove_old(home: Path, kept: int) -> None:
+    """Remove what is older than the newest versions; what others made stays."""
+    for number in sorted(versions_in(home))[:-kept]:
+        old = home / str(number)
+        if not (old / MODEL_INFO).is_file():
+            continue
+        # Never half a version under its number, which servers may be told to load.
+        removed = home / f"{_PARTIAL}{uuid.uuid4().hex}"
+        try:
+            old.rename(removed)
+        except OSError as error:
+            LOG.warning("version %d stays, it cannot be removed: %s", number, _reason(error))
+        else:
+            shutil.rmtree(removed, ignore_errors=True)
+            LOG.info("removed version %d: the newest %d are kept", number, kept)
 
 
 def _flush(folder: Path) -> None:

@@ -1,4 +1,5 @@
 import errno
+import functools
 import os
 import shutil
 import signal
@@ -9,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from components.export.publish import publish
+from components.export.publish import publish as publish_keeping
 from components.shared.errors import NotBlessed, PipelineError, UsageError
+
+publish = functools.partial(publish_keeping, versions_kept=5)
 
 # Publishes argv[1] to argv[2]; with a third argument stops for ever once the model is copied.
 PUBLISH = """
@@ -25,7 +28,7 @@ if len(sys.argv) > 3:
         print("copied", flush=True)
         time.sleep(600)
     shutil.copytree = copy_and_hang
-print(publish(Path(sys.argv[1]), Path(sys.argv[2])))
+print(publish(Path(sys.argv[1]), Path(sys.argv[2]), versions_kept=5))
 assert "tensorflow" not in sys.modules and "keras" not in sys.modules
 """
 
@@ -172,6 +175,33 @@ def test_a_version_can_be_read_by_others(make_model, tmp_path):
     """TensorFlow Serving runs as another user; a folder from tempfile would be 0700."""
     version = Path(publish(make_model(tmp_path / "model", "aaa"), tmp_path / "root"))
     assert version.stat().st_mode & 0o777 == (tmp_path / "model").stat().st_mode & 0o777
+
+
+@pytest.mark.parametrize(("kept", "left"), [(1, ["5"]), (3, ["3", "4", "5"]), (9, list("12345"))])
+def test_only_the_newest_versions_stay(make_model, tmp_path, kept, left):
+    root, before = tmp_path / "root", None
+    for number in range(5):
+        digest = str(number) * 3
+        publish(make_model(tmp_path / digest, digest), root, before, versions_kept=kept)
+        before = digest
+    assert versions(root) == left
+    assert not leftovers(root)
+    assert_whole(root / "faces/5", "444")
+
+
+def test_the_same_model_again_removes_as_many(make_model, tmp_path):
+    root, newest = tmp_path / "root", make_model(tmp_path / "b", "bbb")
+    publish(make_model(tmp_path / "a", "aaa"), root)
+    publish(newest, root, "aaa")
+    publish(newest, root, "aaa", versions_kept=1)
+    assert versions(root) == ["2"]
+
+
+def test_a_version_that_others_made_is_not_removed(make_model, tmp_path):
+    (tmp_path / "root/faces/1").mkdir(parents=True)
+    publish(make_model(tmp_path / "a", "aaa"), tmp_path / "root")
+    publish(make_model(tmp_path / "b", "bbb"), tmp_path / "root", "aaa", versions_kept=1)
+    assert versions(tmp_path / "root") == ["1", "3"]
 
 
 class TestTrouble:
