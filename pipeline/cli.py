@@ -1,4 +1,4 @@
-"""The command line: ``dcgan run | sample | inspect | doctor``, and what is for Kubeflow."""
+"""The command line: ``dcgan run | sample | inspect | publish | doctor``, and Kubeflow's part."""
 
 import sys
 from enum import StrEnum
@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from components.shared.contracts import MODEL_NAME
 from components.shared.errors import NotBlessed, PipelineError, UsageError
 from components.shared.process import storage_error
 from pipeline import show
@@ -15,7 +16,16 @@ from pipeline.cluster import commands
 from pipeline.cluster.schedule_commands import schedule
 from pipeline.config import load_config
 from pipeline.container_images import ContainerImages
-from pipeline.options import Config, Images, Overrides, Paranoid, Profile
+from pipeline.options import (
+    RUNS,
+    Config,
+    Images,
+    Overrides,
+    Paranoid,
+    Profile,
+    PublishRoot,
+    RunsDir,
+)
 from pipeline.results import read_run
 
 app = typer.Typer(
@@ -42,13 +52,8 @@ def run(
     config: Config = None,
     overrides: Overrides = None,
     paranoid: Paranoid = False,
-    runs_dir: Annotated[Path, typer.Option(help="Parent of all runs.", metavar="DIR")] = Path(
-        "runs"
-    ),
-    publish_root: Annotated[
-        Path | None,
-        typer.Option(help="Where blessed models go.", metavar="DIR", show_default="DIR/published"),
-    ] = None,
+    runs_dir: RunsDir = RUNS,
+    publish_root: PublishRoot = None,
     runner: Annotated[
         Runner, typer.Option(help="Steps as processes, or in containers.")
     ] = Runner.SUBPROCESS,
@@ -70,12 +75,11 @@ def run(
     asked = {"paranoid": True} if paranoid else None
     settings = load_config(profile, config, overrides or (), images, asked)
     runs_dir = runs_dir.expanduser().absolute()
-    publish_root = (publish_root or runs_dir / "published").expanduser().absolute()
     containers = ContainerImages(registry, tag) if runner is Runner.DOCKER else None
     summary = run_locally(
         settings,
         runs_dir,
-        publish_root,
+        _publish_root(publish_root, runs_dir),
         lambda line: _console.print(show.step_line(line)),
         containers,
     )
@@ -109,11 +113,30 @@ def inspect(
 
 
 @app.command()
-def doctor(
-    runs_dir: Annotated[Path, typer.Option(help="Parent of all runs.", metavar="DIR")] = Path(
-        "runs"
-    ),
+def publish(
+    rollback: Annotated[
+        bool, typer.Option("--rollback", help="Serve the version before, withdraw the newest.")
+    ] = False,
+    publish_root: PublishRoot = None,
+    name: Annotated[
+        str, typer.Option(help="Of the model, export.model_name.", metavar="NAME")
+    ] = MODEL_NAME,
 ) -> None:
+    """Go back to the published version before; what was withdrawn is not published again."""
+    from components.export.publish import roll_back
+
+    if not rollback:
+        raise UsageError("dcgan publish only goes back: add --rollback; `dcgan run` publishes")
+    root = _publish_root(publish_root, RUNS)
+    done = roll_back(root, name)
+    _console.print(
+        f"{show.plain(f'{root}/{name}')}: version {done.version} is served now, a copy of version "
+        f"{done.copied}; version {done.withdrawn} is withdrawn, and no run publishes it again"
+    )
+
+
+@app.command()
+def doctor(runs_dir: RunsDir = RUNS) -> None:
     """Check this machine: versions, GPU, disk, name clashes, runners."""
     from pipeline.doctor import examine
 
@@ -127,6 +150,10 @@ app.command("compile")(commands.compile_)
 app.command()(commands.submit)
 app.add_typer(schedule, name="schedule")
 app.add_typer(commands.runs, name="runs")
+
+
+def _publish_root(given: Path | None, runs_dir: Path) -> Path:
+    return (given or runs_dir / "published").expanduser().absolute()
 
 
 def main() -> None:

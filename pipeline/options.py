@@ -26,3 +26,11 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", help="One setting over both.", metavar="SECTION.KEY=VALUE"),
 ]
+RUNS = Path("runs")
+RunsDir = Annotated[Path, typer.Option(help="Parent of all runs.", metavar="DIR")]
+PublishRoot = Annotated[
+    Path | None,
+    typer.Option(
+        help="Where blessed models go.", metavar="DIR", show_default="published in the runs' folder"
+    ),
+]

@@ -10,6 +10,8 @@ from typing import NamedTuple
 from components.shared.contracts import MODEL_INFO
 from components.shared.files import read_json
 
+WITHDRAWN = "withdrawn"  # in a version's model.json: digests of models never to publish again
+
 
 class Published(NamedTuple):
     """A version that this pipeline published."""
@@ -17,6 +19,7 @@ class Published(NamedTuple):
     folder: Path
     version: int
     digest: str  # of the generator's weights
+    withdrawn: tuple[str, ...] = ()  # digests of models that were rolled back
 
 
 def champion_in(home: Path) -> Published | None:
@@ -29,12 +32,16 @@ def champion_in(home: Path) -> Published | None:
         None where there is no version, or the newest was not made by this pipeline.
     """
     newest = max(versions_in(home), default=None)
-    if newest is None:
-        return None
-    folder = home / str(newest)
+    return None if newest is None else published_in(home, newest)
+
+
+def published_in(home: Path, version: int) -> Published | None:
+    """Read what a version is; None where it was not made by this pipeline."""
+    folder = home / str(version)
     try:
-        return Published(folder, newest, read_json(folder / MODEL_INFO)["digest"])
-    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
+        info = read_json(folder / MODEL_INFO)
+        return Published(folder, version, info["digest"], tuple(info.get(WITHDRAWN, ())))
+    except (FileNotFoundError, NotADirectoryError, AttributeError, ValueError, KeyError, TypeError):
         return None
 
 

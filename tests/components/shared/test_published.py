@@ -28,8 +28,14 @@ def test_without_a_folder_or_a_version_there_is_none(home):
 def test_the_highest_number_is_the_champion(home, put):
     for version in ("9", "10", "2", "11x", "²"):
         put(version, f"digest of {version}")
-    assert champion_in(home) == (home / "10", 10, "digest of 10")
+    assert champion_in(home) == (home / "10", 10, "digest of 10", ())
     assert sorted(versions_in(home)) == [2, 9, 10]
+
+
+def test_what_was_rolled_back_is_known(home, put):
+    put("1", "ours")
+    write_json(home / "1/model.json", {"digest": "ours", "withdrawn": ["a", "b"]})
+    assert champion_in(home).withdrawn == ("a", "b")
 
 
 @pytest.mark.parametrize("content", [None, "", "[]", "{}", '"x"', "not json"])
