@@ -12,11 +12,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from components.export.in_bucket import BucketHome
 from components.export.in_folder import FolderHome, not_compared
+from components.shared.buckets import in_bucket
 from components.shared.contracts import GENERATOR, GIF, MODEL_CARD, MODEL_INFO, SAVED_MODEL
 from components.shared.errors import NotBlessed, UsageError
 from components.shared.files import read_json, write_json
-from components.shared.published import WITHDRAWN, champion_in, published_in, versions_in
+from components.shared.published import WITHDRAWN, champion_in, home_of, published_in, versions_in
 
 LOG = logging.getLogger("dcgan.publish")
 
@@ -41,14 +43,14 @@ def publish(
 
     Args:
         model: Folder written by export.
-        publish_root: Folder above the models, each in a folder of its name.
+        publish_root: Folder, `gs://…` or `s3://…` above the models, each in a folder of its name.
         champion: Digest of the published model that this one was judged better than;
             None where there was none.
         data: Files that say what it learned from, for later pictures to be held against.
         versions_kept: Newest versions that stay; older ones that this pipeline made are removed.
 
     Returns:
-        The version folder; the newest one, and nothing is written, where that holds
+        The version's folder or address; the newest one, and nothing is written, where that holds
         the same weights already.
 
     Raises:
@@ -60,20 +62,20 @@ def publish(
     name = info["name"]
     if not info["blessed"]:
         raise NotBlessed(f"{name} is not published, not blessed: {info['blessed_reason']}")
-    address = Path(publish_root, name)
-    home = FolderHome(address)
+    address = home_of(publish_root, name)
+    home = _open(address)
     with home.next_version() as write:
         newest = champion_in(address)
         if newest and newest.digest == info["digest"]:
             LOG.info("%s is published already, as version %d", name, newest.version)
-            return str(newest.folder)
+            return newest.address
         if newest and info["digest"] in newest.withdrawn:
             raise NotBlessed(
                 f"{name} is not published: this very model was withdrawn from {address} by a "
                 "rollback; train another one, or publish it under another export.model_name"
             )
         if newest and newest.digest != champion:
-            raise not_compared(str(newest.folder))
+            raise not_compared(newest.address)
         info[WITHDRAWN] = list(newest.withdrawn) if newest else []
         with _with_info(_files_of(model, data), info) as files:
             version = write(files)
@@ -95,12 +97,12 @@ def roll_back(publish_root: str | Path, name: str) -> RolledBack:
         PipelineError: Another publish is under way.
         UsageError: There is nothing to go back to, or the publish root cannot be written.
     """
-    address = Path(publish_root, name)
+    address = home_of(publish_root, name)
     if not versions_in(address):
         raise UsageError(
             f"nothing is published in {address}: name the model by --publish-root and --name"
         )
-    home = FolderHome(address)
+    home = _open(address)
     with home.next_version() as write:
         newest = champion_in(address)
         if newest is None:
@@ -122,6 +124,10 @@ def roll_back(publish_root: str | Path, name: str) -> RolledBack:
             with _with_info(_files_below(folder), info) as files:
                 version = write(files)
     return RolledBack(version, before.version, newest.version)
+
+
+def _open(address: str) -> FolderHome | BucketHome:
+    return BucketHome(address) if in_bucket(address) else FolderHome(Path(address))
 
 
 def _files_of(model: Path, data: Iterable[Path]) -> dict[str, Path]:

@@ -28,7 +28,7 @@ def test_without_a_folder_or_a_version_there_is_none(home):
 def test_the_highest_number_is_the_champion(home, put):
     for version in ("9", "10", "2", "11x", "²"):
         put(version, f"digest of {version}")
-    assert champion_in(home) == (home / "10", 10, "digest of 10", ())
+    assert champion_in(home) == (str(home / "10"), 10, "digest of 10", ())
     assert sorted(versions_in(home)) == [2, 9, 10]
 
 
