@@ -12,6 +12,7 @@ import pytest
 
 from components.export.publish import publish as publish_keeping
 from components.shared.errors import NotBlessed, PipelineError, UsageError
+from components.shared.published import champion_in
 
 publish = functools.partial(publish_keeping, versions_kept=5)
 
@@ -30,6 +31,23 @@ if len(sys.argv) > 3:
     shutil.copy2 = copy_and_hang
 print(publish(Path(sys.argv[1]), Path(sys.argv[2]), versions_kept=5))
 assert "tensorflow" not in sys.modules and "keras" not in sys.modules
+"""
+
+# Publishes argv[1] to argv[2] after "bbb"; is killed before it writes for the argv[3]-th time.
+PUBLISH_AND_DIE = """
+import os, signal, sys
+from pathlib import Path
+from components.export.publish import publish
+left = int(sys.argv[3])
+def count(event, arguments):
+    global left
+    writes = event == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR)
+    if writes or event in {"os.mkdir", "os.rename", "os.remove", "os.rmdir"}:
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(count)
+publish(Path(sys.argv[1]), Path(sys.argv[2]), "bbb", versions_kept=2)
 """
 
 
@@ -245,6 +263,31 @@ class TestTrouble:
         assert publish(make_model(tmp_path / "b", "bbb"), root) == str(root / "faces/1")
         assert_whole(root / "faces/1", "bbb")
         assert not leftovers(root)
+
+    def test_killed_at_any_point(self, make_model, tmp_path):
+        """Before each folder, file, rename and removal of its own, until it has none left."""
+        old, new, newer = (make_model(tmp_path / name, name * 3) for name in "abc")
+        newest, served, died = make_model(tmp_path / "d", "ddd"), set(), 0
+        while True:
+            root = tmp_path / f"root {died}"
+            publish(old, root)
+            publish(new, root, "aaa")
+            command = [sys.executable, "-c", PUBLISH_AND_DIE, newer, root, str(died + 1)]
+            done = subprocess.run(command, cwd=Path(__file__).parents[3], check=False)
+            champion = champion_in(root / "faces")
+            served.add((champion.version, champion.digest))
+            for version in versions(root):
+                assert_whole(root / "faces" / version, {1: "a", 2: "b", 3: "c"}[int(version)] * 3)
+            last = publish(newest, root, champion.digest, versions_kept=2)
+            assert versions(root) == [str(champion.version), Path(last).name]
+            assert_whole(Path(last), "ddd")
+            assert not leftovers(root)
+            if done.returncode == 0:
+                break
+            assert done.returncode == -signal.SIGKILL
+            died += 1
+        assert died > 20
+        assert served == {(2, "bbb"), (3, "ccc")}
 
     @pytest.fixture
     def tmpfs(self, tmp_path):
