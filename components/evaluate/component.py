@@ -19,7 +19,7 @@ def validate(
     """Show what the pictures are, and how they differ from the published model's.
 
     Args:
-        publish_root: Folder that model servers watch.
+        publish_root: Folder, gs://… or s3://… that model servers watch.
         champion: What fingerprint saw there; another value runs this step again.
         code_version: Digest of this step's code; another value runs this step again.
         export_config: ExportConfig as JSON, which names the model.
@@ -36,9 +36,10 @@ def validate(
         from components.evaluate.data_section import write_data_page
         from components.evaluate.validate import validate
         from components.shared.contracts import MODEL_NAME
+        from components.shared.published import home_of
 
         process.imported()
-        home = Path(publish_root, export_config.get("model_name", MODEL_NAME))
+        home = home_of(publish_root, export_config.get("model_name", MODEL_NAME))
         pictures, described = Path(records.path), Path(validation.path)
         drift = validate(pictures, Path(transform_graph.path), home, described)
         write_data_page(Path(data_page.path), pictures, described)

@@ -18,7 +18,7 @@ from components.shared.contracts import (
 )
 from components.shared.errors import PipelineError, one_line
 from components.shared.files import complete_or_absent, read_json, write_json
-from components.shared.published import Published, champion_in
+from components.shared.published import Published, champion_in, local_copy
 
 LOG = logging.getLogger("dcgan.validate")
 
@@ -41,7 +41,7 @@ class Drift(NamedTuple):
     published: Data | None = None  # the data of its model, where it is other data
 
 
-def validate(records: Path, transform_graph: Path, home: Path, validation: Path) -> Drift:
+def validate(records: Path, transform_graph: Path, home: str | Path, validation: Path) -> Drift:
     """Describe the pictures, and hold them against those that the published model learned from.
 
     TensorFlow is imported only where pictures are compared with other ones.
@@ -49,7 +49,7 @@ def validate(records: Path, transform_graph: Path, home: Path, validation: Path)
     Args:
         records: Folder written by ingest.
         transform_graph: Folder written by transform.
-        home: Folder of the model under the publish root; it need not exist.
+        home: Folder or address of the model under the publish root; it need not exist.
         validation: Folder to make: `data.json`, which is published with a model, and
             `drift.json`.
 
@@ -82,7 +82,8 @@ def _describe(counts: dict[str, int]) -> str:
 def _drift(data: Data, records: Path, champion: Published) -> Drift:
     version = champion.version
     try:
-        published = _read_data(champion.folder / DATA)
+        with local_copy(f"{champion.address}/{DATA}") as path:
+            published = _read_data(path)
     except FileNotFoundError:
         return Drift(f"version {version} was published without {DATA}: nothing to compare", version)
     except PipelineError as error:
@@ -104,7 +105,8 @@ def _drift(data: Data, records: Path, champion: Published) -> Drift:
         )
         return changes._replace(sentence=sentence)
     try:
-        old = RealFeatures.load(champion.folder / REAL_FEATURES)
+        with local_copy(f"{champion.address}/{REAL_FEATURES}") as path:
+            old = RealFeatures.load(path)
         return _compare(changes, records, size, old)
     except PipelineError as error:
         sentence = f"other pictures than version {version}'s; no KID between the two: {error}"

@@ -51,10 +51,10 @@ def publish(
     evaluation: dsl.Input[dsl.Artifact],
     comparison: dsl.Input[dsl.Metrics],
 ) -> str:
-    """Copy a blessed model to the next version under the publish root; gives its folder.
+    """Copy a blessed model to the next version under the publish root; gives its address.
 
     Args:
-        publish_root: Folder that model servers watch.
+        publish_root: Folder, gs://… or s3://… that model servers watch.
         code_version: Digest of this step's code.
         export_config: ExportConfig as JSON, which says how many versions stay.
         model: From export.
