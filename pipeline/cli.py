@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from components.shared.buckets import in_bucket
 from components.shared.contracts import MODEL_NAME
 from components.shared.errors import NotBlessed, PipelineError, UsageError
 from components.shared.process import storage_error
@@ -152,8 +153,10 @@ app.add_typer(schedule, name="schedule")
 app.add_typer(commands.runs, name="runs")
 
 
-def _publish_root(given: Path | None, runs_dir: Path) -> Path:
-    return (given or runs_dir / "published").expanduser().absolute()
+def _publish_root(given: str | None, runs_dir: Path) -> str:
+    if given and in_bucket(given):
+        return given.rstrip("/")
+    return str(Path(given or runs_dir / "published").expanduser().absolute())
 
 
 def main() -> None:

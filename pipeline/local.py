@@ -35,7 +35,7 @@ _LOGS = "logs"
 def run_locally(
     config: PipelineConfig,
     runs_dir: Path,
-    publish_root: Path,
+    publish_root: str,
     show: Callable[[LogLine], None],
     containers: ContainerImages | None = None,
 ) -> RunSummary:
@@ -44,7 +44,7 @@ def run_locally(
     Args:
         config: Resolved configuration.
         runs_dir: Parent of all runs, of the cache and of the checkpoints.
-        publish_root: Where a blessed model goes.
+        publish_root: Where a blessed model goes: a folder, `gs://…` or `s3://…`.
         show: Called with each line that a step logs.
         containers: Images to run the steps in; None for processes of this machine.
 
@@ -96,7 +96,7 @@ def _run_dag(
     config: PipelineConfig,
     runs_dir: Path,
     steps: Path,
-    publish_root: Path,
+    publish_root: str,
     log: StepLog,
     engine: "DockerEngine | None",
 ) -> dict[str, Any]:
@@ -108,8 +108,11 @@ def _run_dag(
     checkpoints.mkdir(exist_ok=True)
     if engine:
         # Cached artifacts lie in the folders of older runs.
-        read, write = (*local_paths(config.sources), steps.parent), (checkpoints, publish_root)
-        in_buckets = any(map(is_remote, all_addresses(config.sources)))
+        read, write = (*local_paths(config.sources), steps.parent), [checkpoints]
+        if not is_remote(publish_root):
+            write.append(Path(publish_root))
+        outside = (*all_addresses(config.sources), publish_root, config.train.warm_start)
+        in_buckets = any(map(is_remote, outside))
         runner = engine.runner(lock_of(steps), read, write, in_buckets)
         dag = make_dag(engine.images.place)
     else:
@@ -125,7 +128,7 @@ def _run_dag(
     with contextlib.redirect_stdout(log):
         task = dag(
             images=config.sources,
-            publish_root=str(publish_root),
+            publish_root=publish_root,
             checkpoint_root=str(checkpoints),
             paranoid=config.paranoid,
             **{f"{section}_config": values[section] for section in STEPS},

@@ -29,8 +29,10 @@ Overrides = Annotated[
 RUNS = Path("runs")
 RunsDir = Annotated[Path, typer.Option(help="Parent of all runs.", metavar="DIR")]
 PublishRoot = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
-        help="Where blessed models go.", metavar="DIR", show_default="published in the runs' folder"
+        help="Where blessed models go: folder, gs://… or s3://….",
+        metavar="DIR",
+        show_default="published in the runs' folder",
     ),
 ]
