@@ -1,4 +1,4 @@
-"""What containers are told so that they can read buckets as whoever started the run."""
+"""What containers are told so that they can use buckets as whoever started the run."""
 
 import os
 from collections.abc import Mapping

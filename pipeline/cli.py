@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from components.shared.contracts import MOST_PICTURES
+from components.shared.buckets import in_bucket
+from components.shared.contracts import MODEL_NAME, MOST_PICTURES
 from components.shared.errors import NotBlessed, PipelineError, UsageError
 from components.shared.process import storage_error
 from pipeline import show
@@ -16,7 +17,16 @@ from pipeline.cluster import commands
 from pipeline.cluster.schedule_commands import schedule
 from pipeline.config import load_config
 from pipeline.container_images import ContainerImages
-from pipeline.options import Config, Images, Overrides, Paranoid, Profile
+from pipeline.options import (
+    RUNS,
+    Config,
+    Images,
+    Overrides,
+    Paranoid,
+    Profile,
+    PublishRoot,
+    RunsDir,
+)
 from pipeline.results import read_run
 
 app = typer.Typer(
@@ -43,13 +53,8 @@ def run(
     config: Config = None,
     overrides: Overrides = None,
     paranoid: Paranoid = False,
-    runs_dir: Annotated[Path, typer.Option(help="Parent of all runs.", metavar="DIR")] = Path(
-        "runs"
-    ),
-    publish_root: Annotated[
-        Path | None,
-        typer.Option(help="Where blessed models go.", metavar="DIR", show_default="DIR/published"),
-    ] = None,
+    runs_dir: RunsDir = RUNS,
+    publish_root: PublishRoot = None,
     runner: Annotated[
         Runner, typer.Option(help="Steps as processes, or in containers.")
     ] = Runner.SUBPROCESS,
@@ -71,12 +76,11 @@ def run(
     asked = {"paranoid": True} if paranoid else None
     settings = load_config(profile, config, overrides or (), images, asked)
     runs_dir = runs_dir.expanduser().absolute()
-    publish_root = (publish_root or runs_dir / "published").expanduser().absolute()
     containers = ContainerImages(registry, tag) if runner is Runner.DOCKER else None
     summary = run_locally(
         settings,
         runs_dir,
-        publish_root,
+        _publish_root(publish_root, runs_dir),
         lambda line: _console.print(show.step_line(line)),
         containers,
     )
@@ -164,11 +168,30 @@ def compare(
 
 
 @app.command()
-def doctor(
-    runs_dir: Annotated[Path, typer.Option(help="Parent of all runs.", metavar="DIR")] = Path(
-        "runs"
-    ),
+def publish(
+    rollback: Annotated[
+        bool, typer.Option("--rollback", help="Serve the version before, withdraw the newest.")
+    ] = False,
+    publish_root: PublishRoot = None,
+    name: Annotated[
+        str, typer.Option(help="Of the model, export.model_name.", metavar="NAME")
+    ] = MODEL_NAME,
 ) -> None:
+    """Go back to the published version before; what was withdrawn is not published again."""
+    from components.export.publish import roll_back
+
+    if not rollback:
+        raise UsageError("dcgan publish only goes back: add --rollback; `dcgan run` publishes")
+    root = _publish_root(publish_root, RUNS)
+    done = roll_back(root, name)
+    _console.print(
+        f"{show.plain(f'{root}/{name}')}: version {done.version} is served now, a copy of version "
+        f"{done.copied}; version {done.withdrawn} is withdrawn, and no run publishes it again"
+    )
+
+
+@app.command()
+def doctor(runs_dir: RunsDir = RUNS) -> None:
     """Check this machine: versions, GPU, disk, name clashes, runners."""
     from pipeline.doctor import examine
 
@@ -182,6 +205,12 @@ app.command("compile")(commands.compile_)
 app.command()(commands.submit)
 app.add_typer(schedule, name="schedule")
 app.add_typer(commands.runs, name="runs")
+
+
+def _publish_root(given: str | None, runs_dir: Path) -> str:
+    if given and in_bucket(given):
+        return given.rstrip("/")
+    return str(Path(given or runs_dir / "published").expanduser().absolute())
 
 
 def main() -> None:

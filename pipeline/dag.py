@@ -93,6 +93,7 @@ def make_dag(
             publish_root=publish_root,
             champion=seen.outputs["champion"],
             code_version=code_version("evaluate"),
+            config=evaluate_config,
             export_config=export_config,
         )
         trained = train(
@@ -141,6 +142,7 @@ def make_dag(
                 comparison=compared.outputs["comparison"],
                 card=reported.outputs["card"],
                 publish_root=publish_root,
+                export_config=export_config,
                 code_version=code_version("export"),
             )
             published.set_caching_options(False)  # does nothing when the model is there

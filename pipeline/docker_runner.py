@@ -52,7 +52,7 @@ class DockerEngine:
             lock: File that the run holds locked while it lives.
             read: Files and folders that steps read, seen by them under the same path.
             write: Folders that steps write to, beside those that kfp makes.
-            in_buckets: Whether steps read from buckets, for which they get credentials.
+            in_buckets: Whether steps use buckets, for which they get credentials.
 
         Raises:
             UsageError: What is to be read cannot be mounted, or a credentials' file is missing.

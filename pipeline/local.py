@@ -36,7 +36,7 @@ _LOGS = "logs"
 def run_locally(
     config: PipelineConfig,
     runs_dir: Path,
-    publish_root: Path,
+    publish_root: str,
     show: Callable[[LogLine], None],
     containers: ContainerImages | None = None,
 ) -> RunSummary:
@@ -45,7 +45,7 @@ def run_locally(
     Args:
         config: Resolved configuration.
         runs_dir: Parent of all runs, of the cache and of the checkpoints.
-        publish_root: Where a blessed model goes.
+        publish_root: Where a blessed model goes: a folder, `gs://…` or `s3://…`.
         show: Called with each line that a step logs.
         containers: Images to run the steps in; None for processes of this machine.
 
@@ -99,7 +99,7 @@ def _run_dag(
     config: PipelineConfig,
     runs_dir: Path,
     steps: Path,
-    publish_root: Path,
+    publish_root: str,
     log: StepLog,
     engine: "DockerEngine | None",
 ) -> dict[str, Any]:
@@ -112,8 +112,11 @@ def _run_dag(
     if engine:
         # Cached artifacts lie in the folders of older runs.
         named = local_paths(f"{config.sources}\n{config.evaluate.extractor_source}")
-        read, write = (*named, steps.parent), (checkpoints, publish_root)
-        in_buckets = any(map(is_remote, all_addresses(config.sources)))
+        read, write = (*named, steps.parent), [checkpoints]
+        if not is_remote(publish_root):
+            write.append(Path(publish_root))
+        outside = (*all_addresses(config.sources), publish_root, config.train.warm_start)
+        in_buckets = any(map(is_remote, outside))
         runner = engine.runner(lock_of(steps), read, write, in_buckets)
         dag = make_dag(engine.images.place)
     else:
@@ -129,7 +132,7 @@ def _run_dag(
     with contextlib.redirect_stdout(log):
         task = dag(
             images=config.sources,
-            publish_root=str(publish_root),
+            publish_root=publish_root,
             checkpoint_root=str(checkpoints),
             paranoid=config.paranoid,
             **{f"{section}_config": values[section] for section in STEPS},

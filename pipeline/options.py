@@ -26,3 +26,13 @@ Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", help="One setting over both.", metavar="SECTION.KEY=VALUE"),
 ]
+RUNS = Path("runs")
+RunsDir = Annotated[Path, typer.Option(help="Parent of all runs.", metavar="DIR")]
+PublishRoot = Annotated[
+    str | None,
+    typer.Option(
+        help="Where blessed models go: folder, gs://… or s3://….",
+        metavar="DIR",
+        show_default="published in the runs' folder",
+    ),
+]

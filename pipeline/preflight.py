@@ -1,11 +1,14 @@
 """What a local run refuses before anything is started."""
 
 import os
+import re
 import shutil
 import tempfile
+import uuid
 from pathlib import Path
 
 from components.ingest.addresses import (
+    SCHEMES,
     addresses,
     check_scheme,
     is_manifest,
@@ -14,6 +17,7 @@ from components.ingest.addresses import (
     listed_in,
 )
 from components.ingest.sources import open_source
+from components.shared.buckets import client_for, explaining, in_bucket
 from components.shared.errors import UsageError, one_line
 from components.train.config import TrainConfig
 from pipeline.config import PipelineConfig
@@ -22,9 +26,11 @@ _LEAST_BYTES = 256 * 2**20  # records, logs, sheets and the models of a small tr
 _FLOAT_BYTES = 4
 
 
-def check(config: PipelineConfig, runs_dir: Path, publish_root: Path) -> None:
-    """Raise UsageError for a path or a disk with which the run could not end well."""
-    folders = {"--runs-dir": runs_dir, "--publish-root": publish_root}
+def check(config: PipelineConfig, runs_dir: Path, publish_root: str) -> None:
+    """Raise UsageError for a path, bucket or disk with which the run could not end well."""
+    folders = {"--runs-dir": runs_dir}
+    if not in_bucket(publish_root):
+        folders["--publish-root"] = Path(publish_root)
     for address in addresses(config.sources):
         _check_source(address)
         _check_word("--images", address)
@@ -39,6 +45,8 @@ def check(config: PipelineConfig, runs_dir: Path, publish_root: Path) -> None:
             )
     for option, folder in folders.items():
         _make_writable(folder, option)
+    if in_bucket(publish_root):
+        _try_to_write(publish_root, "--publish-root")
     needed = max(_LEAST_BYTES, _training_bytes(config.train, config.ingest.image_size))
     free = shutil.disk_usage(runs_dir).free
     if free < needed:
@@ -96,6 +104,18 @@ def _make_writable(folder: Path, option: str) -> None:
         raise UsageError(
             f"{option} {folder}: cannot write there ({error.strerror}); choose another folder"
         ) from None
+
+
+def _try_to_write(address: str, option: str) -> None:
+    if not re.match(rf"({'|'.join(SCHEMES)})[^/]", address):
+        raise UsageError(
+            f"{option} {address}: no bucket that can be written: pass gs://bucket/…, "
+            "s3://bucket/… or a folder"
+        )
+    with explaining(f"{option} {address}: cannot write there"):
+        client, probe = client_for(address), f"{address}/.probe-{uuid.uuid4().hex}"
+        client.pipe_file(probe, b"")
+        client.rm_file(probe)
 
 
 def _training_bytes(config: TrainConfig, image_size: int) -> int:

@@ -38,7 +38,7 @@ class RunSummary(NamedTuple):
 def save_results(
     folder: Path,
     config: PipelineConfig,
-    publish_root: Path,
+    publish_root: str,
     outputs: dict[str, Any],
     seconds: dict[str, tuple[float, float]],
     total_seconds: float,
@@ -75,7 +75,7 @@ def save_results(
             name: {"work": work, "imports": imports} for name, (work, imports) in seconds.items()
         },
         "total_seconds": round(total_seconds, 1),
-        "publish_root": str(publish_root),
+        "publish_root": publish_root,
         "artifacts": {name: str(path) for name, path in artifacts.items()},
     }
     with complete_or_absent(folder) as target:

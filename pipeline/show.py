@@ -75,7 +75,7 @@ def _notes(summary: RunSummary) -> dict[str, str]:
         "evaluate": f"KID {_number(best['kid'])} at epoch {best['epoch']}, "
         f"floor {_number(floor['kid'])}",
         "compare": plain(f"{verdict}: {values['blessed_reason']}"),
-        "publish": plain(_shortest(Path(values["publish_root"]))) if values["blessed"] else "",
+        "publish": plain(_shortest_address(values["publish_root"])) if values["blessed"] else "",
     }
     for task in TASKS:
         if task not in ran and not (task == "publish" and not values["blessed"]):

@@ -7,6 +7,7 @@ import time
 import uuid
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from tests.ports import free_port, listens
@@ -30,7 +31,7 @@ def gcs_server() -> Iterator[dict[str, str]]:
     """Run an emulator of Google Cloud Storage; yields the environment by which clients find it."""
     port = free_port()
     arguments = ["start", "--host=127.0.0.1", f"--port={port}", "--in-memory"]
-    with _process("gcp_storage_emulator", *arguments, port=port):
+    with _process("tests.gcs_emulator", *arguments, port=port):
         yield {
             "STORAGE_EMULATOR_HOST": f"http://127.0.0.1:{port}",
             "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false",  # would ask Google what bucket it is
@@ -66,6 +67,7 @@ class TestBucket:
 def _process(module: str, *arguments: str, port: int) -> Iterator[None]:
     with subprocess.Popen(
         [sys.executable, "-W", "ignore", "-m", module, *arguments],
+        cwd=Path(__file__).parents[1],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     ) as process:

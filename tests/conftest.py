@@ -129,10 +129,20 @@ def _gcs_environment():
         yield environment
 
 
+@pytest.fixture
+def make_bucket(request, monkeypatch):
+    """Make an empty bucket, by its scheme, on a server that this process and its children find."""
+
+    def make_bucket(scheme: str) -> TestBucket:
+        server = {"s3": "_s3_environment", "gs": "_gcs_environment"}[scheme]
+        for name, value in request.getfixturevalue(server).items():
+            monkeypatch.setenv(name, value)
+        return TestBucket(scheme)
+
+    return make_bucket
+
+
 @pytest.fixture(params=["s3", "gs"])
-def bucket(request, monkeypatch):
+def bucket(request, make_bucket):
     """An empty bucket on a real server, which this process and its children find."""
-    server = {"s3": "_s3_environment", "gs": "_gcs_environment"}[request.param]
-    for name, value in request.getfixturevalue(server).items():
-        monkeypatch.setenv(name, value)
-    return TestBucket(request.param)
+    return make_bucket(request.param)

@@ -8,7 +8,7 @@ from components.evaluate.config import EvaluateConfig
 from components.shared.contracts import GENERATOR, MODEL_INFO
 from components.shared.errors import PipelineError, one_line
 from components.shared.files import read_json, write_json
-from components.shared.published import Published, champion_in
+from components.shared.published import Published, champion_in, home_of, local_copy
 
 if TYPE_CHECKING:
     import keras
@@ -35,7 +35,7 @@ class Comparison(NamedTuple):
 def compare(
     records: Path,
     model: Path,
-    publish_root: Path,
+    publish_root: str,
     comparison: Path,
     cache: Path,
     config: EvaluateConfig,
@@ -50,7 +50,8 @@ def compare(
     Args:
         records: Folder written by ingest.
         model: Folder written by export.
-        publish_root: Folder above the published models, each in a folder of its name.
+        publish_root: Folder, `gs://…` or `s3://…` above the published models, each in a folder
+            of its name.
         comparison: JSON file to make.
         cache: Folder that outlives the run, for features of real pictures.
         config: Knobs of this step.
@@ -62,13 +63,17 @@ def compare(
         PipelineError: The published generator cannot be read.
     """
     info = read_json(model / MODEL_INFO)
-    champion = champion_in(publish_root / info["name"])
+    champion = champion_in(home_of(publish_root, info["name"]))
     if champion is None or not info["passed"]:
         result = Comparison(info["passed"], info["passed_reason"], info["scores"]["kid"])
     elif champion.digest == info["digest"]:
         reason = f"it is version {champion.version}, published already"
         kid = info["scores"]["kid"]
         result = Comparison(True, reason, kid, champion.digest, champion.version)
+    elif info["digest"] in champion.withdrawn:
+        reason = f"it was withdrawn by a rollback, before version {champion.version}"
+        kid = info["scores"]["kid"]
+        result = Comparison(False, reason, kid, champion.digest, champion.version)
     else:
         LOG.info("scoring it and version %d, which is published", champion.version)
         result = _challenge(champion, model, records, cache, config)
@@ -82,15 +87,16 @@ def _challenge(
 ) -> Comparison:
     import keras
 
+    from components.evaluate.extractors.registry import load_extractor
     from components.evaluate.feature_cache import cached_features
-    from components.evaluate.features import DESCRIPTION, extract_features
     from components.evaluate.metrics.kid import kid, kid_difference
     from components.evaluate.scoring import draw_samples, load_real
 
-    real = cached_features(load_real(records, config)[0], extract_features, DESCRIPTION, cache)
+    extractor = load_extractor(config)
+    real = cached_features(load_real(records, config)[0], extractor, cache)
     challenger = keras.models.load_model(model / GENERATOR, compile=False)
     defender = _load(champion)
-    ours = draw_samples(challenger, extract_features, config).features
+    ours = draw_samples(challenger, extractor, config).features
     our_kid = None if ours is None else kid(real, ours).value
     result = Comparison(False, "", our_kid, champion.digest, champion.version)
     if defender.output_shape != challenger.output_shape:
@@ -100,7 +106,7 @@ def _challenge(
         )
         return result._replace(reason=reason)
 
-    theirs = draw_samples(defender, extract_features, config).features
+    theirs = draw_samples(defender, extractor, config).features
     if ours is None:
         return result._replace(reason="its pictures are not finite numbers")
     if theirs is None:
@@ -126,14 +132,15 @@ def _challenge(
 def _load(champion: Published) -> "keras.Model":
     import keras
 
-    path = champion.folder / GENERATOR
-    try:
-        return keras.models.load_model(path, compile=False)
-    except Exception as error:  # Keras has many for a file that it cannot read
-        raise PipelineError(
-            f"cannot read {path}, to compare with ({one_line(error)}): restore it, or remove "
-            f"version {champion.version}"
-        ) from error
+    address = f"{champion.address}/{GENERATOR}"
+    with local_copy(address) as path:
+        try:
+            return keras.models.load_model(path, compile=False)
+        except Exception as error:  # Keras has many for a file that it cannot read
+            raise PipelineError(
+                f"cannot read {address}, to compare with ({one_line(error)}): restore it, or "
+                f"remove version {champion.version}"
+            ) from error
 
 
 def _size(generator: "keras.Model") -> str:

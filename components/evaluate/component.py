@@ -10,6 +10,7 @@ def validate(
     publish_root: str,
     champion: str,
     code_version: str,
+    config: dict,
     export_config: dict,
     records: dsl.Input[dsl.Dataset],
     transform_graph: dsl.Input[dsl.Artifact],
@@ -19,9 +20,10 @@ def validate(
     """Show what the pictures are, and how they differ from the published model's.
 
     Args:
-        publish_root: Folder that model servers watch.
+        publish_root: Folder, gs://… or s3://… that model servers watch.
         champion: What fingerprint saw there; another value runs this step again.
         code_version: Digest of this step's code; another value runs this step again.
+        config: EvaluateConfig as JSON, which names the extractor.
         export_config: ExportConfig as JSON, which names the model.
         records: From ingest.
         transform_graph: From transform.
@@ -33,14 +35,17 @@ def validate(
     with step_process("validate") as process:
         from pathlib import Path
 
+        from components.evaluate.config import EvaluateConfig
         from components.evaluate.data_section import write_data_page
         from components.evaluate.validate import validate
         from components.shared.contracts import MODEL_NAME
+        from components.shared.published import home_of
 
         process.imported()
-        home = Path(publish_root, export_config.get("model_name", MODEL_NAME))
+        home = home_of(publish_root, export_config.get("model_name", MODEL_NAME))
         pictures, described = Path(records.path), Path(validation.path)
-        drift = validate(pictures, Path(transform_graph.path), home, described)
+        graph, settings = Path(transform_graph.path), EvaluateConfig(**config)
+        drift = validate(pictures, graph, home, described, settings)
         write_data_page(Path(data_page.path), pictures, described)
         validation.metadata.update(drift=drift.sentence)
 
@@ -165,9 +170,10 @@ def compare(
         from components.evaluate.config import EvaluateConfig
 
         process.imported()
-        folders = Path(records.path), Path(model.path), Path(publish_root)
-        files = Path(comparison.path), Path(checkpoint_root)
-        result = compare(*folders, *files, EvaluateConfig(**config))
+        result = compare(
+            Path(records.path), Path(model.path), publish_root, Path(comparison.path),
+            Path(checkpoint_root), EvaluateConfig(**config),
+        )  # fmt: skip
         kids = {"kid": result.kid, "champion_kid": result.champion_kid}
         comparison.metadata.update({key: kid for key, kid in kids.items() if kid is not None})
         return result.blessed

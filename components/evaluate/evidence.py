@@ -8,8 +8,8 @@ import numpy as np
 
 from components.evaluate.config import EvaluateConfig
 from components.evaluate.controls import controls_of, sentence_on
+from components.evaluate.extractors.extractor import Extractor
 from components.evaluate.feature_cache import cached_features
-from components.evaluate.features import DESCRIPTION, extract_features
 from components.evaluate.nearest import nearest_training_pictures
 from components.evaluate.scoring import SAMPLES_KEPT, Samples, score, to_pictures
 from components.evaluate.smoothness import smoothness
@@ -30,6 +30,7 @@ def gather_evidence(
     samples: Samples,
     real: tuple[np.ndarray, np.ndarray],
     train_split: np.ndarray,
+    extractor: Extractor,
     cache: Path,
     config: EvaluateConfig,
 ) -> Evidence:
@@ -41,25 +42,26 @@ def gather_evidence(
         samples: What it drew.
         real: Held-out pictures, uint8 [N, S, S, 3], and their features, [N, d].
         train_split: Pictures of the training, uint8 [N, S, S, 3].
+        extractor: What describes pictures.
         cache: Folder that outlives the run.
         config: Knobs of this step.
     """
     pictures, features = real
     controls = {}
     for name, control in controls_of(train_split).items():
-        found = cached_features(control.pictures, extract_features, DESCRIPTION, cache)
+        found = cached_features(control.pictures, extractor, cache)
         controls[name] = {
             "images": len(control.pictures),
             **score(features, found, config.neighbours),
             **sentence_on(control.words, features, found, samples.features),
         }
-    first = samples.first, extract_features(samples.first)
+    first = samples.first, extractor(samples.first)
     held_out = pictures[:SAMPLES_KEPT], features[:SAMPLES_KEPT]
-    nearest = nearest_training_pictures(records, extract_features, first, held_out)
+    nearest = nearest_training_pictures(records, extractor, first, held_out)
 
     def draw(latents: np.ndarray) -> np.ndarray | None:
         values = np.asarray(generator(latents, training=False))
         return to_pictures(values) if np.isfinite(values).all() else None
 
-    smooth = smoothness(draw, extract_features, generator.input_shape[-1])
+    smooth = smoothness(draw, extractor, generator.input_shape[-1])
     return Evidence(controls, nearest.found, nearest.pictures, smooth)

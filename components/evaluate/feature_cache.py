@@ -4,39 +4,34 @@ import hashlib
 import json
 import os
 import uuid
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+
+from components.evaluate.extractors.extractor import Extractor
 
 _FOLDER = "features"
 _KEPT = 20  # of the files, the last used; each is d·4 bytes a picture
 
 
-def cached_features(
-    pictures: np.ndarray,
-    extract: Callable[[np.ndarray], np.ndarray],
-    extractor: dict[str, str],
-    root: Path,
-) -> np.ndarray:
+def cached_features(pictures: np.ndarray, extractor: Extractor, root: Path) -> np.ndarray:
     """Describe pictures, or read what was found of the same ones before.
 
     Args:
         pictures: uint8 [N, H, W, 3].
-        extract: Gives float32 [N, d] for them.
-        extractor: Name, hash of the weights, resize and dtype; part of the key.
+        extractor: Its description is part of the key.
         root: Folder that outlives the run.
 
     Returns:
         float32 [N, d].
     """
     folder = root / _FOLDER
-    path = folder / f"{_key(pictures, extractor)}.npy"
+    path = folder / f"{_key(pictures, extractor.description)}.npy"
     try:
         features = np.load(path)
         os.utime(path)
     except (OSError, ValueError, EOFError):  # not there, or damaged
-        features = extract(pictures)
+        features = extractor(pictures)
         folder.mkdir(parents=True, exist_ok=True)
         partial = folder / f".{uuid.uuid4().hex}.npy"
         np.save(partial, features)
@@ -45,8 +40,8 @@ def cached_features(
     return features
 
 
-def _key(pictures: np.ndarray, extractor: dict[str, str]) -> str:
-    header = json.dumps([extractor, pictures.shape], sort_keys=True).encode()
+def _key(pictures: np.ndarray, description: dict[str, str]) -> str:
+    header = json.dumps([description, pictures.shape], sort_keys=True).encode()
     return hashlib.sha256(header + b"\n" + pictures.tobytes()).hexdigest()
 
 

@@ -5,12 +5,13 @@ a generator that has learned comes no closer to what it was trained on than they
 """
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from components.evaluate.extractors.extractor import Extractor
 from components.evaluate.metrics.neighbours import squared_distances
 from components.shared.contracts import TRAIN_SPLIT
 from components.shared.records import read_images, shard_paths
@@ -29,7 +30,7 @@ class Nearest(NamedTuple):
 
 def nearest_training_pictures(
     records: Path,
-    extract: Callable[[np.ndarray], np.ndarray],
+    extractor: Extractor,
     samples: tuple[np.ndarray, np.ndarray],
     held_out: tuple[np.ndarray, np.ndarray],
 ) -> Nearest:
@@ -37,7 +38,7 @@ def nearest_training_pictures(
 
     Args:
         records: Folder written by ingest.
-        extract: uint8 [N, S, S, 3] → float32 [N, d].
+        extractor: What describes pictures.
         samples: Pictures, uint8 [K, S, S, 3], and their features, [K, d].
         held_out: The same of held-out ones, [H, …].
     """
@@ -46,7 +47,7 @@ def nearest_training_pictures(
     candidates, places = np.unique(
         short_lists.reshape(-1, *queries.shape[1:]), axis=0, return_inverse=True
     )
-    offered = extract(candidates)[places.reshape(short_lists.shape[:2])]
+    offered = extractor(candidates)[places.reshape(short_lists.shape[:2])]
     distances = np.linalg.norm(offered - features[:, np.newaxis], axis=2)
     nearest = distances.argmin(axis=1)
     count = len(samples[0])

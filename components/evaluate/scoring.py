@@ -1,7 +1,6 @@
 """How pictures are scored, the same way for every generator that is compared with another."""
 
 import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,6 +8,7 @@ import keras
 import numpy as np
 
 from components.evaluate.config import EvaluateConfig
+from components.evaluate.extractors.extractor import Extractor
 from components.evaluate.metrics.density_coverage import coverage, density
 from components.evaluate.metrics.frechet import frechet_distance
 from components.evaluate.metrics.frechet_infinity import frechet_infinity
@@ -60,14 +60,12 @@ def load_real(records: Path, config: EvaluateConfig) -> tuple[np.ndarray, np.nda
     return decode_images(held_out, image_size), decode_images(train_split, image_size)
 
 
-def draw_samples(
-    generator: keras.Model, extract: Callable[[np.ndarray], np.ndarray], config: EvaluateConfig
-) -> Samples:
+def draw_samples(generator: keras.Model, extractor: Extractor, config: EvaluateConfig) -> Samples:
     """Draw from `config.samples` latents of `config.seed`, the same for every generator.
 
     Args:
         generator: float32 latents [B, L] → [-1, 1], [B, S, S, 3].
-        extract: uint8 [B, S, S, 3] → float32 [B, d].
+        extractor: What describes pictures.
         config: Knobs of this step.
     """
     random = np.random.default_rng(config.seed)
@@ -80,7 +78,7 @@ def draw_samples(
         if start == 0:
             first = pictures
         if finite:
-            features.append(extract(pictures))
+            features.append(extractor(pictures))
     return Samples(first, np.concatenate(features) if finite else None)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from components.evaluate.extractors.extractor import Extractor
 from components.shared.latents import slerp
 
 _WAYS = 16
@@ -18,14 +19,14 @@ _JUMP = 0.5  # of the whole way
 
 def smoothness(
     draw: Callable[[np.ndarray], np.ndarray | None],
-    extract: Callable[[np.ndarray], np.ndarray],
+    extractor: Extractor,
     latent_size: int,
 ) -> dict[str, Any]:
     """Walk between pairs of latents, and measure the steps by features.
 
     Args:
         draw: float32 [B, latent_size] → uint8 [B, S, S, 3]; None where not finite.
-        extract: uint8 [B, S, S, 3] → float32 [B, d].
+        extractor: What describes pictures.
         latent_size: Of the generator.
 
     Returns:
@@ -39,7 +40,7 @@ def smoothness(
     pictures = draw(np.concatenate(way).astype(np.float32))
     if pictures is None:
         return _found(None, "the samples are no numbers to walk along")
-    features = extract(pictures).reshape(_STEPS + 1, _WAYS, -1)
+    features = extractor(pictures).reshape(_STEPS + 1, _WAYS, -1)
     steps = np.linalg.norm(np.diff(features, axis=0), axis=2).max(axis=0)
     whole = np.linalg.norm(features[-1] - features[0], axis=1)
     moved = whole > 0

@@ -10,8 +10,9 @@ import numpy as np
 
 from components.evaluate.config import EvaluateConfig
 from components.evaluate.evidence import gather_evidence
+from components.evaluate.extractors.extractor import Extractor
+from components.evaluate.extractors.registry import load_extractor
 from components.evaluate.feature_cache import cached_features
-from components.evaluate.features import DESCRIPTION, extract_features
 from components.evaluate.real_features import RealFeatures
 from components.evaluate.scoring import (
     Samples,
@@ -67,17 +68,25 @@ def evaluate(
 
     Raises:
         PipelineError: There is no snapshot.
-        UsageError: Too few pictures for `config.neighbours`.
+        UsageError: Too few pictures for `config.neighbours`, or no such extractor.
     """
     paths = _last_snapshots(training, config.snapshots)
     real, train_split = load_real(records, config)
-    real_features = cached_features(real, extract_features, DESCRIPTION, cache)
-    snapshots = [_score_snapshot(path, real_features, config) for path in paths]
+    extractor = load_extractor(config)
+    real_features = cached_features(real, extractor, cache)
+    snapshots = [_score_snapshot(path, real_features, extractor, config) for path in paths]
     best = min(snapshots, key=lambda snapshot: kid_of(snapshot.scores))
     LOG.info("the best is that of epoch %d", best.epoch)
 
     evidence = gather_evidence(
-        records, _load(best.path), best.samples, (real, real_features), train_split, cache, config
+        records,
+        _load(best.path),
+        best.samples,
+        (real, real_features),
+        train_split,
+        extractor,
+        cache,
+        config,
     )
     for found in (*evidence.controls.values(), evidence.nearest, evidence.smoothness):
         LOG.info("%s", found["sentence"])
@@ -85,7 +94,7 @@ def evaluate(
     LOG.info("%s: %s", "good enough" if passed else "not good enough", reason)
 
     scores = {
-        "extractor": DESCRIPTION,
+        "extractor": extractor.description,
         "real_images": len(real),
         "generated_images": config.samples,
         "snapshots": [{"epoch": one.epoch, **one.scores} for one in snapshots],
@@ -101,7 +110,7 @@ def evaluate(
         shutil.copyfile(best.path, folder / GENERATOR)
         save_png(folder / SAMPLES, grid(best.samples.first, _SAMPLE_COLUMNS))
         save_png(folder / NEAREST, grid(evidence.nearest_pictures, _SAMPLE_COLUMNS))
-        RealFeatures.of(real, real_features, DESCRIPTION).save(folder / REAL_FEATURES)
+        RealFeatures.of(real, real_features, extractor.description).save(folder / REAL_FEATURES)
         write_json(folder / SCORES, scores)
     return scores
 
@@ -114,8 +123,10 @@ def _last_snapshots(training: Path, count: int) -> list[Path]:
     return paths[-count:]
 
 
-def _score_snapshot(path: Path, real_features: np.ndarray, config: EvaluateConfig) -> _Snapshot:
-    samples = draw_samples(_load(path), extract_features, config)
+def _score_snapshot(
+    path: Path, real_features: np.ndarray, extractor: Extractor, config: EvaluateConfig
+) -> _Snapshot:
+    samples = draw_samples(_load(path), extractor, config)
     snapshot = _Snapshot(path, score(real_features, samples.features, config.neighbours), samples)
     LOG.info("epoch %d: %s", snapshot.epoch, _describe(snapshot.scores))
     return snapshot

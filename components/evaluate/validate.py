@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from components.evaluate.config import EvaluateConfig
 from components.evaluate.real_features import MOST, RealFeatures
 from components.shared.contracts import (
     DATA,
@@ -18,7 +19,7 @@ from components.shared.contracts import (
 )
 from components.shared.errors import PipelineError, one_line
 from components.shared.files import complete_or_absent, read_json, write_json
-from components.shared.published import Published, champion_in
+from components.shared.published import Published, champion_in, local_copy
 
 LOG = logging.getLogger("dcgan.validate")
 
@@ -41,7 +42,13 @@ class Drift(NamedTuple):
     published: Data | None = None  # the data of its model, where it is other data
 
 
-def validate(records: Path, transform_graph: Path, home: Path, validation: Path) -> Drift:
+def validate(
+    records: Path,
+    transform_graph: Path,
+    home: str | Path,
+    validation: Path,
+    config: EvaluateConfig,
+) -> Drift:
     """Describe the pictures, and hold them against those that the published model learned from.
 
     TensorFlow is imported only where pictures are compared with other ones.
@@ -49,9 +56,10 @@ def validate(records: Path, transform_graph: Path, home: Path, validation: Path)
     Args:
         records: Folder written by ingest.
         transform_graph: Folder written by transform.
-        home: Folder of the model under the publish root; it need not exist.
+        home: Folder or address of the model under the publish root; it need not exist.
         validation: Folder to make: `data.json`, which is published with a model, and
             `drift.json`.
+        config: Knobs of this step, which name the extractor.
 
     Returns:
         What `drift.json` holds. What cannot be compared is said so there, and is no error.
@@ -63,7 +71,9 @@ def validate(records: Path, transform_graph: Path, home: Path, validation: Path)
     statistics = read_json(transform_graph / STATISTICS)
     data = {key: manifest[key] for key in _OF_MANIFEST} | {"statistics": statistics}
     champion = champion_in(home)
-    drift = _drift(data, records, champion) if champion else Drift("no model is published yet")
+    drift = (
+        _drift(data, records, champion, config) if champion else Drift("no model is published yet")
+    )
     LOG.info(_describe(data["counts"]))
     LOG.info(drift.sentence)
     with complete_or_absent(validation) as folder:
@@ -79,10 +89,11 @@ def _describe(counts: dict[str, int]) -> str:
     )
 
 
-def _drift(data: Data, records: Path, champion: Published) -> Drift:
+def _drift(data: Data, records: Path, champion: Published, config: EvaluateConfig) -> Drift:
     version = champion.version
     try:
-        published = _read_data(champion.folder / DATA)
+        with local_copy(f"{champion.address}/{DATA}") as path:
+            published = _read_data(path)
     except FileNotFoundError:
         return Drift(f"version {version} was published without {DATA}: nothing to compare", version)
     except PipelineError as error:
@@ -104,8 +115,9 @@ def _drift(data: Data, records: Path, champion: Published) -> Drift:
         )
         return changes._replace(sentence=sentence)
     try:
-        old = RealFeatures.load(champion.folder / REAL_FEATURES)
-        return _compare(changes, records, size, old)
+        with local_copy(f"{champion.address}/{REAL_FEATURES}") as path:
+            old = RealFeatures.load(path)
+        return _compare(changes, records, old, config)
     except PipelineError as error:
         sentence = f"other pictures than version {version}'s; no KID between the two: {error}"
         return changes._replace(sentence=sentence)
@@ -130,15 +142,17 @@ def _distance(old: Data, new: Data) -> list[float] | None:
     return distances
 
 
-def _compare(changes: Drift, records: Path, image_size: int, old: RealFeatures) -> Drift:
-    from components.evaluate.features import DESCRIPTION, extract_features
+def _compare(changes: Drift, records: Path, old: RealFeatures, config: EvaluateConfig) -> Drift:
+    from components.evaluate.extractors.registry import load_extractor
     from components.evaluate.metrics.drift import drift_kid
     from components.shared.records import decode_images, load_images
 
-    if old.extractor != DESCRIPTION:
+    extractor = load_extractor(config)
+    if old.extractor != extractor.description:
         raise PipelineError(f"its features are by another network, {old.extractor.get('name')}")
+    image_size = read_json(records / MANIFEST)["image_size"]
     pictures = decode_images(load_images(records, EVAL_SPLIT, MOST), image_size)
-    new = RealFeatures.of(pictures, extract_features(pictures), DESCRIPTION)
+    new = RealFeatures.of(pictures, extractor(pictures), extractor.description)
     digests, first = np.unique(np.concatenate([old.digests, new.digests]), return_index=True)
     in_old, in_new = np.isin(digests, old.digests), np.isin(digests, new.digests)
     if min(in_old.sum(), in_new.sum()) < 2:

@@ -45,17 +45,19 @@ def export(
 def publish(
     publish_root: str,
     code_version: str,
+    export_config: dict,
     model: dsl.Input[dsl.Model],
     validation: dsl.Input[dsl.Artifact],
     evaluation: dsl.Input[dsl.Artifact],
     comparison: dsl.Input[dsl.Metrics],
     card: dsl.Input[dsl.Markdown],
 ) -> str:
-    """Copy a blessed model to the next version under the publish root; gives its folder.
+    """Copy a blessed model to the next version under the publish root; gives its address.
 
     Args:
-        publish_root: Folder that model servers watch.
+        publish_root: Folder, gs://… or s3://… that model servers watch.
         code_version: Digest of this step's code.
+        export_config: ExportConfig as JSON, which says how many versions stay.
         model: From export.
         validation: From validate; what the model's pictures are.
         evaluation: From evaluate; features of those held out.
@@ -67,6 +69,7 @@ def publish(
     with step_process("publish") as process:
         from pathlib import Path
 
+        from components.export.config import ExportConfig
         from components.export.publish import publish
         from components.shared.contracts import DATA, MODEL_CARD, REAL_FEATURES
         from components.shared.files import read_json
@@ -78,7 +81,8 @@ def publish(
             REAL_FEATURES: Path(evaluation.path, REAL_FEATURES),
         }
         judged = read_json(Path(comparison.path))
-        return publish(Path(model.path), Path(publish_root), judged, beside)
+        kept = ExportConfig(**export_config).versions_kept
+        return publish(Path(model.path), publish_root, judged, beside, versions_kept=kept)
 
 
 @dsl.component(base_image=image("export"), install_kfp_package=False)

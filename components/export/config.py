@@ -12,7 +12,7 @@ Format = Literal["onnx", "tflite"]
 
 
 class ExportConfig(StepConfig):
-    """What the exported model is called and how its GIFs play."""
+    """What the exported model is called, how its GIFs play, and how many versions stay."""
 
     model_name: str = Field(
         MODEL_NAME,
@@ -40,4 +40,7 @@ class ExportConfig(StepConfig):
         (),
         description="The generator once more, as generator.onnx, which needs tf2onnx, or "
         "generator.tflite.",
+    )
+    versions_kept: int = Field(
+        5, ge=1, description="Newest published versions that stay; one has nothing to go back to."
     )

@@ -1,166 +1,150 @@
 """Publishing: a blessed model becomes the next version that TensorFlow Serving loads.
 
 The layout is TensorFlow Serving's, <root>/<name>/<version>/saved_model.pb; it serves the
-highest number and ignores names that are none. The model's other files lie beside.
-TensorFlow is not imported here.
+highest number and ignores names that are none. The model's other files lie beside. So going
+back makes a new version, too: a copy of an older one. TensorFlow is not imported here.
 """
 
 import contextlib
-import errno
-import fcntl
 import logging
-import os
-import shutil
-import uuid
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from components.export.in_bucket import BucketHome
+from components.export.in_folder import FolderHome, not_compared
+from components.shared.buckets import in_bucket
 from components.shared.contracts import MODEL_INFO, SAVED_MODEL
-from components.shared.errors import NotBlessed, PipelineError, UsageError
-from components.shared.files import read_json
-from components.shared.published import champion_in, versions_in
+from components.shared.errors import NotBlessed, UsageError
+from components.shared.files import read_json, write_json
+from components.shared.published import WITHDRAWN, champion_in, home_of, published_in, versions_in
 
 LOG = logging.getLogger("dcgan.publish")
 
-_LOCK = ".lock"
-_PARTIAL = ".publishing-"
-_TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
+
+class RolledBack(NamedTuple):
+    """Numbers of versions."""
+
+    version: int  # the new one, served now
+    copied: int  # an older one, of which that is a copy
+    withdrawn: int  # served until now
 
 
 def publish(
-    model: Path, publish_root: Path, comparison: dict[str, Any], beside: Mapping[str, Path]
+    model: Path,
+    publish_root: str | Path,
+    comparison: Mapping[str, Any],
+    beside: Mapping[str, Path],
+    *,
+    versions_kept: int,
 ) -> str:
     """Copy a blessed model to the next version folder, whole or not at all.
 
     Args:
         model: Folder written by export.
-        publish_root: Folder above the models, each in a folder of its name.
+        publish_root: Folder, `gs://…` or `s3://…` above the models, each in a folder of its name.
         comparison: What compare found: `blessed`, `reason`, and `champion`, the digest of
             the published model that this one was judged better than, or None.
         beside: Files to lie beside the model, by their names there: its card, and what it
             learned from, for later pictures to be held against.
+        versions_kept: Newest versions that stay; older ones that this pipeline made are removed.
 
     Returns:
-        The version folder; the newest one, and nothing is written, where that holds
+        The version's folder or address; the newest one, and nothing is written, where that holds
         the same weights already.
 
     Raises:
-        NotBlessed: The comparison did not bless the model.
+        NotBlessed: The comparison did not bless the model, or it was withdrawn by a rollback.
         PipelineError: The newest version is neither this model nor `champion`.
         UsageError: The publish root cannot be written, or is full.
     """
     info = read_json(model / MODEL_INFO)
+    name = info["name"]
     if not comparison["blessed"]:
-        raise NotBlessed(f"{info['name']} is not published, not blessed: {comparison['reason']}")
-    home = publish_root / info["name"]
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-        with _lock(home) as locked:
-            if locked:
-                _remove_leftovers(home)
-            return str(_publish_next(model, info, home, comparison["champion"], beside))
-    except OSError as error:
+        raise NotBlessed(f"{name} is not published, not blessed: {comparison['reason']}")
+    address = home_of(publish_root, name)
+    home = _open(address)
+    with home.next_version() as write:
+        newest = champion_in(address)
+        if newest and newest.digest == info["digest"]:
+            LOG.info("%s is published already, as version %d", name, newest.version)
+            return newest.address
+        if newest and info["digest"] in newest.withdrawn:
+            raise NotBlessed(
+                f"{name} is not published: this very model was withdrawn from {address} by a "
+                "rollback; train another one, or publish it under another export.model_name"
+            )
+        if newest and newest.digest != comparison["champion"]:
+            raise not_compared(newest.address)
+        info[WITHDRAWN] = list(newest.withdrawn) if newest else []
+        with _with_info(_files_of(model) | dict(beside), info) as files:
+            version = write(files)
+        LOG.info("%s is published as version %d", name, version)
+        home.tidy(versions_kept)
+    return f"{address}/{version}"
+
+
+def roll_back(publish_root: str | Path, name: str) -> RolledBack:
+    """Publish the version before the newest once more, and withdraw the newest.
+
+    A model that was withdrawn is neither gone back to nor published again.
+
+    Args:
+        publish_root: Folder above the models.
+        name: Of the model.
+
+    Raises:
+        PipelineError: Another publish is under way.
+        UsageError: There is nothing to go back to, or the publish root cannot be written.
+    """
+    address = home_of(publish_root, name)
+    if not versions_in(address):
         raise UsageError(
-            f"cannot publish to {home}: {_reason(error)}; make it writable and make room "
-            "there, or choose another publish root"
-        ) from error
+            f"nothing is published in {address}: name the model by --publish-root and --name"
+        )
+    home = _open(address)
+    with home.next_version() as write:
+        newest = champion_in(address)
+        if newest is None:
+            raise UsageError(
+                f"version {max(versions_in(address))} in {address} was not made by this "
+                "pipeline: remove it by hand to go back"
+            )
+        withdrawn = [*newest.withdrawn, newest.digest]
+        older = sorted(version for version in versions_in(address) if version < newest.version)
+        found = (published_in(address, version) for version in reversed(older))
+        before = next((one for one in found if one and one.digest not in withdrawn), None)
+        if before is None:
+            raise UsageError(
+                f"nothing to go back to in {address}: version {newest.version} is the only one "
+                "that was not withdrawn"
+            )
+        with home.fetched(before.version) as folder:
+            info = read_json(folder / MODEL_INFO) | {WITHDRAWN: withdrawn}
+            with _with_info(_files_below(folder), info) as files:
+                version = write(files)
+    return RolledBack(version, before.version, newest.version)
 
 
-def _publish_next(
-    model: Path,
-    info: dict[str, Any],
-    home: Path,
-    champion: str | None,
-    beside: Mapping[str, Path],
-) -> Path:
-    newest = champion_in(home)
-    if newest and newest.digest == info["digest"]:
-        LOG.info("%s is published already, as version %d", info["name"], newest.version)
-        return newest.folder
-    if newest and newest.digest != champion:
-        raise _not_compared(newest.folder)
-
-    version = home / str(max(versions_in(home), default=0) + 1)
-    partial = home / f"{_PARTIAL}{uuid.uuid4().hex}"
-    try:
-        shutil.copytree(model / SAVED_MODEL, partial)
-        ours = {path.name: path for path in model.iterdir() if path.name != SAVED_MODEL}
-        for name, path in {**ours, **beside}.items():
-            shutil.copy2(path, partial / name)
-        _flush(partial)
-        _rename(partial, version)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-    LOG.info("%s is published as version %s", info["name"], version.name)
-    return version
+def _open(address: str) -> FolderHome | BucketHome:
+    return BucketHome(address) if in_bucket(address) else FolderHome(Path(address))
 
 
-def _rename(partial: Path, version: Path) -> None:
-    """Give a whole copy its number, unless another has it, as can be where nothing locks."""
-    try:
-        partial.rename(version)
-    except OSError as error:
-        if error.errno not in _TAKEN:
-            raise
-        raise _not_compared(version) from None
-    _flush_folder(version.parent)
+def _files_of(model: Path) -> dict[str, Path]:
+    """The files of a version by their paths in it: what the SavedModel holds, the rest beside."""
+    beside = {path.name: path for path in model.iterdir() if path.is_file()}
+    return _files_below(model / SAVED_MODEL) | beside
 
 
-def _not_compared(version: Path) -> PipelineError:
-    return PipelineError(
-        f"{version} is what is published now, and not what this model was compared with: give "
-        "the same command again, which compares the two"
-    )
+def _files_below(folder: Path) -> dict[str, Path]:
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path for path in paths}
 
 
 @contextlib.contextmanager
-def _lock(home: Path) -> Iterator[bool]:
-    """Hold the lock of a model's folder; yields False where there are no locks.
-
-    The system releases it with the process, however that ends.
-    """
-    with (home / _LOCK).open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            locked = True
-        except BlockingIOError:
-            LOG.info("waiting for another publish to %s", home)
-            fcntl.flock(file, fcntl.LOCK_EX)
-            locked = True
-        except OSError:
-            locked = False
-        yield locked
-
-
-def _remove_leftovers(home: Path) -> None:
-    """Remove copies whose process died; safe under the lock, which every copier holds."""
-    for partial in home.glob(f"{_PARTIAL}*"):
-        LOG.info("removing %s, left by a publish that was stopped", partial)
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-def _flush(folder: Path) -> None:
-    """Have everything on disk before the name that says so, in case the power fails."""
-    for path in (*folder.rglob("*"), folder):
-        if path.is_dir():
-            _flush_folder(path)
-        else:
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
-
-
-def _flush_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        with contextlib.suppress(OSError):  # some network file systems cannot
-            os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _reason(error: OSError) -> str:
-    if isinstance(error, shutil.Error):  # copytree's: [(source, target, why), …]
-        return str(error.args[0][0][2])
-    where = f" ({error.filename})" if error.filename else ""
-    return f"{error.strerror or error}{where}"
+def _with_info(files: Mapping[str, Path], info: dict[str, Any]) -> Iterator[dict[str, Path]]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, MODEL_INFO)
+        write_json(path, info)
+        yield {**files, MODEL_INFO: path}

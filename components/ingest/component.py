@@ -20,7 +20,7 @@ def fingerprint(
 
     Args:
         images: Sources of pictures, one a line: folder, archive, pattern, @list, bucket.
-        publish_root: Folder that model servers watch.
+        publish_root: Folder, gs://… or s3://… that model servers watch.
         checkpoint_root: Folder that outlives the run; digests of files are kept in there.
         paranoid: Read each local file anew instead of trusting those.
         code_version: Digest of this step's code.
@@ -38,11 +38,11 @@ def fingerprint(
 
         from components.ingest.fingerprint import CACHE, fingerprint
         from components.shared.contracts import MODEL_NAME
-        from components.shared.published import champion_in
+        from components.shared.published import champion_in, home_of
 
         process.imported()
         name = export_config.get("model_name", MODEL_NAME)
-        champion = champion_in(Path(publish_root, name))
+        champion = champion_in(home_of(publish_root, name))
         source = fingerprint(images, Path(checkpoint_root, CACHE), paranoid)
         return source, champion.digest if champion else "none"
 

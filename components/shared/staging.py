@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from components.shared.buckets import client_for, in_bucket
 from components.shared.errors import UsageError, one_line
 from components.shared.files import digest_of
 
@@ -28,7 +29,7 @@ def staging_for(output: Path, staging: str, knob: str) -> Iterator["Staging"]:
     Raises:
         UsageError: Nothing can be written there.
     """
-    root = staging.rstrip("/") if "://" in staging else str(Path(staging or output).absolute())
+    root = staging.rstrip("/") if in_bucket(staging) else str(Path(staging or output).absolute())
     staged = Staging(f"{root}/.staging-{digest_of(str(output.absolute()))[:16]}")
     try:
         staged.clear()
@@ -50,7 +51,7 @@ class Staging:
     def __init__(self, root: str) -> None:
         """Name a folder, or an address such as `gs://bucket/prefix`."""
         self.root = root
-        self.is_local = "://" not in root
+        self.is_local = not in_bucket(root)
 
     def path(self, name: str) -> str:
         """Path or address of a file, for those that open it themselves."""
@@ -112,7 +113,4 @@ class Staging:
             self._bucket().rm(found)
 
     def _bucket(self) -> Any:
-        import fsspec
-
-        file_system, _ = fsspec.core.url_to_fs(self.root, use_listings_cache=False)
-        return file_system
+        return client_for(self.root)

@@ -24,9 +24,9 @@ class TrainConfig(StepConfig):
 
     warm_start: str = Field(
         "",
-        pattern=r"^(/.*)?$",
-        description="Absolute path of a published model, as of runs/published/dcgan, whose "
-        "newest generator gives the first weights; empty is none.",
+        pattern=r"^((/|gs://|s3://).*)?$",
+        description="Absolute path, gs://… or s3://… of a published model, as of "
+        "runs/published/dcgan, whose newest generator gives the first weights; empty is none.",
     )
     latent_size: int = Field(100, ge=1, le=4096, description="Length of a latent vector.")
     base_width: int = Field(

@@ -97,7 +97,7 @@ def train(
             trainer = Trainer(config, manifest["image_size"], dtype)
         loop = TrainingLoop(trainer, folder, config, pictures)
         if config.warm_start and loop.first_step == 0:
-            weights = published_weights(Path(config.warm_start), trainer.generator)
+            weights = published_weights(config.warm_start, trainer.generator)
             if weights is not None:
                 trainer.start_from(weights)
         replicas.require_same_state(trainer.state())

@@ -8,16 +8,17 @@ import numpy as np
 
 from components.shared.contracts import GENERATOR
 from components.shared.errors import UsageError, one_line
-from components.shared.published import champion_in, versions_in
+from components.shared.published import champion_in, local_copy, versions_in
 
 LOG = logging.getLogger("dcgan.train")
 
 
-def published_weights(path: Path, generator: keras.Model) -> list[np.ndarray] | None:
+def published_weights(path: str | Path, generator: keras.Model) -> list[np.ndarray] | None:
     """Read the weights of a published generator.
 
     Args:
-        path: Folder of a published model, whose newest version is meant, or of one version.
+        path: Folder or address of a published model, whose newest version is meant, or of one
+            version.
         generator: The one that is to have them.
 
     Returns:
@@ -27,22 +28,25 @@ def published_weights(path: Path, generator: keras.Model) -> list[np.ndarray] | 
     Raises:
         UsageError: It cannot be read, or is not of the same shape.
     """
+    path = str(path).rstrip("/")
     champion = champion_in(path)
-    file = (champion.folder if champion else path) / GENERATOR
-    if not file.exists() and versions_in(path):
-        raise UsageError(
-            f"train.warm_start: the newest version in {path} has no {GENERATOR}: it was not made "
-            "by this pipeline, name another model, or none"
-        )
-    if not file.exists():
-        LOG.info("nothing is published in %s yet: starting from random weights", path)
-        return None
-    try:
-        published = keras.models.load_model(file, compile=False)
-    except Exception as error:  # Keras has many for a file that it cannot read
-        raise UsageError(
-            f"train.warm_start: cannot read {file} ({one_line(error)}): name another model, or none"
-        ) from error
+    file = f"{champion.address if champion else path}/{GENERATOR}"
+    with local_copy(file) as copy:
+        if not copy.exists() and versions_in(path):
+            raise UsageError(
+                f"train.warm_start: the newest version in {path} has no {GENERATOR}: it was not "
+                "made by this pipeline, name another model, or none"
+            )
+        if not copy.exists():
+            LOG.info("nothing is published in %s yet: starting from random weights", path)
+            return None
+        try:
+            published = keras.models.load_model(copy, compile=False)
+        except Exception as error:  # Keras has many for a file that it cannot read
+            raise UsageError(
+                f"train.warm_start: cannot read {file} ({one_line(error)}): name another model, "
+                "or none"
+            ) from error
     weights = published.get_weights()
     shapes = [[array.shape for array in each] for each in (weights, generator.get_weights())]
     if shapes[0] != shapes[1]:

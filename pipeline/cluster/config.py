@@ -148,7 +148,11 @@ class ClusterConfig(StepConfig):
 
     claim: _KubernetesName = Field("dcgan", description="PersistentVolumeClaim that outlives runs.")
     mount_path: _MountPath = Field("/dcgan", description="Where tasks see it.")
-    publish_root: str = Field("", description="Else `published` on the claim.")
+    publish_root: str = Field(
+        "",
+        pattern=r"^((/|gs://[^/]|s3://[^/]).*)?$",
+        description="Folder on the claim, gs://… or s3://…; else `published` on the claim.",
+    )
     secrets: tuple[SecretConfig, ...] = ()
     webhook_secret: _OptionalName = Field(
         "", description="Its key `url` is told of runs that fail; empty tells nobody."
@@ -173,7 +177,7 @@ class ClusterConfig(StepConfig):
 
     @property
     def published(self) -> str:
-        """Folder that blessed models go to, as the tasks see it."""
+        """Folder or address that blessed models go to, as the tasks see it."""
         return self.publish_root or f"{self.mount_path}/published"
 
     def on_claim(self, path: str) -> bool:

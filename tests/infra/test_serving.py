@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from components.export.config import ExportConfig
-from components.export.publish import publish
 from components.shared.contracts import GENERATOR, GIF, MODEL_INFO, SAVED_MODEL
 from components.shared.errors import PipelineError
 from components.shared.files import write_json
 from pipeline import endpoint
 from pipeline.cluster.config import ClusterConfig
+from tests.components.export.judged import publish
 from tests.manifests import MANIFESTS, of_kind, the
 
 CLUSTER = ClusterConfig()
@@ -31,9 +31,8 @@ def test_server_finds_what_publish_writes(server, tmp_path):
     for name in (GENERATOR, GIF):
         (model / name).touch()
     info = {"name": ExportConfig().model_name, "digest": "0"}
-    verdict = {"blessed": True, "reason": "", "champion": None}
     write_json(model / MODEL_INFO, info)
-    version = Path(publish(model, tmp_path / "published", verdict, {}))
+    version = Path(publish(model, tmp_path / "published"))
 
     options = server[1]
     home = version.relative_to(tmp_path / "published").parent

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from components.export.publish import publish
 from components.shared.contracts import GENERATOR, GIF, MODEL_INFO, SAVED_MODEL
 from components.shared.files import write_json
 from pipeline import cli
+from tests.components.export.judged import publish
 
 
 @pytest.fixture(scope="session")
@@ -35,8 +35,7 @@ def trained(tmp_path_factory):
 @pytest.fixture(scope="session")
 def published(trained, tmp_path_factory):
     """The same, published: the version's folder."""
-    verdict = {"blessed": True, "reason": "", "champion": None}
-    return Path(publish(trained, tmp_path_factory.mktemp("published"), verdict, {}))
+    return Path(publish(trained, tmp_path_factory.mktemp("published")))
 
 
 @pytest.fixture

@@ -70,6 +70,8 @@ def save_pictures(folder, count, size=32):
         (["--runs-dir", "file/runs"], "cannot write there (Not a directory)"),
         (["--runs-dir", "/proc/runs"], "cannot write there"),
         (["--publish-root", "/proc/published"], "--publish-root /proc/published: cannot write"),
+        (["--publish-root", "http://x/y"], "http://x/y: no bucket that can be written"),
+        (["--publish-root", "gs:///y"], "gs:///y: no bucket that can be written"),
         (["--runner", "docker"], "no Docker engine answers"),
         (["--tag", "v1"], "add --runner docker"),
     ],

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from components.evaluate.config import EvaluateConfig
 from components.evaluate.report import write_report
 from components.evaluate.validate import validate
 from components.shared.contracts import (
@@ -129,7 +130,9 @@ def make_transform_graph(tmp_path) -> Callable[[np.ndarray], Path]:
 def write_page(make_inputs, make_transform_graph, faces, tmp_path):
     """Write the page of a made-up evaluation; returns its file."""
     inputs, validation = make_inputs(), tmp_path / "validation"
-    validate(inputs.records, make_transform_graph(faces), tmp_path / "none", validation)
+    validate(
+        inputs.records, make_transform_graph(faces), tmp_path / "none", validation, EvaluateConfig()
+    )
     evaluation, comparison_file = tmp_path / "evaluation", tmp_path / "comparison"
     evaluation.mkdir()
     save_png(evaluation / SAMPLES, grid(faces[:64], 8))

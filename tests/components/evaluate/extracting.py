@@ -7,6 +7,7 @@ from components.evaluate.config import EvaluateConfig
 from components.evaluate.extractors.registry import load_extractor
 from components.shared.errors import UsageError
 
+extract_features = load_extractor(EvaluateConfig())
 WRONG = "0" * 64  # no file's SHA-256
 
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from components.evaluate.features import extract_features
 from components.evaluate.metrics.frechet import frechet_distance
 from components.evaluate.metrics.kid import kid
 from tests.components.evaluate.degradations import STRENGTHS
+from tests.components.evaluate.extracting import extract_features
 
 
 @pytest.fixture(scope="module")

@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 
 from components.evaluate.controls import controls_of, sentence_on
+from components.evaluate.extractors.efficientnet_lite0 import DESCRIPTION
+from components.evaluate.extractors.extractor import Extractor
 from components.evaluate.feature_cache import cached_features
-from components.evaluate.features import DESCRIPTION, extract_features
 from components.evaluate.nearest import nearest_training_pictures
 from components.evaluate.smoothness import smoothness
 from tests.components.evaluate.degradations import blur, noise
+from tests.components.evaluate.extracting import extract_features
 
 
 def test_controls_are_real_blurred_and_a_few_again_and_again(faces):
@@ -112,44 +114,44 @@ class TestSmoothness:
 
 class TestCache:
     @pytest.fixture
-    def counting(self):
-        calls = []
+    def calls(self):
+        """How many pictures each call of the network was given."""
+        return []
 
-        def extract(pictures):
+    @pytest.fixture
+    def extractor(self, calls):
+        def network(pictures):
             calls.append(len(pictures))
             return pictures.reshape(len(pictures), -1)[:, :4].astype(np.float32)
 
-        extract.calls = calls
-        return extract
+        return Extractor(DESCRIPTION, network)
 
-    def test_the_same_pictures_are_described_once(self, faces, counting, tmp_path):
-        first = cached_features(faces[:8], counting, DESCRIPTION, tmp_path / "new")
-        again = cached_features(faces[:8].copy(), counting, DESCRIPTION, tmp_path / "new")
+    def test_the_same_pictures_are_described_once(self, faces, extractor, calls, tmp_path):
+        first = cached_features(faces[:8], extractor, tmp_path / "new")
+        again = cached_features(faces[:8].copy(), extractor, tmp_path / "new")
         np.testing.assert_array_equal(first, again)
-        assert counting.calls == [8]
+        assert calls == [8]
 
-    def test_another_picture_or_extractor_is_another_entry(self, faces, counting, tmp_path):
+    def test_another_picture_or_extractor_is_another_entry(self, faces, extractor, calls, tmp_path):
         other = faces[:8].copy()
         other[7, 63, 63, 2] ^= 1
-        for pictures, extractor in (
-            (faces[:8], DESCRIPTION), (other, DESCRIPTION),
-            (faces[:8], DESCRIPTION | {"sha256": "0"}), (faces[:8].reshape(32, 32, 32, 3)[:8], {}),
-        ):  # fmt: skip
-            cached_features(pictures, counting, extractor, tmp_path)
-        assert len(counting.calls) == 4
+        changed = extractor._replace(description=DESCRIPTION | {"sha256": "0"})
+        for pictures, by in ((faces[:8], extractor), (other, extractor), (faces[:8], changed)):
+            cached_features(pictures, by, tmp_path)
+        assert calls == [8] * 3
 
-    def test_a_damaged_entry_is_made_anew(self, faces, counting, tmp_path):
-        first = cached_features(faces[:8], counting, DESCRIPTION, tmp_path)
+    def test_a_damaged_entry_is_made_anew(self, faces, extractor, calls, tmp_path):
+        first = cached_features(faces[:8], extractor, tmp_path)
         (path,) = (tmp_path / "features").iterdir()
         for content in (b"", b"nothing", path.read_bytes()[:-9]):
             path.write_bytes(content)
-            again = cached_features(faces[:8], counting, DESCRIPTION, tmp_path)
+            again = cached_features(faces[:8], extractor, tmp_path)
             np.testing.assert_array_equal(first, again)
-        assert counting.calls == [8] * 4
+        assert calls == [8] * 4
 
-    def test_the_last_used_are_kept(self, faces, counting, tmp_path, monkeypatch):
+    def test_the_last_used_are_kept(self, faces, extractor, calls, tmp_path, monkeypatch):
         monkeypatch.setattr("components.evaluate.feature_cache._KEPT", 2)
         for end in (4, 5, 4, 6, 4, 5):
-            cached_features(faces[:end], counting, DESCRIPTION, tmp_path)
-        assert counting.calls == [4, 5, 6, 5], "4 was used in between"
+            cached_features(faces[:end], extractor, tmp_path)
+        assert calls == [4, 5, 6, 5], "4 was used in between"
         assert len(list((tmp_path / "features").iterdir())) == 2

@@ -9,13 +9,14 @@ from PIL import Image
 
 from components.evaluate import step as step_module
 from components.evaluate.config import EvaluateConfig
-from components.evaluate.features import SHA256, extract_features
+from components.evaluate.extractors.efficientnet_lite0 import SHA256
 from components.evaluate.real_features import RealFeatures
 from components.evaluate.step import evaluate
 from components.shared.contracts import GENERATOR, NEAREST, REAL_FEATURES, SAMPLES, SNAPSHOTS
 from components.shared.contracts import SCORES as SCORES_FILE
 from components.shared.errors import PipelineError, UsageError
 from components.shared.files import read_json
+from tests.components.evaluate.extracting import extract_features
 
 CONFIG = EvaluateConfig(samples=32, neighbours=3, max_kid=0.2, min_coverage=0.2)
 

@@ -7,15 +7,18 @@ import sys
 import numpy as np
 import pytest
 
+from components.evaluate.config import EvaluateConfig
 from components.evaluate.data_section import write_data_page
-from components.evaluate.features import DESCRIPTION, extract_features
+from components.evaluate.extractors.efficientnet_lite0 import DESCRIPTION
 from components.evaluate.metrics.kid import kid
 from components.evaluate.real_features import MOST, RealFeatures
 from components.evaluate.validate import validate
 from components.shared.contracts import DATA, DRIFT, MODEL_INFO, REAL_FEATURES
 from components.shared.files import read_json, write_json
+from tests.components.evaluate.extracting import extract_features
 from tests.components.evaluate.html_page import Page
 
+CONFIG = EvaluateConfig()
 COUNTS = "64 pictures to train on, 64 held out, 0 duplicates, 3 rejected"
 
 
@@ -27,7 +30,7 @@ def described(make_records, make_transform_graph, tmp_path):
         half = len(pictures) // 2
         records = make_records(name, eval=pictures[:half], train=pictures[half:])
         graph = make_transform_graph(pictures[half:], bins)
-        drift = validate(records, graph, tmp_path / "home", tmp_path / f"{name} validated")
+        drift = validate(records, graph, tmp_path / "home", tmp_path / f"{name} validated", CONFIG)
         return drift, records, tmp_path / f"{name} validated"
 
     return described
@@ -85,11 +88,12 @@ def test_the_same_pictures_are_said_so_without_tensorflow(published, described, 
     published(faces)
     code = (
         "import sys; from pathlib import Path\n"
+        "from components.evaluate.config import EvaluateConfig\n"
         "from components.evaluate.validate import validate\n"
         "from components.evaluate.data_section import write_data_page\n"
         "from components.evaluate.report import write_report\n"
         f"root = Path({str(tmp_path)!r}); out = root / 'out'\n"
-        "validate(root / 'old', root / 'transform_graph', root / 'home', out)\n"
+        "validate(root / 'old', root / 'transform_graph', root / 'home', out, EvaluateConfig())\n"
         "write_data_page(root / 'page.html', root / 'old', out)\n"
         "assert not {'tensorflow', 'keras'} & {*sys.modules}"
     )

@@ -141,3 +141,11 @@ def make_model():
 @pytest.fixture(scope="session", name="run_python")
 def run_python_fixture():
     return run_python
+
+
+@pytest.fixture(params=["folder", "s3", "gs"])
+def root(request, tmp_path, make_bucket):
+    """A publish root that does not exist yet."""
+    if request.param == "folder":
+        return str(tmp_path / "root")
+    return f"{make_bucket(request.param).address}/some/models"

@@ -9,32 +9,43 @@ from pathlib import Path
 
 import pytest
 
-from components.export import publish as publish_module
 from components.shared.errors import NotBlessed, PipelineError, UsageError
+from components.shared.published import champion_in
+from tests.components.export.judged import publish
 
-# Publishes argv[1] to argv[2]; with a third argument stops for ever once the model is copied.
+# Publishes argv[1] to argv[2]; with a third argument stops for ever once a file is copied.
 PUBLISH = """
 import logging, shutil, sys, time
 from pathlib import Path
-from components.export.publish import publish
+from tests.components.export.judged import publish
 logging.basicConfig(stream=sys.stdout, level="INFO", format="%(message)s")
 if len(sys.argv) > 3:
-    copytree = shutil.copytree
+    copy = shutil.copy2
     def copy_and_hang(*arguments):
-        copytree(*arguments)
+        copy(*arguments)
         print("copied", flush=True)
         time.sleep(600)
-    shutil.copytree = copy_and_hang
-verdict = {"blessed": True, "reason": "", "champion": None}
-print(publish(Path(sys.argv[1]), Path(sys.argv[2]), verdict, {}))
+    shutil.copy2 = copy_and_hang
+print(publish(Path(sys.argv[1]), Path(sys.argv[2])))
 assert "tensorflow" not in sys.modules and "keras" not in sys.modules
 """
 
-
-def publish(model, root, champion=None, beside=None, blessed=True):
-    """Publish what was judged better than `champion`."""
-    comparison = {"blessed": blessed, "reason": "KID 0.6 is above 0.5", "champion": champion}
-    return publish_module.publish(model, root, comparison, beside or {})
+# Publishes argv[1] to argv[2] after "bbb"; is killed before it writes for the argv[3]-th time.
+PUBLISH_AND_DIE = """
+import os, signal, sys
+from pathlib import Path
+from tests.components.export.judged import publish
+left = int(sys.argv[3])
+def count(event, arguments):
+    global left
+    writes = event == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR)
+    if writes or event in {"os.mkdir", "os.rename", "os.remove", "os.rmdir"}:
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(count)
+publish(Path(sys.argv[1]), Path(sys.argv[2]), "bbb", versions_kept=2)
+"""
 
 
 @pytest.fixture
@@ -188,14 +199,32 @@ def test_a_version_can_be_read_by_others(make_model, tmp_path):
     assert version.stat().st_mode & 0o777 == (tmp_path / "model").stat().st_mode & 0o777
 
 
+@pytest.mark.parametrize(("kept", "left"), [(1, ["5"]), (3, ["3", "4", "5"]), (9, list("12345"))])
+def test_only_the_newest_versions_stay(make_model, tmp_path, kept, left):
+    root, before = tmp_path / "root", None
+    for number in range(5):
+        digest = str(number) * 3
+        publish(make_model(tmp_path / digest, digest), root, before, versions_kept=kept)
+        before = digest
+    assert versions(root) == left
+    assert not leftovers(root)
+    assert_whole(root / "faces/5", "444")
+
+
+def test_a_version_that_others_made_is_not_removed(make_model, tmp_path):
+    (tmp_path / "root/faces/1").mkdir(parents=True)
+    publish(make_model(tmp_path / "a", "aaa"), tmp_path / "root")
+    publish(make_model(tmp_path / "b", "bbb"), tmp_path / "root", "aaa", versions_kept=1)
+    assert versions(tmp_path / "root") == ["1", "3"]
+
+
 class TestTrouble:
     def test_a_full_disk_leaves_nothing(self, make_model, tmp_path, monkeypatch):
         def fill(source, target):
-            target.mkdir()
-            (target / "saved_model.pb").write_text("hal")
+            target.write_text("hal")
             raise OSError(errno.ENOSPC, "No space left on device")
 
-        monkeypatch.setattr(shutil, "copytree", fill)
+        monkeypatch.setattr(shutil, "copy2", fill)
         with pytest.raises(UsageError, match=r"root/faces: No space left on device"):
             publish(make_model(tmp_path / "model", "aaa"), tmp_path / "root")
         assert not versions(tmp_path / "root")
@@ -238,6 +267,31 @@ class TestTrouble:
         assert publish(make_model(tmp_path / "b", "bbb"), root) == str(root / "faces/1")
         assert_whole(root / "faces/1", "bbb")
         assert not leftovers(root)
+
+    def test_killed_at_any_point(self, make_model, tmp_path):
+        """Before each folder, file, rename and removal of its own, until it has none left."""
+        old, new, newer = (make_model(tmp_path / name, name * 3) for name in "abc")
+        newest, served, died = make_model(tmp_path / "d", "ddd"), set(), 0
+        while True:
+            root = tmp_path / f"root {died}"
+            publish(old, root)
+            publish(new, root, "aaa")
+            command = [sys.executable, "-c", PUBLISH_AND_DIE, newer, root, str(died + 1)]
+            done = subprocess.run(command, cwd=Path(__file__).parents[3], check=False)
+            champion = champion_in(root / "faces")
+            served.add((champion.version, champion.digest))
+            for version in versions(root):
+                assert_whole(root / "faces" / version, {1: "a", 2: "b", 3: "c"}[int(version)] * 3)
+            last = publish(newest, root, champion.digest, versions_kept=2)
+            assert versions(root) == [str(champion.version), Path(last).name]
+            assert_whole(Path(last), "ddd")
+            assert not leftovers(root)
+            if done.returncode == 0:
+                break
+            assert done.returncode == -signal.SIGKILL
+            died += 1
+        assert died > 20
+        assert served == {(2, "bbb"), (3, "ccc")}
 
     @pytest.fixture
     def tmpfs(self, tmp_path):
@@ -314,7 +368,7 @@ class TestTwoAtOnce:
                 make_model(target, "bbb")
             return rename(self, target)
 
-        monkeypatch.setattr("components.export.publish.fcntl.flock", no_locks)
+        monkeypatch.setattr("components.export.in_folder.fcntl.flock", no_locks)
         monkeypatch.setattr(Path, "rename", rename_too_late)
         with pytest.raises(PipelineError, match=rf"{root}/faces/1 is what is published now"):
             publish(make_model(tmp_path / "a", "aaa"), root)

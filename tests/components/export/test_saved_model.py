@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from components.export.publish import publish
 from components.export.saved_model import signatures_of
+from tests.components.export.judged import publish
 
 GENERATE = """
 import sys

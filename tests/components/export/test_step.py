@@ -8,13 +8,12 @@ from PIL import Image, ImageSequence
 
 from components.export.config import ExportConfig
 from components.export.progress import progress_frames
-from components.export.publish import publish
 from components.export.saved_model import load_generator, weights_digest
 from components.export.step import export
 from components.shared.errors import PipelineError
 from components.shared.pixels import denormalize
+from tests.components.export.judged import publish
 
-VERDICT = {"blessed": True, "reason": "", "champion": None}
 GENERATE = """
 import sys
 sys.modules["components"] = None  # an import of our package fails
@@ -68,7 +67,7 @@ def test_tensorflow_alone_generates_the_same_pictures(
 
 
 def test_a_published_version_is_what_tensorflow_loads(exported, latents, run_python, tmp_path):
-    version = publish(exported, tmp_path / "published", VERDICT, {})
+    version = publish(exported, tmp_path / "published")
     images = generate_elsewhere(run_python, version, tmp_path)
     np.testing.assert_array_equal(
         images, generate_elsewhere(run_python, exported / "saved_model", tmp_path)

@@ -1,7 +1,7 @@
 import pytest
 
 from components.shared.files import write_json
-from components.shared.published import champion_in, versions_in
+from components.shared.published import champion_in, local_copy, versions_in
 
 
 @pytest.fixture
@@ -28,8 +28,14 @@ def test_without_a_folder_or_a_version_there_is_none(home):
 def test_the_highest_number_is_the_champion(home, put):
     for version in ("9", "10", "2", "11x", "²"):
         put(version, f"digest of {version}")
-    assert champion_in(home) == (home / "10", 10, "digest of 10")
+    assert champion_in(home) == (str(home / "10"), 10, "digest of 10", ())
     assert sorted(versions_in(home)) == [2, 9, 10]
+
+
+def test_what_was_rolled_back_is_known(home, put):
+    put("1", "ours")
+    write_json(home / "1/model.json", {"digest": "ours", "withdrawn": ["a", "b"]})
+    assert champion_in(home).withdrawn == ("a", "b")
 
 
 @pytest.mark.parametrize("content", [None, "", "[]", "{}", '"x"', "not json"])
@@ -45,6 +51,36 @@ def test_a_file_is_no_version_of_ours(home, put):
     put("1", "ours")
     (home / "2").write_text("")
     assert champion_in(home) is None
+
+
+def test_in_a_bucket_a_version_counts_once_its_last_file_is_there(bucket):
+    home = f"{bucket.address}/models/faces"
+    assert versions_in(home) == []
+    assert champion_in(home) is None
+    for version in ("1", "2", "x3"):
+        bucket.put(f"models/faces/{version}/model.json", f'{{"digest": "{version}"}}'.encode())
+    bucket.put("models/faces/.claims/9", b"")
+    bucket.put("models/faces2/7/saved_model.pb", b"")
+    bucket.put("models/faces/8/deeper/saved_model.pb", b"")
+    assert versions_in(home) == []
+    for version in ("1", "x3"):
+        bucket.put(f"models/faces/{version}/saved_model.pb", b"")
+    assert champion_in(home) == (f"{home}/1", 1, "1", ())
+    bucket.put("models/faces/10/saved_model.pb", b"of other making")
+    assert sorted(versions_in(home)) == [1, 10]
+    assert champion_in(home) is None
+
+
+def test_a_published_file_is_a_local_one(home, put, bucket):
+    put("1", "ours")
+    with local_copy(f"{home}/1/model.json") as path:
+        assert path == home / "1/model.json"
+    bucket.put("faces/1/model.keras", b"content")
+    with local_copy(f"{bucket.address}/faces/1/model.keras") as path:
+        assert (path.name, path.read_bytes()) == ("model.keras", b"content")
+    assert not path.exists()
+    with local_copy(f"{bucket.address}/faces/1/nothing") as path:
+        assert not path.exists()
 
 
 def test_one_that_cannot_be_read_now_is_not_taken_for_none(home):

@@ -53,6 +53,20 @@ def test_model_of_another_shape_is_refused(publish, tmp_path, changes):
         published_weights(tmp_path / "dcgan", build_generator(CONFIG, 32))
 
 
+@pytest.mark.parametrize("path", ["dcgan/", "dcgan/9"])
+def test_of_a_model_in_a_bucket(publish, tmp_path, bucket, path):
+    expected = publish(9)
+    for name in (GENERATOR, MODEL_INFO):
+        bucket.put(f"models/dcgan/9/{name}", (tmp_path / "dcgan/9" / name).read_bytes())
+    bucket.put("models/dcgan/9/saved_model.pb", b"")
+    bucket.put("models/dcgan/10/generator.keras", b"not whole yet")
+    generator = build_generator(CONFIG, 32)
+    weights = published_weights(f"{bucket.address}/models/{path}", generator)
+    for array, other in zip(weights, expected, strict=True):
+        np.testing.assert_array_equal(array, other)
+    assert published_weights(f"{bucket.address}/nothing", generator) is None
+
+
 def test_broken_model_is_refused(publish, tmp_path):
     publish(1)
     (tmp_path / "dcgan/1" / GENERATOR).write_bytes(b"half")

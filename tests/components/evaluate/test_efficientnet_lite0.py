@@ -3,8 +3,8 @@ import pytest
 
 from components.evaluate.extractors import efficientnet_lite0
 from components.evaluate.extractors.efficientnet_lite0 import load_weights
-from components.evaluate.features import extract_features
 from components.shared.errors import PipelineError
+from tests.components.evaluate.extracting import extract_features
 
 
 def test_a_changed_file_of_weights_is_refused_by_name_and_hash(tmp_path):

@@ -1,0 +1,41 @@
+"""Addresses in buckets, ``gs://`` and ``s3://``; fsspec is imported only where there is one."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from components.shared.errors import PipelineError, UsageError, one_line
+
+
+def in_bucket(path: str | Path) -> bool:
+    """Whether it is an address such as ``gs://bucket/models``, and no path of this machine."""
+    return "://" in str(path)
+
+
+def client_for(address: str) -> Any:
+    """A client that remembers no listing, since other processes write, too."""
+    import fsspec
+
+    return fsspec.filesystem(address.partition("://")[0], use_listings_cache=False)
+
+
+def names_below(address: str) -> list[str]:
+    """Keys of all objects below an address, relative to it; none where there is nothing."""
+    top = address.partition("://")[2] + "/"
+    found = client_for(address).find(address)
+    return [key.removeprefix(top) for key in found if key.startswith(top)]
+
+
+@contextlib.contextmanager
+def explaining(what: str) -> Iterator[None]:
+    """Turn a client's error into a UsageError that begins with `what`."""
+    try:
+        yield
+    except PipelineError:
+        raise
+    except Exception as error:  # each client has errors of its own
+        raise UsageError(
+            f"{what} ({one_line(error)}): check the address, that the bucket answers, and that "
+            "the credentials here may list, read, write and remove what is in it"
+        ) from error

@@ -1,0 +1,69 @@
+"""`dcgan publish --rollback` as a person types it."""
+
+import pytest
+
+from components.shared.buckets import names_below
+from components.shared.contracts import MODEL_INFO
+from components.shared.errors import UsageError
+from components.shared.files import read_json, write_json
+from pipeline.config import load_config
+from pipeline.preflight import check
+from tests.pipeline.test_cli import dcgan
+
+
+@pytest.fixture
+def home(tmp_path):
+    """Two versions where `dcgan run` would have put them."""
+    home = tmp_path / "runs/published/dcgan"
+    for version, digest in (("1", "old"), ("2", "new")):
+        (home / version).mkdir(parents=True)
+        write_json(home / version / MODEL_INFO, {"digest": digest})
+    return home
+
+
+def test_it_says_what_is_served_now_and_what_was_withdrawn(home, tmp_path):
+    said = dcgan("publish", "--rollback", cwd=tmp_path)
+    assert said == (
+        f"{home}: version 3 is served now, a copy of version 1; version 2 is withdrawn, and no "
+        "run publishes it again\n"
+    )
+    assert read_json(home / "3" / MODEL_INFO) == {"digest": "old", "withdrawn": ["new"]}
+
+
+def test_root_and_name_can_be_others(home, tmp_path):
+    home.parent.rename(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere/dcgan").rename(tmp_path / "elsewhere/faces")
+    where = "--publish-root", "elsewhere", "--name", "faces"
+    assert "elsewhere/faces: version 3" in dcgan("publish", "--rollback", *where, cwd=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "add --rollback; `dcgan run` publishes"),
+        (["--rollback", "--name", "cats"], "nothing is published in"),
+    ],
+)
+def test_mistake_is_one_line(home, tmp_path, arguments, message):
+    assert message in dcgan("publish", *arguments, cwd=tmp_path, code=2)
+    assert {path.name for path in home.parent.iterdir()} == {"dcgan"}
+
+
+def test_in_a_bucket_it_is_the_same(tmp_path, bucket):
+    for version, digest in (("1", "old"), ("2", "new")):
+        bucket.put(f"models/dcgan/{version}/model.json", f'{{"digest": "{digest}"}}'.encode())
+        bucket.put(f"models/dcgan/{version}/saved_model.pb", b"")
+    root = f"{bucket.address}/models"
+    said = dcgan("publish", "--rollback", "--publish-root", f"{root}/", cwd=tmp_path)
+    assert said.startswith(f"{root}/dcgan: version 3 is served now, a copy of version 1; version 2")
+    missing = f"{bucket.address}-missing"
+    said = dcgan("publish", "--rollback", "--publish-root", missing, cwd=tmp_path, code=2)
+    assert f"cannot see what is published in {missing}/dcgan (" in said
+
+
+def test_a_run_first_sees_whether_it_may_write_to_the_bucket(tmp_path, bucket):
+    config = load_config("demo")
+    check(config, tmp_path, f"{bucket.address}/models")
+    assert names_below(bucket.address) == []
+    with pytest.raises(UsageError, match=r"--publish-root \S+-missing: cannot write there \("):
+        check(config, tmp_path, f"{bucket.address}-missing")
