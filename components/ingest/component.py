@@ -28,8 +28,8 @@ def fingerprint(
 
     Returns:
         source: Digest of the pictures.
-        champion: Digest of the newest published model; `none` where there is none, or it
-            was not made by this pipeline.
+        champion: Digest of the newest published model, and after it those that were withdrawn;
+            `none` where there is none, or it was not made by this pipeline.
     """
     from components.shared.process import step_process
 
@@ -44,7 +44,7 @@ def fingerprint(
         name = export_config.get("model_name", MODEL_NAME)
         champion = champion_in(home_of(publish_root, name))
         source = fingerprint(images, Path(checkpoint_root, CACHE), paranoid)
-        return source, champion.digest if champion else "none"
+        return source, " ".join([champion.digest, *champion.withdrawn]) if champion else "none"
 
 
 @dsl.component(base_image=image("ingest"), install_kfp_package=False)

@@ -133,24 +133,39 @@ def test_refuses_a_file_that_is_no_archive(tree, fingerprint):
         fingerprint(tree / "ATTRIBUTION.txt")
 
 
-@pytest.mark.parametrize(("config", "model"), [({"model_name": "faces"}, "faces"), ({}, "dcgan")])
-def test_the_component_sees_the_published_model_too(tree, digest, cache, tmp_path, config, model):
-    code = (
-        "import sys; from components.ingest.component import fingerprint\n"
-        f"places = {str(tree)!r}, {str(tmp_path / 'root')!r}, {str(cache.parent)!r}\n"
-        f"seen = fingerprint.python_func(*places, False, '', {config!r})\n"
-        "print(*seen, sep=',')"
-    )
+@pytest.fixture
+def seen(tree, cache):
+    """Run the component in a process of its own; gives its outputs."""
 
-    def seen():
+    def seen(publish_root, config):
+        code = (
+            "import sys; from components.ingest.component import fingerprint\n"
+            f"places = {str(tree)!r}, {str(publish_root)!r}, {str(cache.parent)!r}\n"
+            f"seen = fingerprint.python_func(*places, False, '', {config!r})\n"
+            "print(*seen, sep=',')"
+        )
         command = [sys.executable, "-W", "ignore", "-c", code]
         run = subprocess.run(command, capture_output=True, text=True, check=True)
         return run.stdout.splitlines()[-1].split(",")
 
-    assert seen() == [digest, "none"]
-    (tmp_path / "root" / model / "1").mkdir(parents=True)
-    write_json(tmp_path / "root" / model / "1" / "model.json", {"digest": "abc"})
-    assert seen() == [digest, "abc"]
+    return seen
+
+
+@pytest.mark.parametrize(("config", "model"), [({"model_name": "faces"}, "faces"), ({}, "dcgan")])
+def test_the_component_sees_the_published_model_too(seen, digest, tmp_path, config, model):
+    assert seen(tmp_path, config) == [digest, "none"]
+    (tmp_path / model / "1").mkdir(parents=True)
+    write_json(tmp_path / model / "1" / "model.json", {"digest": "abc"})
+    assert seen(tmp_path, config) == [digest, "abc"]
+
+
+def test_what_was_withdrawn_is_seen_so_that_no_cached_verdict_passes_it(seen, digest, bucket):
+    """The same model was the champion before, when what is withdrawn now was better."""
+    root = f"{bucket.address}/models"
+    bucket.put("models/dcgan/3/model.json", b'{"digest": "abc", "withdrawn": ["b", "c"]}')
+    assert seen(root, {}) == [digest, "none"]
+    bucket.put("models/dcgan/3/saved_model.pb", b"")
+    assert seen(root, {}) == [digest, "abc b c"]
 
 
 def test_imports_nothing_heavy():
