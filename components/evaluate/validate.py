@@ -71,9 +71,9 @@ def validate(
     statistics = read_json(transform_graph / STATISTICS)
     data = {key: manifest[key] for key in _OF_MANIFEST} | {"statistics": statistics}
     champion = champion_in(home)
-    drift = (
-        _drift(data, records, champion, config) if champion else Drift("no model is published yet")
-    )
+    drift = Drift("no model is published yet")
+    if champion:
+        drift = _drift(data, records, champion, config)
     LOG.info(_describe(data["counts"]))
     LOG.info(drift.sentence)
     with complete_or_absent(validation) as folder:

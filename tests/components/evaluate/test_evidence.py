@@ -78,10 +78,10 @@ class TestSmoothness:
     """On pictures of 16×16 which are their own features."""
 
     def walk(self, to_pictures):
-        def extract(pictures):
-            return pictures.reshape(len(pictures), -1).astype(np.float32)
+        def flat(pictures):
+            return pictures.reshape(len(pictures), -1)
 
-        return smoothness(to_pictures, extract, 4)
+        return smoothness(to_pictures, Extractor({}, flat), 4)
 
     @staticmethod
     def paint(levels):
