@@ -139,7 +139,7 @@ def test_second_run_does_nothing_and_says_so(workspace):
     assert set(after["steps"]) == COMPARED | {"publish"}, "a model is there now"
     assert after["steps"]["compare"]["work"] < 0.5
     assert "nothing new to train on" in text
-    changed = {"validation", "report", "comparison"}
+    changed = {"validation", "report", "card", "comparison"}
     for name, path in before["artifacts"].items():
         assert (after["artifacts"][name] != path) == (name in changed), name
     assert before["drift"] == "no model is published yet"
@@ -194,7 +194,7 @@ def test_worse_model_does_not_replace_a_better_one(workspace):
     assert best["epoch"] == 3
     text = run(workspace, *WORSE, "--require-blessed", code=5)
     summary, compared = latest(workspace), comparison(workspace)
-    assert set(summary["steps"]) == {"fingerprint", "evaluate", "report", "export", "compare"}
+    assert set(summary["steps"]) == {"fingerprint", "evaluate", "export", "compare", "report"}
     assert compared["kid"] == pytest.approx(summary["best"]["kid"])
     assert compared["champion_kid"] == pytest.approx(best["kid"])
     assert compared["kid"] > compared["champion_kid"]
@@ -246,7 +246,8 @@ def test_killed_training_goes_on_and_a_changed_picture_is_seen(workspace):
 
     compared = comparison(workspace)
     assert compared["champion"] == versions["1"]
-    assert summary["blessed"] is compared["blessed"] is (compared["kid"] < compared["champion_kid"])
+    better = compared["difference"] < -compared["difference_interval"]
+    assert summary["blessed"] is compared["blessed"] is better
     model = json.loads(Path(summary["artifacts"]["model"], "model.json").read_text())
     new = {"2": model["digest"]} if summary["blessed"] else {}
     assert published(workspace) == versions | new

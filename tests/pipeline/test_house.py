@@ -83,7 +83,7 @@ def test_image_has_what_its_step_imports(step):
     if step == "ingest":
         asked.discard("tensorflow")  # shared.normalization is for those that use the graph
     elif step != "transform":
-        asked -= {"apache_beam", "fsspec"}  # shared.beam_runner and shared.staging are for Beam's
+        asked -= {"apache_beam"}  # shared.beam_runner and shared.staging are for Beam's
     owners = metadata.packages_distributions()
     packages = {
         owner.lower().replace("_", "-")
