@@ -42,14 +42,14 @@ def kid(real: np.ndarray, fake: np.ndarray) -> Kid:
 
 
 def kid_difference(real: np.ndarray, first: np.ndarray, second: np.ndarray) -> Kid:
-    """How much the KID of one set of fakes is above that of another, [M, d] both.
+    """How much the KID of one set of fakes, [M, d], is above that of another, [K, d].
 
     The interval is that of the difference: what chance does to the real pictures it does
     to both, and does not count.
     """
     left, right = _jackknife(real, first), _jackknife(real, second)
     interval = _interval(
-        left.without_real - right.without_real, left.without_fake - right.without_fake
+        left.without_real - right.without_real, left.without_fake, right.without_fake
     )
     return Kid(left.value - right.value, interval)
 
