@@ -63,5 +63,5 @@ def gather_evidence(
         values = np.asarray(generator(latents, training=False))
         return to_pictures(values) if np.isfinite(values).all() else None
 
-    smooth = smoothness(draw, extractor, generator.input_shape[-1])
+    smooth = smoothness(draw, generator.input_shape[-1])
     return Evidence(controls, nearest.found, nearest.pictures, smooth)
