@@ -19,7 +19,9 @@ from components.shared.files import read_json
 pytestmark = pytest.mark.e2e
 TINY = Path(__file__).with_name("tiny.yaml")
 COMPARED = {"fingerprint", "validate", "report", "compare"}  # what another champion runs again
-WORSE = ("--set", "evaluate.snapshots=1")  # epoch 4 alone, where epoch 3 is the best
+# Another training, which is shorter and whose generator hardly learns.
+WORSE = [part for value in ("seed=1", "epochs=1", "generator_learning_rate=1e-6")
+         for part in ("--set", f"train.{value}")]  # fmt: skip
 
 
 def command(workspace, *arguments, images=("faces",)):
@@ -191,10 +193,10 @@ def test_saved_configuration_repeats_the_run(workspace):
 
 def test_worse_model_does_not_replace_a_better_one(workspace):
     best, versions = latest(workspace)["best"], published(workspace)
-    assert best["epoch"] == 3
+    assert best["epoch"] == 3, "not the last"
     text = run(workspace, *WORSE, "--require-blessed", code=5)
     summary, compared = latest(workspace), comparison(workspace)
-    assert set(summary["steps"]) == COMPARED | {"evaluate", "export"}
+    assert set(summary["steps"]) == COMPARED - {"validate"} | {"train", "evaluate", "export"}
     assert compared["kid"] == pytest.approx(summary["best"]["kid"])
     assert compared["champion_kid"] == pytest.approx(best["kid"])
     assert compared["kid"] > compared["champion_kid"]
