@@ -51,6 +51,7 @@ bench: setup ## Measure speed, as ratios side by side (JSON=FOLDER keeps them; F
 	$(if $(JSON),mkdir -p $(JSON))
 	$(BIN)/python tests/benchmarks/ingest.py $(if $(FACES),--faces $(FACES)) \
 	  $(if $(JSON),--json $(JSON)/ingest.json)
+	$(BIN)/python tests/benchmarks/evaluate.py $(if $(JSON),--json $(JSON)/evaluate.json)
 	$(BIN)/python tests/benchmarks/train_step.py $(if $(JSON),--json $(JSON)/train_step.json)
 
 # tensorflow-cpu stands in for tensorflow in the images; the rest is as in requirements.lock.
