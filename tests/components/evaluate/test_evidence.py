@@ -4,9 +4,7 @@ import numpy as np
 import pytest
 
 from components.evaluate.controls import controls_of, sentence_on
-from components.evaluate.extractors.efficientnet_lite0 import DESCRIPTION
 from components.evaluate.extractors.extractor import Extractor
-from components.evaluate.feature_cache import cached_features
 from components.evaluate.nearest import nearest_training_pictures
 from components.evaluate.smoothness import smoothness
 from tests.components.evaluate.degradations import blur, noise
@@ -110,48 +108,3 @@ class TestSmoothness:
 
     def test_what_is_not_finite_is_said_so(self):
         assert self.walk(lambda _: None)["sentence"].endswith("no numbers to walk along")
-
-
-class TestCache:
-    @pytest.fixture
-    def calls(self):
-        """How many pictures each call of the network was given."""
-        return []
-
-    @pytest.fixture
-    def extractor(self, calls):
-        def network(pictures):
-            calls.append(len(pictures))
-            return pictures.reshape(len(pictures), -1)[:, :4].astype(np.float32)
-
-        return Extractor(DESCRIPTION, network)
-
-    def test_the_same_pictures_are_described_once(self, faces, extractor, calls, tmp_path):
-        first = cached_features(faces[:8], extractor, tmp_path / "new")
-        again = cached_features(faces[:8].copy(), extractor, tmp_path / "new")
-        np.testing.assert_array_equal(first, again)
-        assert calls == [8]
-
-    def test_another_picture_or_extractor_is_another_entry(self, faces, extractor, calls, tmp_path):
-        other = faces[:8].copy()
-        other[7, 63, 63, 2] ^= 1
-        changed = extractor._replace(description=DESCRIPTION | {"sha256": "0"})
-        for pictures, by in ((faces[:8], extractor), (other, extractor), (faces[:8], changed)):
-            cached_features(pictures, by, tmp_path)
-        assert calls == [8] * 3
-
-    def test_a_damaged_entry_is_made_anew(self, faces, extractor, calls, tmp_path):
-        first = cached_features(faces[:8], extractor, tmp_path)
-        (path,) = (tmp_path / "features").iterdir()
-        for content in (b"", b"nothing", path.read_bytes()[:-9]):
-            path.write_bytes(content)
-            again = cached_features(faces[:8], extractor, tmp_path)
-            np.testing.assert_array_equal(first, again)
-        assert calls == [8] * 4
-
-    def test_the_last_used_are_kept(self, faces, extractor, calls, tmp_path, monkeypatch):
-        monkeypatch.setattr("components.evaluate.feature_cache._KEPT", 2)
-        for end in (4, 5, 4, 6, 4, 5):
-            cached_features(faces[:end], extractor, tmp_path)
-        assert calls == [4, 5, 6, 5], "4 was used in between"
-        assert len(list((tmp_path / "features").iterdir())) == 2
