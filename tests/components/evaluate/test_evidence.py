@@ -54,7 +54,7 @@ class TestNearest:
         assert nearest.pictures.shape == samples.shape
         assert nearest.found["closer"] == 2
         assert nearest.found["sentence"] == (
-            "2 of 10 samples are nearer to training than any held-out picture"
+            "2 of 10 samples are nearer to training than any of 32 held-out ones"
         )
 
     def test_noise_is_no_copy(self, records, faces):
@@ -63,13 +63,36 @@ class TestNearest:
         assert found["closer"] == 0
         assert found["median_distance"] > found["held_out_median_distance"]
         assert found["sentence"] == (
-            "none of 8 samples is nearer to training than any held-out picture"
+            "0 of 8 samples are nearer to training than any of 32 held-out ones"
         )
 
     def test_all_training_pictures_are_looked_at(self, records, faces, monkeypatch):
         monkeypatch.setattr("components.evaluate.nearest._CHUNK", 10)
         nearest = self.look(records, faces[:64], faces[64:96])
         np.testing.assert_array_equal(nearest.pictures, faces[:64])
+
+    @pytest.mark.parametrize("side", [16, 24, 48, 256])
+    def test_pictures_of_any_size(self, make_records, side):
+        pictures = np.random.default_rng(0).integers(0, 256, (40, side, side, 3), np.uint8)
+        records = make_records(train=pictures[:6], eval=pictures[6:])
+        nearest = self.look(records, pictures[[5, 9]], pictures[6:])
+        assert nearest.pictures.shape == (2, side, side, 3)
+        np.testing.assert_array_equal(nearest.pictures[0], pictures[5])
+        assert nearest.found["sentence"] == (
+            "1 of 2 samples is nearer to training than any of 34 held-out ones"
+        )
+
+    def test_of_similar_thumbnails_the_features_choose(self, make_records):
+        """Thumbnails do not see stripes finer than a cell of theirs."""
+        flat = np.full((64, 64, 3), 100, np.uint8)
+        striped = flat.copy()
+        striped[:, ::2] -= 40
+        striped[:, 1::2] += 40
+        others = np.random.default_rng(0).integers(0, 256, (6, 64, 64, 3), np.uint8)
+        records = make_records(train=np.stack([flat, *others, striped]))
+        shifted = np.roll(striped, 2, axis=0)[np.newaxis]
+        nearest = self.look(records, shifted, others)
+        np.testing.assert_array_equal(nearest.pictures[0], striped)
 
 
 class TestSmoothness:
