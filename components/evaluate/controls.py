@@ -28,20 +28,26 @@ def controls_of(train_split: np.ndarray) -> dict[str, Control]:
     left = max(1, count // _COLLAPSED)
     deviation = side * _BLUR
     few = np.resize(train_split[:left], train_split.shape)
-    again = "one real picture" if left == 1 else f"{left} real pictures"
+    few_words = "one real picture" if left == 1 else f"{left} real pictures"
     return {
         FLOOR: Control(train_split, "real pictures"),
         BLURRED: Control(_blur(train_split, deviation), f"real ones blurred by {deviation:g} px"),
-        COLLAPSED: Control(few, f"{again}, again and again"),
+        COLLAPSED: Control(few, f"{few_words}, repeated"),
     }
 
 
 def sentence_on(
     words: str, real: np.ndarray, control: np.ndarray, samples: np.ndarray | None
 ) -> dict[str, Any]:
-    """Say whether KID can tell samples from a control, features [M, d] and [N, d]."""
+    """Say whether KID ranks samples, [M, d], above or below a control, [N, d].
+
+    Where it cannot tell, they are as far from the real pictures, [K, d]; maybe in another way.
+    """
     if samples is None:
-        return {"sentence": f"the samples are no numbers to hold against {words}"}
+        return {
+            "difference": None, "difference_interval": None,
+            "sentence": f"not held against {words}: the samples are not finite",
+        }  # fmt: skip
     difference = kid_difference(real, samples, control)
     if abs(difference.value) <= difference.interval:
         sentence = f"KID cannot tell the samples from {words}"

@@ -11,7 +11,7 @@ from components.evaluate.controls import controls_of, sentence_on
 from components.evaluate.extractors.extractor import Extractor
 from components.evaluate.feature_cache import cached_features
 from components.evaluate.nearest import nearest_training_pictures
-from components.evaluate.scoring import SAMPLES_KEPT, Samples, score, to_pictures
+from components.evaluate.scoring import SAMPLES_KEPT, Samples, draw, score, to_pictures
 from components.evaluate.smoothness import smoothness
 
 
@@ -59,9 +59,9 @@ def gather_evidence(
     held_out = pictures[:SAMPLES_KEPT], features[:SAMPLES_KEPT]
     nearest = nearest_training_pictures(records, extractor, first, held_out)
 
-    def draw(latents: np.ndarray) -> np.ndarray | None:
-        values = np.asarray(generator(latents, training=False))
+    def pictures_of(latents: np.ndarray) -> np.ndarray | None:
+        values = np.concatenate([*draw(generator, latents)])
         return to_pictures(values) if np.isfinite(values).all() else None
 
-    smooth = smoothness(draw, generator.input_shape[-1])
+    smooth = smoothness(pictures_of, generator.input_shape[-1])
     return Evidence(controls, nearest.found, nearest.pictures, smooth)

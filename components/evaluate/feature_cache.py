@@ -1,7 +1,14 @@
-"""Features of real pictures, kept from run to run: they change only where the pictures do."""
+"""Features of real pictures, kept from run to run: they change only where the pictures do.
 
+The cache saves time and nothing else: what is damaged is made anew, and where nothing can
+be written nothing is kept.
+"""
+
+import contextlib
 import hashlib
+import io
 import json
+import logging
 import os
 import uuid
 from pathlib import Path
@@ -9,8 +16,11 @@ from pathlib import Path
 import numpy as np
 
 from components.evaluate.extractors.extractor import Extractor
+from components.shared.errors import one_line
 
+LOG = logging.getLogger("dcgan.evaluate")
 _FOLDER = "features"
+_DIGEST_BYTES = 32  # SHA-256 of what follows in a file, which is an .npy
 _KEPT = 20  # of the files, the last used; each is d·4 bytes a picture
 
 
@@ -25,18 +35,15 @@ def cached_features(pictures: np.ndarray, extractor: Extractor, root: Path) -> n
     Returns:
         float32 [N, d].
     """
-    folder = root / _FOLDER
-    path = folder / f"{_key(pictures, extractor.description)}.npy"
-    try:
-        features = np.load(path)
-        os.utime(path)
-    except (OSError, ValueError, EOFError):  # not there, or damaged
+    path = root / _FOLDER / _key(pictures, extractor.description)
+    features = _read(path)
+    if features is None:
         features = extractor(pictures)
-        folder.mkdir(parents=True, exist_ok=True)
-        partial = folder / f".{uuid.uuid4().hex}.npy"
-        np.save(partial, features)
-        partial.replace(path)
-        _remove_all_but_the_last_used(folder)
+        try:
+            _write(path, features)
+            _remove_all_but_the_last_used(path.parent)
+        except OSError as error:
+            LOG.info("features are not kept: %s", one_line(error))
     return features
 
 
@@ -45,12 +52,38 @@ def _key(pictures: np.ndarray, description: dict[str, str]) -> str:
     return hashlib.sha256(header + b"\n" + pictures.tobytes()).hexdigest()
 
 
+def _read(path: Path) -> np.ndarray | None:
+    """What `_write` wrote; None where there is no such file, or it is not whole."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    digest, array = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
+    if hashlib.sha256(array).digest() != digest:
+        return None
+    with contextlib.suppress(OSError):  # it is another user's
+        os.utime(path)
+    features: np.ndarray = np.load(io.BytesIO(array))
+    return features
+
+
+def _write(path: Path, features: np.ndarray) -> None:
+    buffer = io.BytesIO()
+    np.save(buffer, features)
+    array = buffer.getvalue()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{uuid.uuid4().hex}")
+    try:
+        partial.write_bytes(hashlib.sha256(array).digest() + array)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
 def _remove_all_but_the_last_used(folder: Path) -> None:
     used = {}
-    for path in folder.glob("*.npy"):
-        try:
+    for path in folder.iterdir():
+        with contextlib.suppress(FileNotFoundError):  # another run is at it, too
             used[path] = path.stat().st_mtime_ns
-        except FileNotFoundError:  # another run is at it, too
-            continue
     for path in sorted(used, key=used.__getitem__)[:-_KEPT]:
         path.unlink(missing_ok=True)

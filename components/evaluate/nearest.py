@@ -4,8 +4,6 @@ Held-out pictures are the measure, as in Meehan et al. 2020, https://arxiv.org/a
 a generator that has learned comes no closer to what it was trained on than they do.
 """
 
-import itertools
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +12,7 @@ import numpy as np
 from components.evaluate.extractors.extractor import Extractor
 from components.evaluate.metrics.neighbours import squared_distances
 from components.shared.contracts import TRAIN_SPLIT
-from components.shared.records import read_images, shard_paths
+from components.shared.records import RecordReader, shard_paths
 
 _THUMBNAIL = 16  # pixels a side
 _SHORT_LIST = 8  # training pictures a query, by thumbnail; of these the nearest by features
@@ -43,24 +41,25 @@ def nearest_training_pictures(
         held_out: The same of held-out ones, [H, …].
     """
     queries, features = (np.concatenate(pair) for pair in zip(samples, held_out, strict=True))
-    short_lists = _short_lists(records, queries)
-    candidates, places = np.unique(
-        short_lists.reshape(-1, *queries.shape[1:]), axis=0, return_inverse=True
-    )
-    offered = extractor(candidates)[places.reshape(short_lists.shape[:2])]
+    with RecordReader(shard_paths(records, TRAIN_SPLIT)) as training:
+        short_lists = _short_lists(training, queries)
+        candidates, places = np.unique(short_lists, return_inverse=True)
+        pictures = _read(training, candidates, queries.shape[1:])
+    offered = extractor(pictures)[places.reshape(short_lists.shape)]
     distances = np.linalg.norm(offered - features[:, np.newaxis], axis=2)
-    nearest = distances.argmin(axis=1)
     count = len(samples[0])
-    pictures = short_lists[np.arange(count), nearest[:count]]
+    nearest = short_lists[np.arange(count), distances[:count].argmin(axis=1)]
     closest = distances.min(axis=1)
-    return Nearest(pictures, _judge(closest[:count], closest[count:]))
+    return Nearest(
+        pictures[np.searchsorted(candidates, nearest)], _judge(closest[:count], closest[count:])
+    )
 
 
 def _judge(samples: np.ndarray, held_out: np.ndarray) -> dict[str, Any]:
     closer = int((samples < held_out.min()).sum())
     sentence = (
-        f"{closer or 'none'} of {len(samples)} samples {'are' if closer > 1 else 'is'} nearer to "
-        "training than any held-out picture"
+        f"{closer} of {len(samples)} samples {'is' if closer == 1 else 'are'} nearer to training "
+        f"than any of {len(held_out)} held-out ones"
     )
     return {
         "samples": len(samples), "held_out": len(held_out), "closer": closer,
@@ -70,33 +69,29 @@ def _judge(samples: np.ndarray, held_out: np.ndarray) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _short_lists(records: Path, queries: np.ndarray) -> np.ndarray:
-    """The training pictures of the most similar thumbnails, uint8 [Q, ≤ 8, S, S, 3]."""
+def _short_lists(training: RecordReader, queries: np.ndarray) -> np.ndarray:
+    """Numbers of the training pictures of the most similar thumbnails, int [Q, ≤ 8]."""
     query_thumbnails = _thumbnails(queries)
-    best = np.empty((len(queries), 0, *queries.shape[1:]), np.uint8)
+    best = np.empty((len(queries), 0), int)
     best_distances = np.empty((len(queries), 0))
-    for pictures in _training_pictures(records, queries.shape[1:]):
-        thumbnails = _thumbnails(pictures)
+    for start in range(0, len(training), _CHUNK):
+        numbers = np.arange(start, min(start + _CHUNK, len(training)))
+        thumbnails = _thumbnails(_read(training, numbers, queries.shape[1:]))
         distances = squared_distances(query_thumbnails, thumbnails)
-        chosen = np.argsort(distances, axis=1, kind="stable")[:, :_SHORT_LIST]
-        all_distances = np.concatenate(
-            [best_distances, np.take_along_axis(distances, chosen, axis=1)], axis=1
-        )
-        kept = np.argsort(all_distances, axis=1, kind="stable")[:, :_SHORT_LIST]
-        rows = np.arange(len(queries))[:, np.newaxis]
-        best = np.concatenate([best, pictures[chosen]], axis=1)[rows, kept]
-        best_distances = all_distances[rows, kept]
+        best_distances = np.concatenate([best_distances, distances], axis=1)
+        best = np.concatenate([best, np.broadcast_to(numbers, distances.shape)], axis=1)
+        kept = np.argsort(best_distances, axis=1, kind="stable")[:, :_SHORT_LIST]
+        best, best_distances = (np.take_along_axis(one, kept, 1) for one in (best, best_distances))
     return best
 
 
-def _training_pictures(records: Path, shape: tuple[int, ...]) -> Iterator[np.ndarray]:
-    images = read_images(shard_paths(records, TRAIN_SPLIT))
-    while chunk := list(itertools.islice(images, _CHUNK)):
-        yield np.frombuffer(b"".join(chunk), np.uint8).reshape(-1, *shape)
+def _read(training: RecordReader, numbers: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    pixels = b"".join(training[int(number)] for number in numbers)
+    return np.frombuffer(pixels, np.uint8).reshape(-1, *shape)
 
 
 def _thumbnails(pictures: np.ndarray) -> np.ndarray:
-    """Means over squares of pixels, float64 [N, ≤ 16·16·3]."""
+    """Means over squares of pixels, some 16 a side, float64 [N, cells²·3]."""
     count, side = pictures.shape[:2]
     cell = max(1, side // _THUMBNAIL)
     cells = side // cell

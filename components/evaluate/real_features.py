@@ -2,13 +2,10 @@
 
 import hashlib
 import json
-import zipfile
 from pathlib import Path
 from typing import NamedTuple, Self
 
 import numpy as np
-
-from components.shared.errors import PipelineError
 
 MOST = 1000  # pictures; 5 MB a version, and more would hardly tell more
 
@@ -28,17 +25,25 @@ class RealFeatures(NamedTuple):
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read what `save` wrote; PipelineError, in one sentence, for anything else."""
+        """Read what `save` wrote.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            ValueError: It holds anything else.
+        """
         try:
             with path.open("rb") as file, np.load(file) as archive:
                 extractor = json.loads(str(archive["extractor"]))
                 found = cls(extractor, archive["digests"], archive["values"])
-        except OSError as error:
-            raise PipelineError(f"{path} cannot be read ({error.strerror})") from error
-        except (EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-            raise PipelineError(f"{path} is damaged") from error  # NumPy's words are of pickles
-        if found.values.ndim != 2 or len(found.values) != len(found.digests):
-            raise PipelineError(f"{path} holds no features of pictures")
+        except FileNotFoundError:
+            raise
+        except Exception as error:  # zipfile and NumPy have many for a file that is damaged
+            raise ValueError(f"{path} is damaged") from error
+        digests, values = found.digests, found.values
+        named = digests.ndim == 1 and digests.dtype.kind == "U"
+        numbers = values.ndim == 2 and values.dtype == np.float32 and np.isfinite(values).all()
+        if not (named and numbers and len(digests) == len(values)):
+            raise ValueError(f"{path} holds no features of pictures")
         return found
 
     def save(self, path: Path) -> None:

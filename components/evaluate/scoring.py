@@ -1,6 +1,7 @@
 """How pictures are scored, the same way for every generator that is compared with another."""
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,7 +34,7 @@ Scores = dict[str, float | None]  # None: not finite, which JSON cannot hold
 class Samples(NamedTuple):
     """What a generator drew."""
 
-    first: np.ndarray  # uint8 [≤ 64, S, S, 3]; black where not finite
+    first: np.ndarray  # uint8 [≤ 64, S, S, 3]; grey where it is not a number
     features: np.ndarray | None  # float32 [M, d]; None where a pixel is not finite
 
 
@@ -46,7 +47,8 @@ def load_real(records: Path, config: EvaluateConfig) -> tuple[np.ndarray, np.nda
     Raises:
         UsageError: Too few pictures for `config.neighbours`.
     """
-    image_size = read_json(records / MANIFEST)["image_size"]
+    manifest = read_json(records / MANIFEST)
+    image_size, counts = manifest["image_size"], manifest["counts"]
     held_out = load_images(records, EVAL_SPLIT, config.samples)
     train_split = load_images(records, TRAIN_SPLIT, len(held_out))
     fewest = max(config.neighbours + 1, _FEWEST)
@@ -54,7 +56,7 @@ def load_real(records: Path, config: EvaluateConfig) -> tuple[np.ndarray, np.nda
         raise UsageError(
             f"evaluate.neighbours (={config.neighbours}) must be below evaluate.samples "
             f"(={config.samples}), and {fewest} pictures be there to compare on each side "
-            f"({len(held_out)} held out, {len(train_split)} to train on): lower it, add "
+            f"({counts[EVAL_SPLIT]} held out, {counts[TRAIN_SPLIT]} to train on): lower it, add "
             "pictures, or raise ingest.eval_share"
         )
     return decode_images(held_out, image_size), decode_images(train_split, image_size)
@@ -70,16 +72,20 @@ def draw_samples(generator: keras.Model, extractor: Extractor, config: EvaluateC
     """
     random = np.random.default_rng(config.seed)
     latents = random.standard_normal([config.samples, generator.input_shape[-1]], np.float32)
-    features, finite = [], True
+    first, features = np.empty(0, np.uint8), []
+    for number, values in enumerate(draw(generator, latents)):
+        if number == 0:
+            first = to_pictures(np.nan_to_num(values))
+        if not np.isfinite(values).all():
+            return Samples(first, None)
+        features.append(extractor(to_pictures(values)))
+    return Samples(first, np.concatenate(features))
+
+
+def draw(generator: keras.Model, latents: np.ndarray) -> Iterator[np.ndarray]:
+    """Draw from float32 latents [B, L], 64 at once: what the generator gives."""
     for start in range(0, len(latents), SAMPLES_KEPT):
-        values = np.asarray(generator(latents[start : start + SAMPLES_KEPT], training=False))
-        finite = finite and bool(np.isfinite(values).all())
-        pictures = to_pictures(np.nan_to_num(values))
-        if start == 0:
-            first = pictures
-        if finite:
-            features.append(extractor(pictures))
-    return Samples(first, np.concatenate(features) if finite else None)
+        yield np.asarray(generator(latents[start : start + SAMPLES_KEPT], training=False))
 
 
 def to_pictures(values: np.ndarray) -> np.ndarray:

@@ -29,15 +29,16 @@ def smoothness(draw: Callable[[np.ndarray], np.ndarray | None], latent_size: int
 
     Returns:
         steps: How many a way has.
-        largest_step: Of the whole way, the median over ways; 1/steps where all are even,
-            1 where the picture jumps. None where there is nothing to measure.
+        largest_step: Over the distance between the two ends, the median over ways;
+            1/steps where all are even and straight, 1 where the picture jumps. None where
+            there is nothing to measure.
         sentence: The same in words.
     """
     start, end = np.random.default_rng(0).standard_normal((2, _WAYS, latent_size))
     way = [slerp(start, end, step / _STEPS) for step in range(_STEPS + 1)]
     pictures = draw(np.concatenate(way).astype(np.float32))
     if pictures is None:
-        return _found(None, "the samples are no numbers to walk along")
+        return _found(None, "the pictures between latents are not finite numbers")
     pixels = pictures.reshape(_STEPS + 1, _WAYS, -1).astype(np.float32)
     steps = np.linalg.norm(np.diff(pixels, axis=0), axis=2).max(axis=0)
     whole = np.linalg.norm(pixels[-1] - pixels[0], axis=1)
@@ -48,7 +49,7 @@ def smoothness(draw: Callable[[np.ndarray], np.ndarray | None], latent_size: int
     how = "smooth" if largest < _JUMP else "jumpy"
     return _found(
         largest,
-        f"the way between latents is {how}: the largest of {_STEPS} steps is {largest:.2f}",
+        f"the way between latents is {how}: its largest step is {largest:.2f} of it",
     )
 
 

@@ -91,7 +91,7 @@ def evaluate(
     for found in (*evidence.controls.values(), evidence.nearest, evidence.smoothness):
         LOG.info("%s", found["sentence"])
     passed, reason = _judge(best, config)
-    LOG.info("%s: %s", "good enough" if passed else "not good enough", reason)
+    LOG.info("%s: %s", "passed" if passed else "not passed", reason)
 
     scores = {
         "extractor": extractor.description,
@@ -138,8 +138,10 @@ def _load(path: Path) -> keras.Model:
 
 def _describe(scores: Scores) -> str:
     if None in scores.values():
-        return "the generator's pictures are not finite"
-    return f"KID {scores['kid']:.3f}, coverage {scores['coverage']:.2f}"
+        return "the pictures are not finite numbers"
+    return (
+        f"KID {scores['kid']:.3f} ± {scores['kid_interval']:.3f}, coverage {scores['coverage']:.2f}"
+    )
 
 
 def _judge(best: _Snapshot, config: EvaluateConfig) -> tuple[bool, str]:

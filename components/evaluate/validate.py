@@ -2,9 +2,9 @@
 
 import logging
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
-import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from components.evaluate.config import EvaluateConfig
 from components.evaluate.real_features import MOST, RealFeatures
@@ -17,17 +17,60 @@ from components.shared.contracts import (
     STATISTICS,
     TRAIN_SPLIT,
 )
-from components.shared.errors import PipelineError, one_line
 from components.shared.files import complete_or_absent, read_json, write_json
 from components.shared.published import Published, champion_in, local_copy
 
 LOG = logging.getLogger("dcgan.validate")
 
-Data = dict[str, Any]  # what `data.json` holds
 _OF_MANIFEST = (
     "digest", "image_size", "counts", "near_duplicates", "rejected_by_reason", "sizes",
 )  # fmt: skip
-_DATA = {*_OF_MANIFEST, "statistics"}
+
+_Count = Annotated[int, Field(ge=0, le=2**53)]
+_Share = Annotated[float, Field(ge=0, le=1)]
+_Level = Annotated[float, Field(ge=0, le=255)]
+_ThreeLevels = Annotated[list[_Level], Field(min_length=3, max_length=3)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+
+class _Counts(_Strict):
+    train: _Count
+    eval: _Count
+    duplicate: _Count
+    rejected: _Count
+
+
+class _Bins(_Strict):
+    edges: list[FiniteFloat]
+    counts: list[_Count]
+
+
+class _Sizes(_Strict):
+    shorter_side: _Bins
+    aspect: _Bins
+
+
+class _Statistics(_Strict):
+    mean: _ThreeLevels
+    standard_deviation: _ThreeLevels
+    histogram: Annotated[list[list[_Share]], Field(min_length=3, max_length=3)]
+
+
+class _Published(_Strict):
+    """What is compared of a published `data.json`."""
+
+    digest: str
+    image_size: _Count
+    counts: _Counts
+    sizes: _Sizes
+    statistics: _Statistics
+
+
+class _NotComparable(Exception):
+    """Why there is no KID, in a few words."""
 
 
 class Drift(NamedTuple):
@@ -39,7 +82,7 @@ class Drift(NamedTuple):
     kid: float | None = None  # of its held-out pictures and these
     chance: float | None = None  # at most this if they differ by chance alone
     histogram_distance: list[float] | None = None  # total variation per channel, 0 to 1
-    published: Data | None = None  # the data of its model, where it is other data
+    published: dict[str, Any] | None = None  # its data as far as compared, where it is other data
 
 
 def validate(
@@ -65,7 +108,7 @@ def validate(
         What `drift.json` holds. What cannot be compared is said so there, and is no error.
 
     Raises:
-        PipelineError: A record is damaged.
+        PipelineError: A record is damaged, or there is no such extractor.
     """
     manifest = read_json(records / MANIFEST)
     statistics = read_json(transform_graph / STATISTICS)
@@ -89,25 +132,29 @@ def _describe(counts: dict[str, int]) -> str:
     )
 
 
-def _drift(data: Data, records: Path, champion: Published, config: EvaluateConfig) -> Drift:
+def _drift(
+    data: dict[str, Any], records: Path, champion: Published, config: EvaluateConfig
+) -> Drift:
     version = champion.version
     try:
         with local_copy(f"{champion.address}/{DATA}") as path:
-            published = _read_data(path)
+            published = _Published.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         return Drift(f"version {version} was published without {DATA}: nothing to compare", version)
-    except PipelineError as error:
-        return Drift(f"not compared with version {version}'s: {error}", version)
-    if published["digest"] == data["digest"]:
+    except (OSError, ValidationError):
+        return Drift(f"not compared with version {version}'s: its {DATA} is damaged", version)
+    if published.digest == data["digest"]:
         return Drift(f"the same pictures as version {version}'s", version, differs=False)
 
     changes = Drift(
         "",
         version,
-        histogram_distance=_distance(published["statistics"], data["statistics"]),
-        published=published,
+        histogram_distance=_distance(
+            published.statistics.histogram, data["statistics"]["histogram"]
+        ),
+        published=published.model_dump(),
     )
-    old_size, size = published["image_size"], data["image_size"]
+    old_size, size = published.image_size, data["image_size"]
     if old_size != size:
         sentence = (
             f"{size}×{size} pixels, where version {version}'s are {old_size}×{old_size}: "
@@ -115,48 +162,51 @@ def _drift(data: Data, records: Path, champion: Published, config: EvaluateConfi
         )
         return changes._replace(sentence=sentence)
     try:
-        with local_copy(f"{champion.address}/{REAL_FEATURES}") as path:
-            old = RealFeatures.load(path)
-        return _compare(changes, records, old, config)
-    except PipelineError as error:
-        sentence = f"other pictures than version {version}'s; no KID between the two: {error}"
+        return _compare(changes, records, _features_of(champion), config)
+    except _NotComparable as reason:
+        sentence = f"other pictures; no KID with version {version}'s: {reason}"
         return changes._replace(sentence=sentence)
 
 
-def _read_data(path: Path) -> Data:
-    try:
-        data = read_json(path)
-    except ValueError as error:
-        raise PipelineError(f"{path} cannot be read ({one_line(error)})") from error
-    if not isinstance(data, dict) or not data.keys() >= _DATA:
-        raise PipelineError(f"{path} does not describe pictures")
-    return data
+def _features_of(champion: Published) -> RealFeatures:
+    with local_copy(f"{champion.address}/{REAL_FEATURES}") as path:
+        try:
+            return RealFeatures.load(path)
+        except FileNotFoundError:
+            raise _NotComparable("its features are missing") from None
+        except ValueError:
+            raise _NotComparable("its features are damaged") from None
 
 
-def _distance(old: Data, new: Data) -> list[float] | None:
+def _distance(old: list[list[float]], new: list[list[float]]) -> list[float] | None:
     """Half the sum of differences of each channel's histogram; None for other bins."""
-    histograms = np.array(old["histogram"]), np.array(new["histogram"])
-    if histograms[0].shape != histograms[1].shape:
+    if [len(channel) for channel in old] != [len(channel) for channel in new]:
         return None
-    distances: list[float] = (np.abs(histograms[1] - histograms[0]).sum(axis=1) / 2).tolist()
-    return distances
+    return [
+        sum(abs(after - before) for before, after in zip(*channels, strict=True)) / 2
+        for channels in zip(old, new, strict=True)
+    ]
 
 
 def _compare(changes: Drift, records: Path, old: RealFeatures, config: EvaluateConfig) -> Drift:
+    import numpy as np
+
     from components.evaluate.extractors.registry import load_extractor
     from components.evaluate.metrics.drift import drift_kid
     from components.shared.records import decode_images, load_images
 
     extractor = load_extractor(config)
     if old.extractor != extractor.description:
-        raise PipelineError(f"its features are by another network, {old.extractor.get('name')}")
+        raise _NotComparable("its extractor is another")
     image_size = read_json(records / MANIFEST)["image_size"]
     pictures = decode_images(load_images(records, EVAL_SPLIT, MOST), image_size)
     new = RealFeatures.of(pictures, extractor(pictures), extractor.description)
+    if old.values.shape[1] != new.values.shape[1]:
+        raise _NotComparable("its features are damaged")
     digests, first = np.unique(np.concatenate([old.digests, new.digests]), return_index=True)
     in_old, in_new = np.isin(digests, old.digests), np.isin(digests, new.digests)
     if min(in_old.sum(), in_new.sum()) < 2:
-        raise PipelineError("too few pictures are held out")
+        raise _NotComparable("too few are held out")
     kid, chance = drift_kid(np.concatenate([old.values, new.values])[first], in_old, in_new)
     differs = kid > chance
     sentence = (

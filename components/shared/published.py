@@ -54,10 +54,15 @@ def published_in(home: str | Path, version: int) -> Published | None:
     address = f"{home}/{version}"
     try:
         with local_copy(f"{address}/{MODEL_INFO}") as path:
-            info = json.loads(path.read_text())
-        return Published(address, version, info["digest"], tuple(info.get(WITHDRAWN, ())))
-    except (FileNotFoundError, NotADirectoryError, AttributeError, ValueError, KeyError, TypeError):
+            info = json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
         return None
+    if not isinstance(info, dict) or not isinstance(digest := info.get("digest"), str):
+        return None
+    withdrawn = info.get(WITHDRAWN, [])
+    if not isinstance(withdrawn, list) or not all(isinstance(one, str) for one in withdrawn):
+        return None
+    return Published(address, version, digest, tuple(withdrawn))
 
 
 def versions_in(home: str | Path) -> list[int]:

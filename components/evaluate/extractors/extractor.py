@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from components.shared.errors import UsageError
+
 _BATCH = 32
 
 
@@ -22,7 +24,17 @@ class Extractor(NamedTuple):
 
         Returns:
             float32 [N, d], the same for the same pictures.
+
+        Raises:
+            UsageError: They are not all finite numbers.
         """
         starts = range(0, len(images), _BATCH)
         batches = [np.asarray(self.network(images[i : i + _BATCH])) for i in starts]
-        return np.concatenate(batches).astype(np.float32, copy=False)
+        features = np.concatenate(batches).astype(np.float32, copy=False)
+        if not np.isfinite(features).all():
+            raise UsageError(
+                f"evaluate.extractor: {self.description['name']} (SHA-256 "
+                f"{self.description['sha256']}) gives features that are not finite numbers: "
+                "choose another network or other weights"
+            )
+        return features

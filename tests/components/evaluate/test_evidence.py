@@ -4,9 +4,6 @@ import numpy as np
 import pytest
 
 from components.evaluate.controls import controls_of, sentence_on
-from components.evaluate.extractors.efficientnet_lite0 import DESCRIPTION
-from components.evaluate.extractors.extractor import Extractor
-from components.evaluate.feature_cache import cached_features
 from components.evaluate.nearest import nearest_training_pictures
 from components.evaluate.smoothness import smoothness
 from tests.components.evaluate.degradations import blur, noise
@@ -21,7 +18,7 @@ def test_controls_are_real_blurred_and_a_few_again_and_again(faces):
     np.testing.assert_array_equal(controls["collapsed"].pictures[::2], faces[[0] * 16])
     np.testing.assert_array_equal(controls["collapsed"].pictures[1::2], faces[[1] * 16])
     assert [control.words for control in controls.values()] == [
-        "real pictures", "real ones blurred by 1 px", "2 real pictures, again and again"
+        "real pictures", "real ones blurred by 1 px", "2 real pictures, repeated"
     ]  # fmt: skip
 
 
@@ -36,7 +33,7 @@ def test_the_sentence_on_a_control_says_whether_kid_tells_them_apart(faces):
     assert sentence(control, same) == "KID cannot tell the samples from the control"
     assert sentence(blurred, same) == "by KID the samples are better than the control"
     assert sentence(blurred, noisy) == "by KID the samples are worse than the control"
-    assert sentence(control, None) == "the samples are no numbers to hold against the control"
+    assert sentence(control, None) == "not held against the control: the samples are not finite"
 
 
 class TestNearest:
@@ -56,7 +53,7 @@ class TestNearest:
         assert nearest.pictures.shape == samples.shape
         assert nearest.found["closer"] == 2
         assert nearest.found["sentence"] == (
-            "2 of 10 samples are nearer to training than any held-out picture"
+            "2 of 10 samples are nearer to training than any of 32 held-out ones"
         )
 
     def test_noise_is_no_copy(self, records, faces):
@@ -65,13 +62,36 @@ class TestNearest:
         assert found["closer"] == 0
         assert found["median_distance"] > found["held_out_median_distance"]
         assert found["sentence"] == (
-            "none of 8 samples is nearer to training than any held-out picture"
+            "0 of 8 samples are nearer to training than any of 32 held-out ones"
         )
 
     def test_all_training_pictures_are_looked_at(self, records, faces, monkeypatch):
         monkeypatch.setattr("components.evaluate.nearest._CHUNK", 10)
         nearest = self.look(records, faces[:64], faces[64:96])
         np.testing.assert_array_equal(nearest.pictures, faces[:64])
+
+    @pytest.mark.parametrize("side", [16, 24, 48, 256])
+    def test_pictures_of_any_size(self, make_records, side):
+        pictures = np.random.default_rng(0).integers(0, 256, (40, side, side, 3), np.uint8)
+        records = make_records(train=pictures[:6], eval=pictures[6:])
+        nearest = self.look(records, pictures[[5, 9]], pictures[6:])
+        assert nearest.pictures.shape == (2, side, side, 3)
+        np.testing.assert_array_equal(nearest.pictures[0], pictures[5])
+        assert nearest.found["sentence"] == (
+            "1 of 2 samples is nearer to training than any of 34 held-out ones"
+        )
+
+    def test_of_similar_thumbnails_the_features_choose(self, make_records):
+        """Thumbnails do not see stripes finer than a cell of theirs."""
+        flat = np.full((64, 64, 3), 100, np.uint8)
+        striped = flat.copy()
+        striped[:, ::2] -= 40
+        striped[:, 1::2] += 40
+        others = np.random.default_rng(0).integers(0, 256, (6, 64, 64, 3), np.uint8)
+        records = make_records(train=np.stack([flat, *others, striped]))
+        shifted = np.roll(striped, 2, axis=0)[np.newaxis]
+        nearest = self.look(records, shifted, others)
+        np.testing.assert_array_equal(nearest.pictures[0], striped)
 
 
 class TestSmoothness:
@@ -88,7 +108,7 @@ class TestSmoothness:
         found = self.walk(lambda latents: self.paint(latents[:, 0] * 1000))
         assert found["steps"] == 16
         assert 1 / 16 <= found["largest_step"] < 0.2
-        assert "is smooth: the largest of 16 steps is 0." in found["sentence"]
+        assert "is smooth: its largest step is 0." in found["sentence"]
 
     def test_a_jump_is_the_whole_way(self):
         found = self.walk(lambda latents: self.paint(np.sign(latents[:, 0])))
@@ -106,49 +126,4 @@ class TestSmoothness:
         assert found["sentence"] == "different latents give the same picture"
 
     def test_what_is_not_finite_is_said_so(self):
-        assert self.walk(lambda _: None)["sentence"].endswith("no numbers to walk along")
-
-
-class TestCache:
-    @pytest.fixture
-    def calls(self):
-        """How many pictures each call of the network was given."""
-        return []
-
-    @pytest.fixture
-    def extractor(self, calls):
-        def network(pictures):
-            calls.append(len(pictures))
-            return pictures.reshape(len(pictures), -1)[:, :4].astype(np.float32)
-
-        return Extractor(DESCRIPTION, network)
-
-    def test_the_same_pictures_are_described_once(self, faces, extractor, calls, tmp_path):
-        first = cached_features(faces[:8], extractor, tmp_path / "new")
-        again = cached_features(faces[:8].copy(), extractor, tmp_path / "new")
-        np.testing.assert_array_equal(first, again)
-        assert calls == [8]
-
-    def test_another_picture_or_extractor_is_another_entry(self, faces, extractor, calls, tmp_path):
-        other = faces[:8].copy()
-        other[7, 63, 63, 2] ^= 1
-        changed = extractor._replace(description=DESCRIPTION | {"sha256": "0"})
-        for pictures, by in ((faces[:8], extractor), (other, extractor), (faces[:8], changed)):
-            cached_features(pictures, by, tmp_path)
-        assert calls == [8] * 3
-
-    def test_a_damaged_entry_is_made_anew(self, faces, extractor, calls, tmp_path):
-        first = cached_features(faces[:8], extractor, tmp_path)
-        (path,) = (tmp_path / "features").iterdir()
-        for content in (b"", b"nothing", path.read_bytes()[:-9]):
-            path.write_bytes(content)
-            again = cached_features(faces[:8], extractor, tmp_path)
-            np.testing.assert_array_equal(first, again)
-        assert calls == [8] * 4
-
-    def test_the_last_used_are_kept(self, faces, extractor, calls, tmp_path, monkeypatch):
-        monkeypatch.setattr("components.evaluate.feature_cache._KEPT", 2)
-        for end in (4, 5, 4, 6, 4, 5):
-            cached_features(faces[:end], extractor, tmp_path)
-        assert calls == [4, 5, 6, 5], "4 was used in between"
-        assert len(list((tmp_path / "features").iterdir())) == 2
+        assert self.walk(lambda _: None)["sentence"].endswith(" are not finite numbers")

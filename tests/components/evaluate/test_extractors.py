@@ -15,7 +15,7 @@ from components.evaluate.config import EvaluateConfig
 from components.evaluate.extractors import inception_v3_keras
 from components.evaluate.extractors.extractor import Extractor
 from components.evaluate.extractors.registry import load_extractor
-from components.shared.errors import PipelineError
+from components.shared.errors import PipelineError, UsageError
 from tests.components.evaluate.extracting import WRONG, check_company, load, refusal
 from tests.components.evaluate.frozen_graph import SIDE, features_of, frozen_graph
 from tests.ports import free_port
@@ -68,6 +68,19 @@ def test_pictures_go_through_in_batches_and_keep_their_order():
     assert sizes == [32, 32, 6]
     assert features.dtype == np.float32
     np.testing.assert_array_equal(features, images[:, 0, 0])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e300])
+def test_features_that_are_not_finite_are_refused(value):
+    def network(batch):
+        features = batch[:, 0, 0].astype(np.float64)
+        features[-1, 1] = value
+        return features
+
+    extractor = Extractor({"name": "net", "sha256": "ab"}, network)
+    with np.errstate(over="ignore"), pytest.raises(UsageError) as info:
+        extractor(np.zeros([40, 1, 1, 3], np.uint8))
+    assert "net (SHA-256 ab) gives features that are not finite numbers" in str(info.value)
 
 
 def test_the_default_comes_with_the_package_and_is_loaded_once():

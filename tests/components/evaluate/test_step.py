@@ -67,10 +67,12 @@ def test_the_better_of_two_generators_is_chosen(
         f"KID {second['kid']:.4g} is at most 0.2 and coverage {second['coverage']:.4g} at least 0.2"
     )
     assert caplog.messages[1] == (
-        f"epoch 2: KID {second['kid']:.3f}, coverage {second['coverage']:.2f}"
+        f"epoch 2: KID {second['kid']:.3f} ± {second['kid_interval']:.3f}, "
+        f"coverage {second['coverage']:.2f}"
     )
     assert caplog.messages[3] == "the best is that of epoch 2"
-    assert caplog.messages[-1] == f"good enough: {scores['passed_reason']}"
+    assert caplog.messages[-1] == f"passed: {scores['passed_reason']}"
+    assert max(map(len, caplog.messages)) <= 68
 
 
 @pytest.mark.parametrize(
@@ -108,11 +110,24 @@ def test_not_a_number_is_not_blessed_and_not_in_the_json(make_inputs, broken_gen
     scores = evaluate(*inputs, output, tmp_path / "cache", CONFIG)
     assert scores["passed"] is False
     assert "epoch 1, the best, are not finite" in scores["passed_reason"]
+    assert scores["controls"]["floor"]["difference"] is None
+    assert scores["smoothness"]["sentence"].endswith("are not finite numbers")
     assert scores["best"]["kid"] is None
     assert "NaN" not in (output / SCORES_FILE).read_text()
     # Fewer held-out pictures than samples: all are compared with, and as many of training's.
     assert (scores["real_images"], scores["controls"]["floor"]["images"]) == (10, 10)
     assert scores["generated_images"] == CONFIG.samples
+
+
+@pytest.mark.parametrize("held_out", [6, 20])
+def test_fewer_pictures_are_held_out_than_drawn(make_inputs, noise_generator, tmp_path, held_out):
+    inputs = make_inputs(noise_generator, held_out=held_out)
+    scores = evaluate(*inputs, tmp_path / "evaluation", tmp_path / "cache", CONFIG)
+    for control in scores["controls"].values():
+        assert control["images"] == scores["real_images"] == held_out
+        assert control["difference"] == pytest.approx(scores["best"]["kid"] - control["kid"])
+        assert control["difference_interval"] > 0
+    assert scores["nearest"]["held_out"] == held_out
 
 
 def test_a_finite_snapshot_beats_one_that_is_not(
@@ -132,7 +147,7 @@ def test_no_snapshot_is_said_so(make_inputs, tmp_path):
 
 def test_too_few_pictures_for_the_neighbours_are_said_so(make_inputs, noise_generator, tmp_path):
     inputs = make_inputs(noise_generator, held_out=3)
-    with pytest.raises(UsageError, match=r"neighbours \(=3\) must be below .*\(3 held out, 3 to"):
+    with pytest.raises(UsageError, match=r"neighbours \(=3\) must be below .*\(3 held out, 64 to"):
         evaluate(*inputs, tmp_path / "evaluation", tmp_path / "cache", CONFIG)
 
 

@@ -1,6 +1,7 @@
 """The pictures held against those of a published model, in real folders."""
 
 import io
+import json
 import subprocess
 import sys
 
@@ -12,7 +13,7 @@ from components.evaluate.data_section import write_data_page
 from components.evaluate.extractors.efficientnet_lite0 import DESCRIPTION
 from components.evaluate.metrics.kid import kid
 from components.evaluate.real_features import MOST, RealFeatures
-from components.evaluate.validate import validate
+from components.evaluate.validate import Drift, validate
 from components.shared.contracts import DATA, DRIFT, MODEL_INFO, REAL_FEATURES
 from components.shared.files import read_json, write_json
 from tests.components.evaluate.extracting import extract_features
@@ -117,8 +118,13 @@ def test_pictures_that_differ_are_said_so(published, described, faces, noise, ca
         f"other pictures, unlike version 3's: KID {drift.kid:.4f}, chance up to {drift.chance:.4f}"
     )
     assert caplog.messages[-2:] == [COUNTS, drift.sentence]
-    assert len(f"[evaluate] {drift.sentence}") <= 80
-    assert drift.published == read_json(version / DATA)
+    assert len(f"[validate] {drift.sentence}") <= 80
+    published_data = read_json(version / DATA)
+    assert drift.published["counts"].items() <= published_data["counts"].items()
+    for key in ("digest", "image_size", "sizes"):
+        assert drift.published[key] == published_data[key]
+    for key in ("mean", "standard_deviation", "histogram"):
+        assert drift.published["statistics"][key] == published_data["statistics"][key]
     assert all(0.1 < distance <= 1 for distance in drift.histogram_distance)
 
 
@@ -155,44 +161,112 @@ def test_a_version_without_a_description_is_said_so(published, described, faces)
     assert (drift.version, drift.differs) == (3, None)
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"digest": "x', b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b"{}", b'{"digest": "x', b"\xff\xfe", b"[" * 10**5]
+)
 def test_a_damaged_description_is_said_so(published, described, faces, content):
-    path = published(faces) / DATA
-    path.write_bytes(content)
+    (published(faces) / DATA).write_bytes(content)
     drift, _, _ = described("new", faces)
-    assert drift.sentence.startswith(f"not compared with version 3's: {path} ")
-    assert "\n" not in drift.sentence
+    assert drift == Drift("not compared with version 3's: its data.json is damaged", 3)
+
+
+def test_a_folder_for_a_description_is_said_so(published, described, faces):
+    path = published(faces) / DATA
+    path.unlink()
+    path.mkdir()
+    drift, _, _ = described("new", faces)
+    assert drift.sentence == "not compared with version 3's: its data.json is damaged"
+
+
+@pytest.mark.parametrize(
+    ("keys", "value"),
+    [
+        (["digest"], 1),
+        (["digest"], None),
+        (["image_size"], "64"),
+        (["image_size"], 64.5),
+        (["counts"], [1, 2]),
+        (["counts", "train"], "64"),
+        (["counts", "eval"], None),
+        (["counts", "duplicate"], -1),
+        (["counts", "rejected"], 10**400),
+        (["sizes"], {}),
+        (["sizes", "aspect"], None),
+        (["sizes", "aspect", "edges"], ["1"]),
+        (["sizes", "shorter_side", "counts"], [0.5]),
+        (["statistics"], []),
+        (["statistics", "mean"], [1.0, 2.0]),
+        (["statistics", "mean", 0], float("nan")),
+        (["statistics", "standard_deviation", 2], None),
+        (["statistics", "histogram"], [[0.5, 0.5]]),
+        (["statistics", "histogram", 1], 1),
+        (["statistics", "histogram", 1, 0], float("inf")),
+    ],
+    ids=str,
+)
+def test_a_description_of_wrong_types_is_said_so(published, described, faces, noise, keys, value):
+    path = published(faces) / DATA
+    changed = data = read_json(path)
+    for key in keys[:-1]:
+        changed = changed[key]
+    changed[keys[-1]] = value
+    path.write_text(json.dumps(data))
+    drift, _, _ = described("new", noise)
+    assert drift == Drift("not compared with version 3's: its data.json is damaged", 3)
+
+
+def test_what_is_missing_in_a_description_is_said_so(published, described, faces):
+    path = published(faces) / DATA
+    data = read_json(path)
+    del data["statistics"]["mean"]
+    write_json(path, data)
+    drift, _, _ = described("new", faces)
+    assert drift.sentence.endswith("its data.json is damaged")
+
+
+def features_without(path, **changes):
+    with np.load(path) as archive:
+        arrays = {**archive, **changes}
+    np.savez(path, **{name: array for name, array in arrays.items() if array is not None})
 
 
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        (lambda path: path.unlink(), "cannot be read (No such file or directory)"),
-        (lambda path: path.write_bytes(b""), "is damaged"),
-        (lambda path: path.write_bytes(b"no zip"), "is damaged"),
-        (lambda path: path.write_bytes(b"PK\x05\x06" + bytes(18)), "is damaged"),
-        (lambda path: path.write_bytes(path.read_bytes()[:5000]), "is damaged"),
-        (lambda path: flip(path, at=100_000), "is damaged"),
-        (lambda path: path.write_bytes(npy()), "is damaged"),
+        (lambda path: path.unlink(), "missing"),
+        (lambda path: (path.unlink(), path.mkdir()), "damaged"),
+        (lambda path: path.write_bytes(b""), "damaged"),
+        (lambda path: path.write_bytes(b"no zip"), "damaged"),
+        (lambda path: path.write_bytes(b"PK\x05\x06" + bytes(18)), "damaged"),
+        (lambda path: path.write_bytes(path.read_bytes()[:5000]), "damaged"),
+        (lambda path: flip(path, at=100_000), "damaged"),
+        (lambda path: flip(path, at=path.read_bytes().rindex(b"PK\x01\x02") + 8), "damaged"),
+        (lambda path: path.write_bytes(npy()), "damaged"),
+        (lambda path: features_without(path, values=None), "damaged"),
+        (lambda path: features_without(path, digests=np.array("a")), "damaged"),
+        (lambda path: features_without(path, digests=np.arange(64)), "damaged"),
+        (lambda path: features_without(path, digests=np.array(["a"])), "damaged"),
+        (lambda path: features_without(path, values=np.zeros(64, np.float32)), "damaged"),
+        (lambda path: features_without(path, values=np.zeros([64, 1280])), "damaged"),
+        (lambda path: features_without(path, values=np.array([["a"]] * 64)), "damaged"),
+        (lambda path: features_without(path, values=np.zeros([64, 9], np.float32)), "damaged"),
+        (
+            lambda path: features_without(path, values=np.full([64, 1280], np.nan, np.float32)),
+            "damaged",
+        ),
     ],
-    ids=["gone", "empty", "no zip", "empty zip", "half", "a bit", "one array"],
-)
+    ids=[
+        "gone", "folder", "empty", "no zip", "empty zip", "half", "a bit", "encrypted", "one array",
+        "no values", "a digest", "numbers", "few", "a row", "float64", "words",
+        "short", "not finite",
+    ],
+)  # fmt: skip
 def test_damaged_features_are_said_so(published, described, faces, noise, damage, words):
-    path = published(faces) / REAL_FEATURES
-    damage(path)
+    damage(published(faces) / REAL_FEATURES)
     drift, _, _ = described("new", noise)
-    assert drift.sentence == (
-        f"other pictures than version 3's; no KID between the two: {path} {words}"
-    )  # fmt: skip
+    assert drift.sentence == f"other pictures; no KID with version 3's: its features are {words}"
     assert (drift.differs, drift.kid) == (None, None)
     assert drift.histogram_distance, "what the description holds is compared still"
-
-
-def test_features_that_do_not_belong_together_are_said_so(published, described, faces, noise):
-    path = published(faces) / REAL_FEATURES
-    RealFeatures(DESCRIPTION, np.array(["a"]), np.zeros([2, 1280])).save(path)
-    drift, _, _ = described("new", noise)
-    assert drift.sentence.endswith(f"{path} holds no features of pictures")
 
 
 def test_a_version_holds_no_more_features_than_are_compared(tmp_path):
@@ -201,11 +275,12 @@ def test_a_version_holds_no_more_features_than_are_compared(tmp_path):
     assert RealFeatures.load(tmp_path / "f.npz").values.shape == (MOST, 3)
 
 
-def test_features_of_another_network_are_said_so(published, described, faces, noise):
+@pytest.mark.parametrize("extractor", [DESCRIPTION | {"resize": "none"}, [], None, "x"], ids=str)
+def test_features_of_another_network_are_said_so(published, described, faces, noise, extractor):
     path = published(faces) / REAL_FEATURES
-    RealFeatures.load(path)._replace(extractor={"name": "inception"}).save(path)
+    RealFeatures.load(path)._replace(extractor=extractor).save(path)
     drift, _, _ = described("new", noise)
-    assert drift.sentence.endswith("two: its features are by another network, inception")
+    assert drift.sentence == "other pictures; no KID with version 3's: its extractor is another"
     assert drift.kid is None
 
 
@@ -220,7 +295,7 @@ def test_another_size_is_said_so(published, described, faces):
 def test_too_few_are_said_so(published, described, faces):
     published(faces[:2])
     drift, _, _ = described("new", faces)
-    assert drift.sentence.endswith("no KID between the two: too few pictures are held out")
+    assert drift.sentence.endswith("no KID with version 3's: too few are held out")
 
 
 def test_histograms_of_other_bins_are_not_compared(published, described, faces, noise, tmp_path):

@@ -38,7 +38,14 @@ def test_what_was_rolled_back_is_known(home, put):
     assert champion_in(home).withdrawn == ("a", "b")
 
 
-@pytest.mark.parametrize("content", [None, "", "[]", "{}", '"x"', "not json"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        None, "", "[]", "{}", '"x"', "not json", "1", "null", '{"digest": null}', '{"digest": [1]}',
+        '{"digest": "x", "withdrawn": null}', '{"digest": "x", "withdrawn": "y"}',
+        '{"digest": "x", "withdrawn": [1]}', "[" * 100_000,
+    ],
+)  # fmt: skip
 def test_a_newest_version_of_other_making_is_none(home, put, content):
     put("1", "ours")
     (home / "2").mkdir()
