@@ -1,5 +1,7 @@
 """The command line: `dcgan run`, what looks at its results, and what is for Kubeflow."""
 
+import errno
+import re
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -8,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from components.ingest.addresses import SCHEMES
 from components.shared.buckets import in_bucket
 from components.shared.contracts import MODEL_NAME, MOST_PICTURES
 from components.shared.errors import NotBlessed, PipelineError, UsageError
@@ -209,6 +212,11 @@ app.add_typer(commands.runs, name="runs")
 
 def _publish_root(given: str | None, runs_dir: Path) -> str:
     if given and in_bucket(given):
+        if not re.match(rf"({'|'.join(SCHEMES)})[^/]", given):
+            raise UsageError(
+                f"--publish-root {given}: no bucket that can be written: pass gs://bucket/…, "
+                "s3://bucket/… or a folder"
+            )
         return given.rstrip("/")
     return str(Path(given or runs_dir / "published").expanduser().absolute())
 
@@ -222,6 +230,8 @@ def main() -> None:
     except OSError as error:
         if known := storage_error(error):
             _fail(str(known), known.exit_code)
+        if error.errno in {errno.ENAMETOOLONG, errno.ELOOP}:
+            _fail(f"{error.strerror}: {error.filename}: name another path", UsageError.exit_code)
         raise
 
 

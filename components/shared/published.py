@@ -73,7 +73,7 @@ def versions_in(home: str | Path) -> list[int]:
     else:
         try:
             names = [path.name for path in Path(home).iterdir()]
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
     return [int(name) for name in names if is_version(name)]
 

@@ -42,9 +42,14 @@ def test_root_and_name_can_be_others(home, tmp_path):
     [
         ([], "add --rollback; `dcgan run` publishes"),
         (["--rollback", "--name", "cats"], "nothing is published in"),
+        (["--rollback", "--publish-root", "file"], "nothing is published in"),
+        (["--rollback", "--publish-root", "s3://"], "no bucket that can be written"),
+        (["--rollback", "--publish-root", "ftp://x/y"], "no bucket that can be written"),
+        (["--rollback", "--publish-root", "x" * 300], "File name too long"),
     ],
 )
 def test_mistake_is_one_line(home, tmp_path, arguments, message):
+    (tmp_path / "file").touch()
     assert message in dcgan("publish", *arguments, cwd=tmp_path, code=2)
     assert {path.name for path in home.parent.iterdir()} == {"dcgan"}
 
