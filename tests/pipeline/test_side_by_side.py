@@ -14,7 +14,6 @@ from components.shared.contracts import (
     GENERATOR,
     GIF,
     MANIFEST,
-    MODEL_CARD,
     SAMPLES,
     SAVED_MODEL,
     TRAINING,
@@ -50,7 +49,7 @@ def make_run(tmp_path):
         write_json(artifacts / "evaluation" / SCORES_FILE, SCORES | scores | {"best": best})
         outputs = {path.name: SimpleNamespace(path=path) for path in artifacts.iterdir()}
         config = load_config("demo", overrides=overrides)
-        save_results(folder, config, tmp_path / "published", outputs, {}, 300.0)
+        save_results(folder, config, "published", outputs, {}, 300.0)
         return folder
 
     return make
@@ -72,7 +71,7 @@ def _make_artifacts(folder, pictures):
     save_png(folder / "evaluation" / SAMPLES, grid(noise, 8))
     sheets = [Image.fromarray(grid(noise[first : first + 16], 4)) for first in (0, 16)]
     sheets[0].save(folder / "model" / GIF, save_all=True, append_images=sheets[1:])
-    (folder / "model" / MODEL_CARD).touch()
+    (folder / "card").touch()
     (folder / "model" / GENERATOR).touch()
     (folder / "model" / SAVED_MODEL).mkdir()
     return folder
