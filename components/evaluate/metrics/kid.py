@@ -42,15 +42,17 @@ def kid(real: np.ndarray, fake: np.ndarray) -> Kid:
 
 
 def kid_difference(real: np.ndarray, first: np.ndarray, second: np.ndarray) -> Kid:
-    """How much the KID of one set of fakes is above that of another, [M, d] both.
+    """How much the KID of one set of fakes, [M, d], is above that of another, [K, d].
 
     The interval is that of the difference: what chance does to the real pictures it does
-    to both, and does not count.
+    to both, and does not count. Nor does what it does to the latents, where there are as
+    many fakes in both, which then are taken for pairs; pairs by accident do no harm.
     """
     left, right = _jackknife(real, first), _jackknife(real, second)
-    interval = _interval(
-        left.without_real - right.without_real, left.without_fake - right.without_fake
-    )
+    without_fake = [left.without_fake, right.without_fake]
+    if len(first) == len(second):
+        without_fake = [left.without_fake - right.without_fake]
+    interval = _interval(left.without_real - right.without_real, *without_fake)
     return Kid(left.value - right.value, interval)
 
 

@@ -135,6 +135,34 @@ def test_the_interval_of_a_difference_leaves_out_what_both_share(random):
     assert np.mean([one.interval for one in estimates]) < apart / 2
 
 
+def test_the_interval_of_a_difference_is_that_of_leaving_each_picture_out(random):
+    real, first, second = (random.normal(mean, 1, (n, 4)) for mean, n in ((0, 6), (1, 5), (2, 5)))
+
+    def difference(real, first, second):
+        return kid(real, first).value - kid(real, second).value
+
+    def without(rows, index):
+        return np.delete(rows, index, axis=0)
+
+    def variance(estimates):
+        return (len(estimates) - 1) * np.var(estimates)
+
+    of_real = variance([difference(without(real, i), first, second) for i in range(6)])
+    of_pairs = variance([difference(real, without(first, i), without(second, i)) for i in range(5)])
+    found = kid_difference(real, first, second)
+    assert found.value == pytest.approx(difference(real, first, second), rel=1e-12)
+    assert found.interval == pytest.approx(1.96 * np.sqrt(of_real + of_pairs), rel=1e-12)
+
+    fewer = second[:4]  # no pairs
+    found = kid_difference(real, first, fewer)
+    variances = [
+        variance([difference(without(real, i), first, fewer) for i in range(6)]),
+        variance([difference(real, without(first, i), fewer) for i in range(5)]),
+        variance([difference(real, first, without(fewer, i)) for i in range(4)]),
+    ]
+    assert found.interval == pytest.approx(1.96 * np.sqrt(sum(variances)), rel=1e-12)
+
+
 def test_kid_is_computed_in_float64(random):
     real, fake = random.normal(100, 1, (64, 8)), random.normal(100, 1, (64, 8))
     real, fake = real.astype(np.float32), fake.astype(np.float32)

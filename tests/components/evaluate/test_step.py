@@ -115,6 +115,17 @@ def test_not_a_number_is_not_blessed_and_not_in_the_json(make_inputs, broken_gen
     assert scores["generated_images"] == CONFIG.samples
 
 
+@pytest.mark.parametrize("held_out", [6, 20])
+def test_fewer_pictures_are_held_out_than_drawn(make_inputs, noise_generator, tmp_path, held_out):
+    inputs = make_inputs(noise_generator, held_out=held_out)
+    scores = evaluate(*inputs, tmp_path / "evaluation", tmp_path / "cache", CONFIG)
+    for control in scores["controls"].values():
+        assert control["images"] == scores["real_images"] == held_out
+        assert control["difference"] == pytest.approx(scores["best"]["kid"] - control["kid"])
+        assert control["difference_interval"] > 0
+    assert scores["nearest"]["held_out"] == held_out
+
+
 def test_a_finite_snapshot_beats_one_that_is_not(
     make_inputs, broken_generator, noise_generator, tmp_path
 ):
