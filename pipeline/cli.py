@@ -84,7 +84,7 @@ def run(
         settings,
         runs_dir,
         _publish_root(publish_root, runs_dir),
-        lambda line: _console.print(show.step_line(line)),
+        lambda line: _console.print(show.step_line(line, _console.width)),
         containers,
     )
     _console.print(show.run_table(summary))
@@ -152,7 +152,7 @@ def inspect(
     run: Annotated[Path, typer.Argument(help="A run, e.g. runs/latest.", metavar="RUN")],
 ) -> None:
     """Show what a finished run did, its scores and where its files are."""
-    _console.print(show.run_table(read_run(run)))
+    _console.print(show.run_table(read_run(run, show.NEEDED)))
 
 
 @app.command()
