@@ -95,9 +95,9 @@ def run(
 @app.command()
 def sample(
     model: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
-            help="A run, a published model or version, or a .keras file.",
+            help="A run, a published model or version, in a bucket, too, or a .keras file.",
             metavar="PATH",
             show_default="runs/latest",
         ),
@@ -138,7 +138,9 @@ def sample(
     if endpoint is not None:
         pngs = served.draw(endpoint, count, seed, truncation)
     else:
-        pngs = sampling.draw(model or Path("runs/latest"), count, seed, truncation)
+        if model and in_bucket(model):
+            model = _bucket_address("--model", model)
+        pngs = sampling.draw(model or "runs/latest", count, seed, truncation)
     if out_dir is not None:
         sampling.save_each(pngs, out_dir)
     else:
@@ -188,8 +190,9 @@ def publish(
     root = _publish_root(publish_root, RUNS)
     done = roll_back(root, name)
     _console.print(
-        f"{show.plain(f'{root}/{name}')}: version {done.version} is served now, a copy of version "
-        f"{done.copied}; version {done.withdrawn} is withdrawn, and no run publishes it again"
+        f"{show.plain(f'{root}/{name}')}:\n"
+        f"version {done.version} is served now, a copy of version {done.copied}\n"
+        f"version {done.withdrawn} is withdrawn, and no run publishes it again"
     )
 
 
@@ -212,13 +215,17 @@ app.add_typer(commands.runs, name="runs")
 
 def _publish_root(given: str | None, runs_dir: Path) -> str:
     if given and in_bucket(given):
-        if not re.match(rf"({'|'.join(SCHEMES)})[^/]", given):
-            raise UsageError(
-                f"--publish-root {given}: no bucket that can be written: pass gs://bucket/…, "
-                "s3://bucket/… or a folder"
-            )
-        return given.rstrip("/")
+        return _bucket_address("--publish-root", given)
     return str(Path(given or runs_dir / "published").expanduser().absolute())
+
+
+def _bucket_address(option: str, given: str) -> str:
+    if not re.match(rf"({'|'.join(SCHEMES)})[^/]", given):
+        raise UsageError(
+            f"{option} {given}: no address in a bucket: pass gs://bucket/…, s3://bucket/… or a "
+            "folder"
+        )
+    return given.rstrip("/")
 
 
 def main() -> None:

@@ -84,6 +84,27 @@ def is_version(name: str) -> bool:
 
 
 @contextlib.contextmanager
+def local_folder(address: str) -> Iterator[Path]:
+    """Yield a version as a local folder, to be read only while the block runs.
+
+    It is the folder itself, and a copy of one in a bucket.
+
+    Raises:
+        UsageError: The bucket cannot be read.
+    """
+    if not in_bucket(address):
+        yield Path(address)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        with explaining(f"cannot read {address}"):
+            for name in names_below(address):
+                path = Path(folder, name)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                client_for(address).get_file(f"{address}/{name}", str(path))
+        yield Path(folder)
+
+
+@contextlib.contextmanager
 def local_copy(address: str | Path) -> Iterator[Path]:
     """Yield a published file as a local path, to be read only while the block runs.
 
