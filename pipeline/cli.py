@@ -1,5 +1,7 @@
 """The command line: `dcgan run`, what looks at its results, and what is for Kubeflow."""
 
+import errno
+import re
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -8,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from components.ingest.addresses import SCHEMES
 from components.shared.buckets import in_bucket
 from components.shared.contracts import MODEL_NAME, MOST_PICTURES
 from components.shared.errors import NotBlessed, PipelineError, UsageError
@@ -81,7 +84,7 @@ def run(
         settings,
         runs_dir,
         _publish_root(publish_root, runs_dir),
-        lambda line: _console.print(show.step_line(line)),
+        lambda line: _console.print(show.step_line(line, _console.width)),
         containers,
     )
     _console.print(show.run_table(summary))
@@ -92,9 +95,9 @@ def run(
 @app.command()
 def sample(
     model: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
-            help="A run, a published model or version, or a .keras file.",
+            help="A run, a published model or version, in a bucket, too, or a .keras file.",
             metavar="PATH",
             show_default="runs/latest",
         ),
@@ -135,7 +138,9 @@ def sample(
     if endpoint is not None:
         pngs = served.draw(endpoint, count, seed, truncation)
     else:
-        pngs = sampling.draw(model or Path("runs/latest"), count, seed, truncation)
+        if model and in_bucket(model):
+            model = _bucket_address("--model", model)
+        pngs = sampling.draw(model or "runs/latest", count, seed, truncation)
     if out_dir is not None:
         sampling.save_each(pngs, out_dir)
     else:
@@ -149,7 +154,7 @@ def inspect(
     run: Annotated[Path, typer.Argument(help="A run, e.g. runs/latest.", metavar="RUN")],
 ) -> None:
     """Show what a finished run did, its scores and where its files are."""
-    _console.print(show.run_table(read_run(run)))
+    _console.print(show.run_table(read_run(run, show.NEEDED)))
 
 
 @app.command()
@@ -185,8 +190,9 @@ def publish(
     root = _publish_root(publish_root, RUNS)
     done = roll_back(root, name)
     _console.print(
-        f"{show.plain(f'{root}/{name}')}: version {done.version} is served now, a copy of version "
-        f"{done.copied}; version {done.withdrawn} is withdrawn, and no run publishes it again"
+        f"{show.plain(f'{root}/{name}')}:\n"
+        f"version {done.version} is served now, a copy of version {done.copied}\n"
+        f"version {done.withdrawn} is withdrawn, and no run publishes it again"
     )
 
 
@@ -209,8 +215,17 @@ app.add_typer(commands.runs, name="runs")
 
 def _publish_root(given: str | None, runs_dir: Path) -> str:
     if given and in_bucket(given):
-        return given.rstrip("/")
+        return _bucket_address("--publish-root", given)
     return str(Path(given or runs_dir / "published").expanduser().absolute())
+
+
+def _bucket_address(option: str, given: str) -> str:
+    if not re.match(rf"({'|'.join(SCHEMES)})[^/]", given):
+        raise UsageError(
+            f"{option} {given}: no address in a bucket: pass gs://bucket/…, s3://bucket/… or a "
+            "folder"
+        )
+    return given.rstrip("/")
 
 
 def main() -> None:
@@ -222,6 +237,8 @@ def main() -> None:
     except OSError as error:
         if known := storage_error(error):
             _fail(str(known), known.exit_code)
+        if error.errno in {errno.ENAMETOOLONG, errno.ELOOP}:
+            _fail(f"{error.strerror}: {error.filename}: name another path", UsageError.exit_code)
         raise
 
 

@@ -5,6 +5,7 @@ format has no scalar inputs.
 """
 
 import base64
+import io
 import json
 from http.client import HTTPException
 from typing import Any
@@ -12,12 +13,13 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
+from PIL import Image
+
 from components.shared.contracts import GENERATE_PNG
 from components.shared.errors import PipelineError, UsageError, one_line
 
 _TIMEOUT = 120  # seconds without a byte; the server gives up after 30 by default
 _LONGEST = 300  # characters of a server's own message
-_PNG = b"\x89PNG"  # how such a file begins
 _EXAMPLE = "http://localhost:8501/v1/models/dcgan"
 
 
@@ -49,18 +51,27 @@ def draw(endpoint: str, count: int, seed: int, truncation: float) -> list[bytes]
     except HTTPError as error:
         with error:
             raise _explain(error, address) from None
-    except (OSError, HTTPException) as error:
+    except (OSError, HTTPException, UnicodeError) as error:  # the last: no such host or path can be
         raise _no_answer(error, address) from None
     try:
         pngs = [base64.b64decode(png["b64"]) for png in json.loads(answer)["outputs"]]
     except (ValueError, KeyError, TypeError):
         pngs = []
-    if len(pngs) != count or not all(png.startswith(_PNG) for png in pngs):
+    if len(pngs) != count or not all(map(_is_png, pngs)):
         raise PipelineError(
             f"what {address} answered is not {count} pictures: is it TensorFlow Serving, and "
             "does anything before it want to know who asks?"
         )
     return pngs
+
+
+def _is_png(content: bytes) -> bool:
+    try:
+        with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
+            picture.verify()
+    except (OSError, SyntaxError):  # Pillow's words for what is none, and for one that is damaged
+        return False
+    return True
 
 
 def _check(endpoint: str) -> None:

@@ -1,14 +1,12 @@
 """What a local run refuses before anything is started."""
 
 import os
-import re
 import shutil
 import tempfile
 import uuid
 from pathlib import Path
 
 from components.ingest.addresses import (
-    SCHEMES,
     addresses,
     check_scheme,
     is_manifest,
@@ -18,6 +16,7 @@ from components.ingest.addresses import (
 )
 from components.ingest.sources import open_source
 from components.shared.buckets import client_for, explaining, in_bucket
+from components.shared.contracts import STEPS
 from components.shared.errors import UsageError, one_line
 from components.train.config import TrainConfig
 from pipeline.config import PipelineConfig
@@ -34,19 +33,21 @@ def check(config: PipelineConfig, runs_dir: Path, publish_root: str) -> None:
     for address in addresses(config.sources):
         _check_source(address)
         _check_word("--images", address)
-    for option, folder in folders.items():
-        _check_word(option, str(folder))
-    if extractor := config.evaluate.extractor_source:
-        _check_word("evaluate.extractor_source", extractor)
-        if not is_remote(extractor) and not os.path.exists(extractor):  # noqa: PTH110 (any name)
-            raise UsageError(
-                f"evaluate.extractor_source: there is nothing at {extractor}: name what is there, "
-                "or an http(s) address"
-            )
+    _check_word("--runs-dir", str(runs_dir))
+    _check_word("--publish-root", publish_root)
+    for section in STEPS:
+        for knob, value in getattr(config, section):
+            _check_word(f"{section}.{knob}", str(value))
+    extractor = config.evaluate.extractor_source
+    if extractor and not is_remote(extractor) and not os.path.exists(extractor):  # noqa: PTH110
+        raise UsageError(
+            f"evaluate.extractor_source: there is nothing at {extractor}: name what is there, "
+            "or an http(s) address"
+        )
     for option, folder in folders.items():
         _make_writable(folder, option)
     if in_bucket(publish_root):
-        _try_to_write(publish_root, "--publish-root")
+        _try_to_write(publish_root)
     needed = max(_LEAST_BYTES, _training_bytes(config.train, config.ingest.image_size))
     free = shutil.disk_usage(runs_dir).free
     if free < needed:
@@ -87,11 +88,11 @@ def _check_source(address: str) -> None:
         raise UsageError(f"--images {address}: {problem}") from None
 
 
-def _check_word(option: str, path: str) -> None:
-    if "python3" in path:
+def _check_word(option: str, value: str) -> None:
+    if "python3" in value:
         raise UsageError(
-            f"{option} {path}: kfp's local runner replaces the word python3 in paths; "
-            "choose one without it"
+            f"{option} {value}: kfp's local runner replaces the word python3 in all it passes "
+            "on; choose another name"
         )
 
 
@@ -106,13 +107,8 @@ def _make_writable(folder: Path, option: str) -> None:
         ) from None
 
 
-def _try_to_write(address: str, option: str) -> None:
-    if not re.match(rf"({'|'.join(SCHEMES)})[^/]", address):
-        raise UsageError(
-            f"{option} {address}: no bucket that can be written: pass gs://bucket/…, "
-            "s3://bucket/… or a folder"
-        )
-    with explaining(f"{option} {address}: cannot write there"):
+def _try_to_write(address: str) -> None:
+    with explaining(f"--publish-root {address}: cannot write there"):
         client, probe = client_for(address), f"{address}/.probe-{uuid.uuid4().hex}"
         client.pipe_file(probe, b"")
         client.rm_file(probe)

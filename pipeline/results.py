@@ -1,6 +1,7 @@
 """What a finished run leaves for a person: one folder, complete or absent."""
 
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -90,14 +91,23 @@ def save_results(
     return RunSummary(folder, values)
 
 
-def read_run(path: Path) -> RunSummary:
-    """Read what a finished run said; UsageError where `path` is no run."""
+def read_run(path: Path, needed: Iterable[str]) -> RunSummary:
+    """Read what a finished run said.
+
+    Raises:
+        UsageError: `path` is no run, or what it said lacks a key that is `needed`.
+    """
     try:
         values = read_json(path / RUN)
     except (FileNotFoundError, NotADirectoryError):
         raise UsageError(f"{path} is no run: it holds no {RUN}; pass e.g. runs/latest") from None
     except ValueError as error:
         raise UsageError(f"{path / RUN} is damaged ({error}); run it again") from None
+    if missing := [key for key in needed if key not in values]:
+        raise UsageError(
+            f"{path} was made by an older version: its {RUN} has no {missing[0]}; run it again "
+            f"(dcgan run --config {path / CONFIG})"
+        )
     return RunSummary(path, values)
 
 

@@ -14,15 +14,16 @@ from PIL import Image
 from components.shared.contracts import GENERATE_PNG, GENERATOR, PNG_BYTES, SAVED_MODEL
 from components.shared.errors import UsageError, one_line
 from components.shared.pictures import grid, save_png
-from components.shared.published import versions_in
+from components.shared.published import LAST_FILE, local_copy, local_folder, versions_in
 
 
-def draw(model: Path, count: int, seed: int, truncation: float) -> list[bytes]:
+def draw(model: str, count: int, seed: int, truncation: float) -> list[bytes]:
     """Draw pictures on this machine, by the signature `generate_png` that export defines.
 
     Args:
-        model: A run's folder, a published model's or one of its versions, a SavedModel, or a
-            generator's .keras file. All of one generator draw the same.
+        model: A run's folder, a published model's folder or address in a bucket, or that of
+            one of its versions, a SavedModel, or a generator's .keras file. All of one
+            generator draw the same.
         count: Pictures to draw, 1 to MOST_PICTURES.
         seed: Of the latents, 0 to 2³¹ - 1.
         truncation: What the latents are multiplied by.
@@ -34,11 +35,12 @@ def draw(model: Path, count: int, seed: int, truncation: float) -> list[bytes]:
         UsageError: No model there, or one that cannot be used.
     """
     found = _find(model)
-    try:
-        with _silent_stderr():
-            drawn = _draw(found, count, seed, truncation)
-    except (OSError, ValueError, LookupError) as error:
-        raise UsageError(f"cannot use the model in {found}: {one_line(error)}") from None
+    with local_folder(found) as path:
+        try:
+            with _silent_stderr():
+                drawn = _draw(path, count, seed, truncation)
+        except (OSError, ValueError, LookupError) as error:
+            raise UsageError(f"cannot use the model in {found}: {one_line(error)}") from None
     if drawn is None:
         raise UsageError(
             f"the SavedModel in {found} has no signature {GENERATE_PNG}: it is from before that "
@@ -66,14 +68,19 @@ def save_each(pngs: Sequence[bytes], out_dir: Path) -> None:
         raise UsageError(f"cannot write to --out-dir {out_dir}: {error.strerror}") from None
 
 
-def _find(model: Path) -> Path:
-    if model.suffix == ".keras" and model.is_file():
+def _find(model: str) -> str:
+    """The SavedModel's folder or address, or the .keras file."""
+    if model.endswith(".keras") and Path(model).is_file():
         return model
-    newest = model / str(max(versions_in(model), default="")) if model.is_dir() else model
-    for folder in (model / SAVED_MODEL, model, newest):
-        if (folder / "saved_model.pb").is_file():
-            return folder
-    raise UsageError(f"no model in {model}: pass a run's folder, e.g. --model runs/latest")
+    newest = max(versions_in(model), default="")
+    for folder in (f"{model}/{SAVED_MODEL}", model, f"{model}/{newest}"):
+        with local_copy(f"{folder}/{LAST_FILE}") as path:
+            if path.is_file():
+                return folder
+    raise UsageError(
+        f"no model in {model}: pass a run, e.g. --model runs/latest, or a published model, e.g. "
+        "runs/published/dcgan"
+    )
 
 
 def _draw(model: Path, count: int, seed: int, truncation: float) -> list[bytes] | None:
@@ -103,9 +110,9 @@ def _draw(model: Path, count: int, seed: int, truncation: float) -> list[bytes] 
     return drawn
 
 
-def _instead(saved_model: Path) -> str:
+def _instead(saved_model: str) -> str:
     """What to do about a SavedModel that is too old."""
-    for folder in (saved_model, saved_model.parent):
+    for folder in (Path(saved_model), Path(saved_model).parent):
         if (folder / GENERATOR).is_file():
             return f"its generator lies beside it: --model {folder / GENERATOR}"
     return "export it again"

@@ -1,6 +1,7 @@
 """How the command line shows things to a person, within 80 columns."""
 
 import os
+import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,15 +15,25 @@ from components.shared.process import LogLine
 from pipeline.doctor import Check
 from pipeline.results import LATEST, TASKS, RunSummary
 
+_INDENT = len("fingerprint ")
+NEEDED = (  # keys of run.json
+    "images", "counts", "training", "best", "blessed", "blessed_reason", "steps", "total_seconds",
+    "publish_root",
+)  # fmt: skip
+
 
 def plain(text: str | None) -> str:
     """Text in which rich sees no markup; a dash for none."""
     return escape(text or "–")
 
 
-def step_line(line: LogLine) -> str:
-    """One line of a running step."""
-    return f"[cyan]{line.step:>11}[/] {plain(line.message)}"
+def step_line(line: LogLine, width: int) -> str:
+    """One line of a running step; more of them, indented, where it is wider than `width`."""
+    lines = textwrap.wrap(
+        line.message, width - _INDENT, break_long_words=False, break_on_hyphens=False
+    )
+    message = ("\n" + _INDENT * " ").join(lines)
+    return f"[cyan]{line.step:>{_INDENT - 1}}[/] {escape(message)}"
 
 
 def run_table(summary: RunSummary) -> RenderableType:
@@ -41,15 +52,17 @@ def run_table(summary: RunSummary) -> RenderableType:
     steps.add_row("overhead", f"{overhead / 60:.1f}", f"{overhead:.0f} s: imports, starting steps")
     steps.add_row("all", f"{values['total_seconds'] / 60:.1f}", _what_ran(values["steps"]))
 
-    files = Table(box=None, pad_edge=False, show_header=False)
-    for index, address in enumerate(addresses(values["images"])):
-        files.add_row("" if index else "pictures", plain(_shortest_address(address)))
+    places = [
+        ("" if index else "pictures", _shortest_address(address))
+        for index, address in enumerate(addresses(values["images"]))
+    ]
     folder = _shortest(summary.folder)
     for label, name in (
         ("report", REPORT), ("GIF", GIF), ("samples", SAMPLES), ("model", SAVED_MODEL),
     ):  # fmt: skip
-        files.add_row(label, plain(f"{folder}/{name}"))
-    return Group("", steps, "", files)
+        places.append((label, f"{folder}/{name}"))
+    # No table, which would break a long path into pieces.
+    return Group("", steps, "", *(f"{label:<8}  {plain(place)}" for label, place in places))
 
 
 def check_table(checks: Iterable[Check]) -> Table:
@@ -63,17 +76,18 @@ def check_table(checks: Iterable[Check]) -> Table:
 
 def _notes(summary: RunSummary) -> dict[str, str]:
     values = summary.values
-    counts, best, floor = values["counts"], values["best"], values["floor"]
+    counts, best = values["counts"], values["best"]
+    # Older runs tell of neither drift nor floor.
+    floor = f", floor {_number(values['floor']['kid'])}" if "floor" in values else ""
     verdict = "blessed" if values["blessed"] else "not blessed"
     ran = values["steps"]
     notes = {
         "ingest": f"{counts['train'] + counts['eval']:,} pictures in, "
         f"{counts['rejected']:,} rejected, {counts['duplicate']:,} duplicates",
-        "validate": plain(values.get("drift", "")),  # older runs tell of none
+        "validate": plain(values.get("drift", "")),
         "train": f"{values['training']['epochs']:,} epochs, "
         f"{values['training']['images_seen']:,} pictures seen",
-        "evaluate": f"KID {_number(best['kid'])} at epoch {best['epoch']}, "
-        f"floor {_number(floor['kid'])}",
+        "evaluate": f"KID {_number(best['kid'])} at epoch {best['epoch']}{floor}",
         "compare": plain(f"{verdict}: {values['blessed_reason']}"),
         "publish": plain(_shortest_address(values["publish_root"])) if values["blessed"] else "",
     }

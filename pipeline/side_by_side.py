@@ -13,7 +13,7 @@ from components.evaluate.page import WIDEST, Picture, embed, embed_gif, write_pa
 from components.shared.contracts import GIF, SAMPLES
 from components.shared.errors import UsageError
 from pipeline.config import read_sections
-from pipeline.results import CONFIG, RUN, read_run
+from pipeline.results import CONFIG, read_run
 
 _MUST_AGREE = {  # key of run.json → how scores were made where it differs
     "extractor": "by different extractors",
@@ -21,7 +21,7 @@ _MUST_AGREE = {  # key of run.json → how scores were made where it differs
     "generated_images": "with different numbers of pictures",
     "eval_digest": "against different held-out pictures",
 }
-_NEEDED = (*_MUST_AGREE, "data_digest")
+_NEEDED = (*_MUST_AGREE, "data_digest", "best", "training", "counts")
 
 
 class _Run(NamedTuple):
@@ -71,12 +71,7 @@ def write_side_by_side(folders: Sequence[Path], out: Path) -> str | None:
 
 
 def _read(folder: Path) -> _Run:
-    values = read_run(folder).values
-    if missing := [key for key in _NEEDED if key not in values]:
-        raise UsageError(
-            f"{folder} was made by an older version: its {RUN} has no {missing[0]}; run it again "
-            f"(dcgan run --config {folder / CONFIG})"
-        )
+    values = read_run(folder, _NEEDED).values
     knobs = dict(_flat(read_sections(folder / CONFIG)))
     pictures = _picture(folder / SAMPLES), _picture(folder / GIF)
     return _Run(folder.resolve(), values, knobs, *pictures)

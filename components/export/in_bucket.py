@@ -8,7 +8,6 @@ stands for is left over.
 
 import contextlib
 import logging
-import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -73,17 +72,6 @@ class BucketHome:
                 if not is_written and datetime.now(UTC) - started < _TIME_TO_WRITE:
                     self._try_to_remove(number)
 
-    @contextlib.contextmanager
-    def fetched(self, version: int) -> Iterator[Path]:
-        """Yield a copy of a version as a local folder."""
-        address = f"{self._home}/{version}"
-        with tempfile.TemporaryDirectory() as folder:
-            for name in names_below(address):
-                path = Path(folder, name)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                self._client.get_file(f"{address}/{name}", str(path))
-            yield Path(folder)
-
     def tidy(self, kept: int) -> None:
         """Remove what is older than the newest versions, and what dead publishes left.
 
@@ -123,11 +111,15 @@ class BucketHome:
         claim = self._claim_of(number)
         try:
             self._client.pipe_file(claim, token, mode="create")
-        except Exception as error:
-            if not isinstance(error, FileExistsError) and getattr(error, "code", None) != 412:
+        except Exception:  # servers word it differently that somebody was quicker
+            try:
+                made = self._client.cat_file(claim)
+            except FileNotFoundError:
+                made = None
+            if made is None:
                 raise
             # A client that heard no answer asks again, and finds its own.
-            if self._client.cat_file(claim) != token:
+            if made != token:
                 raise self._under_way(number) from None
         return number
 

@@ -50,11 +50,6 @@ class FolderHome:
                 "room there, or choose another publish root"
             ) from error
 
-    @contextlib.contextmanager
-    def fetched(self, version: int) -> Iterator[Path]:
-        """Yield a version as a local folder, to be read only."""
-        yield self._home / str(version)
-
     def tidy(self, kept: int) -> None:
         """Remove what is older than the newest versions; what others made stays."""
         for number in sorted(versions_in(self._home))[:-kept]:

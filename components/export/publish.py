@@ -18,7 +18,14 @@ from components.shared.buckets import in_bucket
 from components.shared.contracts import MODEL_INFO, SAVED_MODEL
 from components.shared.errors import NotBlessed, UsageError
 from components.shared.files import read_json, write_json
-from components.shared.published import WITHDRAWN, champion_in, home_of, published_in, versions_in
+from components.shared.published import (
+    WITHDRAWN,
+    champion_in,
+    home_of,
+    local_folder,
+    published_in,
+    versions_in,
+)
 
 LOG = logging.getLogger("dcgan.publish")
 
@@ -120,7 +127,7 @@ def roll_back(publish_root: str | Path, name: str) -> RolledBack:
                 f"nothing to go back to in {address}: version {newest.version} is the only one "
                 "that was not withdrawn"
             )
-        with home.fetched(before.version) as folder:
+        with local_folder(before.address) as folder:
             info = read_json(folder / MODEL_INFO) | {WITHDRAWN: withdrawn}
             with _with_info(_files_below(folder), info) as files:
                 version = write(files)

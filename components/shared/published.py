@@ -78,7 +78,7 @@ def versions_in(home: str | Path) -> list[int]:
     else:
         try:
             names = [path.name for path in Path(home).iterdir()]
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
     return [int(name) for name in names if is_version(name)]
 
@@ -86,6 +86,27 @@ def versions_in(home: str | Path) -> list[int]:
 def is_version(name: str) -> bool:
     """Whether a name is a number as servers read it."""
     return name.isascii() and name.isdigit()
+
+
+@contextlib.contextmanager
+def local_folder(address: str) -> Iterator[Path]:
+    """Yield a version as a local folder, to be read only while the block runs.
+
+    It is the folder itself, and a copy of one in a bucket.
+
+    Raises:
+        UsageError: The bucket cannot be read.
+    """
+    if not in_bucket(address):
+        yield Path(address)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        with explaining(f"cannot read {address}"):
+            for name in names_below(address):
+                path = Path(folder, name)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                client_for(address).get_file(f"{address}/{name}", str(path))
+        yield Path(folder)
 
 
 @contextlib.contextmanager

@@ -57,6 +57,8 @@ def save_pictures(folder, count, size=32):
         (["--images", os.fsdecode(b"caf\xe9")], "a name that is no UTF-8"),
         (["--runs-dir", "python3/runs"], "--runs-dir"),
         (["--publish-root", "python3"], "--publish-root"),
+        (["--publish-root", "s3://models/python3"], "the word python3"),
+        (["--set", "export.licence=that of python3"], "export.licence that of python3: kfp"),
         (["--set", "train.base_width=4096", "--runs-dir", "/dev/shm"], "this run needs about"),
         (
             ["--set", "evaluate={extractor: saved_model, extractor_source: python3/model}"],
@@ -70,8 +72,9 @@ def save_pictures(folder, count, size=32):
         (["--runs-dir", "file/runs"], "cannot write there (Not a directory)"),
         (["--runs-dir", "/proc/runs"], "cannot write there"),
         (["--publish-root", "/proc/published"], "--publish-root /proc/published: cannot write"),
-        (["--publish-root", "http://x/y"], "http://x/y: no bucket that can be written"),
-        (["--publish-root", "gs:///y"], "gs:///y: no bucket that can be written"),
+        (["--publish-root", "http://x/y"], "http://x/y: no address in a bucket"),
+        (["--publish-root", "gs:///y"], "gs:///y: no address in a bucket"),
+        (["--publish-root", "s3://"], "s3://: no address in a bucket"),
         (["--runner", "docker"], "no Docker engine answers"),
         (["--tag", "v1"], "add --runner docker"),
     ],
@@ -184,6 +187,9 @@ while not list(runs.glob("logs/*.log")) and time.monotonic() < deadline:
 def test_commands_on_something_that_is_no_run(tmp_path):
     assert "is no run" in dcgan("inspect", "nowhere", cwd=tmp_path, code=2)
     assert "no model in" in dcgan("sample", "--model", "nowhere", cwd=tmp_path, code=2)
+    assert "File name too long" in dcgan("inspect", "x" * 300, cwd=tmp_path, code=2)
+    (tmp_path / "loop").symlink_to("loop")
+    assert "symbolic links: loop/run.json" in dcgan("inspect", "loop", cwd=tmp_path, code=2)
     (tmp_path / "run.json").write_text("{")
     assert "run.json is damaged" in dcgan("inspect", ".", cwd=tmp_path, code=2)
     (tmp_path / "saved_model.pb").write_text("no model")

@@ -111,6 +111,9 @@ def answering(status, body):
         server.server_close()
 
 
+PNG = tf.io.encode_png(np.arange(192, dtype=np.uint8).reshape(8, 8, 3)).numpy()
+
+
 def outputs(*files):
     return json.dumps({"outputs": [{"b64": base64.b64encode(file).decode()} for file in files]})
 
@@ -122,8 +125,12 @@ def outputs(*files):
         (200, "<html>who are you?</html>", "is not 2 pictures"),
         (200, "[]", "is not 2 pictures"),
         (200, '{"outputs": 3}', "is not 2 pictures"),
-        (200, outputs(b"\x89PNG"), "is not 2 pictures"),
-        (200, outputs(b"\x89PNG", b"GIF"), "is not 2 pictures"),
+        (200, outputs(PNG), "is not 2 pictures"),
+        (200, outputs(PNG, b"GIF"), "is not 2 pictures"),
+        (200, outputs(PNG, PNG[:8]), "is not 2 pictures"),
+        (200, outputs(PNG, PNG[:-20]), "is not 2 pictures"),
+        (200, outputs(PNG, PNG.replace(b"IDAT", b"IDAX")), "is not 2 pictures"),
+        (200, outputs(PNG, PNG[:50] + b"x" + PNG[51:]), "is not 2 pictures"),
         (400, '{"error": "{{function_node generate_png_7}} failed"}', "answered HTTP 400"),
         (403, "who are you?", "answered HTTP 403: Forbidden"),
         (503, '{"error": "busy\\nnow"}', "answered HTTP 503: busy now"),
@@ -142,6 +149,13 @@ def test_a_server_that_is_not_there(sample):
     address = f"http://127.0.0.1:{free_port()}/v1/models/faces"
     told = sample("--endpoint", address, code=1)
     assert told.startswith(f"error: cannot reach {address}:predict: Connection refused")
+
+
+@pytest.mark.parametrize(
+    "address", ["http://localhost/v1/models/m\u00f6p", f"http://{'a' * 70}/v1"]
+)
+def test_an_address_that_cannot_be_asked(sample, address):
+    assert f"error: cannot reach {address}:predict: " in sample("--endpoint", address, code=1)
 
 
 def test_a_server_that_never_answers(sample, monkeypatch):

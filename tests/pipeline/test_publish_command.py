@@ -24,8 +24,8 @@ def home(tmp_path):
 def test_it_says_what_is_served_now_and_what_was_withdrawn(home, tmp_path):
     said = dcgan("publish", "--rollback", cwd=tmp_path)
     assert said == (
-        f"{home}: version 3 is served now, a copy of version 1; version 2 is withdrawn, and no "
-        "run publishes it again\n"
+        f"{home}:\nversion 3 is served now, a copy of version 1\n"
+        "version 2 is withdrawn, and no run publishes it again\n"
     )
     assert read_json(home / "3" / MODEL_INFO) == {"digest": "old", "withdrawn": ["new"]}
 
@@ -34,7 +34,7 @@ def test_root_and_name_can_be_others(home, tmp_path):
     home.parent.rename(tmp_path / "elsewhere")
     (tmp_path / "elsewhere/dcgan").rename(tmp_path / "elsewhere/faces")
     where = "--publish-root", "elsewhere", "--name", "faces"
-    assert "elsewhere/faces: version 3" in dcgan("publish", "--rollback", *where, cwd=tmp_path)
+    assert "elsewhere/faces:\nversion 3" in dcgan("publish", "--rollback", *where, cwd=tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -42,9 +42,14 @@ def test_root_and_name_can_be_others(home, tmp_path):
     [
         ([], "add --rollback; `dcgan run` publishes"),
         (["--rollback", "--name", "cats"], "nothing is published in"),
+        (["--rollback", "--publish-root", "file"], "nothing is published in"),
+        (["--rollback", "--publish-root", "s3://"], "no address in a bucket"),
+        (["--rollback", "--publish-root", "ftp://x/y"], "no address in a bucket"),
+        (["--rollback", "--publish-root", "x" * 300], "File name too long"),
     ],
 )
 def test_mistake_is_one_line(home, tmp_path, arguments, message):
+    (tmp_path / "file").touch()
     assert message in dcgan("publish", *arguments, cwd=tmp_path, code=2)
     assert {path.name for path in home.parent.iterdir()} == {"dcgan"}
 
@@ -55,7 +60,7 @@ def test_in_a_bucket_it_is_the_same(tmp_path, bucket):
         bucket.put(f"models/dcgan/{version}/saved_model.pb", b"")
     root = f"{bucket.address}/models"
     said = dcgan("publish", "--rollback", "--publish-root", f"{root}/", cwd=tmp_path)
-    assert said.startswith(f"{root}/dcgan: version 3 is served now, a copy of version 1; version 2")
+    assert said.startswith(f"{root}/dcgan:\nversion 3 is served now, a copy of version 1\n")
     missing = f"{bucket.address}-missing"
     said = dcgan("publish", "--rollback", "--publish-root", missing, cwd=tmp_path, code=2)
     assert f"cannot see what is published in {missing}/dcgan (" in said

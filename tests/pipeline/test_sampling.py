@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from components.shared.contracts import GENERATOR, SAVED_MODEL
+from tests.components.export.judged import publish
 
 
 def pixels(file):
@@ -29,6 +30,19 @@ def test_the_newest_version_is_drawn_from(trained, draw, tmp_path):
     (tmp_path / "home/9").mkdir(parents=True)
     shutil.copytree(trained / SAVED_MODEL, tmp_path / "home/10")
     assert draw("--model", tmp_path / "home") == draw("--model", trained)
+
+
+@pytest.mark.parametrize("scheme", ["s3", "gs"])
+def test_a_model_published_in_a_bucket_is_drawn_from(trained, draw, sample, make_bucket, scheme):
+    root = f"{make_bucket(scheme).address}/models"
+    version = publish(trained, root)
+    expected = draw("--model", trained)
+    for place in (version, f"{root}/faces", f"{root}/faces/"):
+        assert draw("--model", place) == expected, place
+    said = sample("--model", root, code=2)
+    assert f"no model in {root}: pass a run, e.g." in said
+    said = sample("--model", f"{root.partition('/models')[0]}-missing/x", code=2)
+    assert "cannot see what is published in" in said
 
 
 def test_seed_and_truncation_matter(trained, draw):
@@ -67,6 +81,8 @@ def test_the_latest_run_is_drawn_from_unless_another_is_named(trained, sample, t
         (["--truncation", "nan"], "--truncation is nan"),
         ([], "no model in runs/latest"),
         (["--model", "nothing.keras"], "no model in nothing.keras"),
+        (["--model", "a.keras/"], "no model in a.keras/"),
+        (["--model", "ftp://x/y"], "--model ftp://x/y: no address in a bucket"),
         (["--model", "broken.keras"], "cannot use the model in broken.keras"),
         (["--model", "other.keras"], "cannot use the model in other.keras"),
         (["--model", "cut"], "cannot use the model in cut"),

@@ -215,6 +215,20 @@ class TestTrouble:
         monkeypatch.setattr(client, "pipe_file", create_twice)
         assert publish(make_model(tmp_path / "a", "aaa"), root) == f"{root}/faces/1"
 
+    def test_a_server_that_words_it_differently_that_another_was_quicker(
+        self, make_model, tmp_path, root, monkeypatch
+    ):
+        client = in_bucket.BucketHome(root)._client
+        create = client.pipe_file
+
+        def refuse(address, content, mode):
+            create(address, b"another's", mode=mode)
+            raise OSError("conflicting conditional operation")
+
+        monkeypatch.setattr(client, "pipe_file", refuse)
+        with pytest.raises(PipelineError, match=r"another publish .* is under way, of version 1"):
+            publish(make_model(tmp_path / "a", "aaa"), root)
+
     @pytest.mark.parametrize("kill_after", range(1, 11))
     def test_killed_at_any_point(
         self, make_model, tmp_path, root, start, an_hour_passes, kill_after
