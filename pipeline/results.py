@@ -13,6 +13,7 @@ from components.shared.contracts import (
     MODEL_INFO,
     REPORT,
     SAMPLES,
+    SCORED_BY,
     SCORES,
     TRAINING,
 )
@@ -68,7 +69,7 @@ def save_results(
         "eval_digest": digest_of([shard["sha256"] for shard in manifest["shards"][EVAL_SPLIT]]),
         "drift": read_json(artifacts["validation"] / DRIFT)["sentence"],
         "training": {key: training[key] for key in ("epochs", "steps", "images_seen", "seconds")},
-        **{key: scores[key] for key in ("extractor", "real_images", "generated_images", "best")},
+        **{key: scores[key] for key in (*SCORED_BY, "best")},
         "floor": scores["controls"]["floor"],
         "blessed": comparison["blessed"],
         "blessed_reason": comparison["reason"],

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from components.evaluate.config import EvaluateConfig
-from components.shared.contracts import GENERATOR, MODEL_INFO
+from components.shared.contracts import GENERATOR, MODEL_INFO, SCORED_BY
 from components.shared.errors import PipelineError, one_line
 from components.shared.files import read_json, write_json
 from components.shared.published import Published, champion_in, home_of, local_copy
@@ -17,7 +17,7 @@ LOG = logging.getLogger("dcgan.compare")
 
 
 class Comparison(NamedTuple):
-    """What the `comparison` file holds; None where there was nothing to compare with.
+    """What the `comparison` file holds, beside `SCORED_BY`; None where nothing was compared.
 
     A KID that is not finite is None, too.
     """
@@ -57,7 +57,7 @@ def compare(
         config: Knobs of this step.
 
     Returns:
-        What `comparison` holds.
+        The verdict, which is what `comparison` holds.
 
     Raises:
         PipelineError: The published generator cannot be read.
@@ -78,7 +78,7 @@ def compare(
         LOG.info("scoring it and version %d, which is published", champion.version)
         result = _challenge(champion, model, records, cache, config)
     LOG.info("%s: %s", "blessed" if result.blessed else "not blessed", result.reason)
-    write_json(comparison, result._asdict())
+    write_json(comparison, {**result._asdict(), **{key: info[key] for key in SCORED_BY}})
     return result
 
 

@@ -26,6 +26,7 @@ from components.shared.contracts import (
     LATENT_WALK,
     MODEL_INFO,
     SAVED_MODEL,
+    SCORED_BY,
     SCORES,
     SHEETS,
     TRAINING,
@@ -48,8 +49,8 @@ def export(training: Path, evaluation: Path, model: Path, config: ExportConfig) 
         config: Knobs of this step.
 
     Returns:
-        What `model.json` holds: name, licence, digest, extractor, scores, passed,
-        passed_reason.
+        What `model.json` holds: name, licence, digest, scores and what they were made by,
+        passed, passed_reason.
 
     Raises:
         PipelineError: The training left no sample sheets.
@@ -65,7 +66,7 @@ def export(training: Path, evaluation: Path, model: Path, config: ExportConfig) 
         "name": config.model_name,
         "licence": config.licence,
         "digest": weights_digest(generator),
-        "extractor": scores["extractor"],
+        **{key: scores[key] for key in SCORED_BY},
         "scores": scores["best"],
         "passed": scores["passed"],
         "passed_reason": scores["passed_reason"],

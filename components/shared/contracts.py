@@ -33,6 +33,7 @@ DRIFT = "drift.json"  # how they differ from those of the published model
 
 # evaluate → report, export, publish: the `evaluation` folder.
 SCORES = "scores.json"
+SCORED_BY = ("extractor", "real_images", "generated_images")  # keys beside every score
 SAMPLES = "samples.png"
 GENERATOR = "generator.keras"  # the best snapshot
 NEAREST = "nearest.png"  # the training picture nearest to each of those samples
@@ -46,7 +47,7 @@ MODEL_CARD = "MODEL_CARD.md"
 SAVED_MODEL = "saved_model"
 GIF = "dcgan.gif"
 LATENT_WALK = "latent_walk.gif"
-MODEL_INFO = "model.json"  # name, licence, digest, extractor, scores, passed, passed_reason
+MODEL_INFO = "model.json"  # name, licence, digest, scores and by what, passed, passed_reason
 MODEL_NAME = "dcgan"  # the default; fingerprint looks there for the champion, too
 GENERATE_PNG = "generate_png"  # the SavedModel's signature that `dcgan sample` asks
 PNG_BYTES = "png_bytes"  # its output

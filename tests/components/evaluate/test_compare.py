@@ -8,12 +8,14 @@ import pytest
 
 from components.evaluate.compare import compare
 from components.evaluate.config import EvaluateConfig
+from components.evaluate.extractors.efficientnet_lite0 import DESCRIPTION
 from components.evaluate.step import evaluate
 from components.shared.contracts import GENERATOR, MODEL_INFO
 from components.shared.errors import PipelineError
 from components.shared.files import read_json, write_json
 
 CONFIG = EvaluateConfig(samples=32, neighbours=3)
+SCORED_BY = {"extractor": DESCRIPTION, "real_images": 32, "generated_images": 32}
 NOTHING = [None] * 5
 REASON = "KID 0.05 is at most 0.5"
 
@@ -25,7 +27,7 @@ def make_model(folder, digest, generator=None, passed=True):
         generator.save(folder / GENERATOR)
     info = {
         "name": "faces", "passed": passed, "passed_reason": REASON, "digest": digest,
-        "scores": {"epoch": 3, "kid": 0.05},
+        "scores": {"epoch": 3, "kid": 0.05}, **SCORED_BY,
     }  # fmt: skip
     write_json(folder / MODEL_INFO, info)
     return folder
@@ -48,7 +50,7 @@ def against(make_inputs, tmp_path):
             make_inputs().records, exported, tmp_path / "published", tmp_path / "comparison",
             tmp_path / "cache", CONFIG,
         )  # fmt: skip
-        assert read_json(tmp_path / "comparison") == result._asdict()
+        assert read_json(tmp_path / "comparison") == result._asdict() | SCORED_BY
         return result
 
     return against
@@ -141,7 +143,7 @@ def test_the_published_model_itself_passes_without_tensorflow(tmp_path):
     assert json.loads((tmp_path / "comparison").read_text()) == {
         "blessed": True, "reason": "it is version 7, published already", "kid": 0.05,
         "champion": "a", "champion_version": 7, "champion_kid": None,
-        "difference": None, "difference_interval": None,
+        "difference": None, "difference_interval": None, **SCORED_BY,
     }  # fmt: skip
 
 
