@@ -30,6 +30,9 @@ class Comparison(NamedTuple):
     champion_kid: float | None = None
     difference: float | None = None  # of this KID and the champion's; below 0 is better
     difference_interval: float | None = None  # half the width of its 95 % interval
+    extractor: dict[str, str] | None = None  # by which both were scored
+    real_images: int | None = None
+    generated_images: int | None = None  # by each
 
 
 def compare(
@@ -77,7 +80,8 @@ def compare(
     else:
         LOG.info("scoring it and version %d, which is published", champion.version)
         result = _challenge(champion, model, records, cache, config)
-    LOG.info("%s: %s", "blessed" if result.blessed else "not blessed", result.reason)
+    LOG.info("%s", result.reason)
+    LOG.info("blessed" if result.blessed else "not blessed")
     write_json(comparison, result._asdict())
     return result
 
@@ -98,11 +102,14 @@ def _challenge(
     defender = _load(champion)
     ours = draw_samples(challenger, extractor, config).features
     our_kid = None if ours is None else kid(real, ours).value
-    result = Comparison(False, "", our_kid, champion.digest, champion.version)
+    result = Comparison(
+        False, "", our_kid, champion.digest, champion.version,
+        extractor=extractor.description, real_images=len(real), generated_images=config.samples,
+    )  # fmt: skip
     if defender.output_shape != challenger.output_shape:
         reason = (
-            f"it draws {_size(challenger)} pictures, and version {champion.version}, which is "
-            f"published, {_size(defender)} ones: choose another export.model_name"
+            f"it draws {_size(challenger)} pictures, version {champion.version} "
+            f"{_size(defender)}: set export.model_name"
         )
         return result._replace(reason=reason)
 
@@ -117,8 +124,8 @@ def _challenge(
     their_kid, difference = kid(real, theirs).value, kid_difference(real, ours, theirs)
     better = difference.value < -difference.interval
     reason = (
-        f"KID {our_kid:.4g} is {'' if better else 'not '}below the {their_kid:.4g} of version "
-        f"{champion.version} by more than chance ({difference.interval:.2g})"
+        f"KID {our_kid:.4g} is {'' if better else 'not '}more than chance "
+        f"({difference.interval:.2g}) below version {champion.version}'s {their_kid:.4g}"
     )
     return result._replace(
         blessed=better,
