@@ -22,6 +22,7 @@ _MUST_AGREE = {  # key of run.json → how scores were made where it differs
     "eval_digest": "against different held-out pictures",
 }
 _NEEDED = (*_MUST_AGREE, "data_digest")
+_NEEDED_OF_BEST = ("kid_interval", "frechet_infinity", "density", "coverage")
 
 
 class _Run(NamedTuple):
@@ -50,8 +51,7 @@ def write_side_by_side(folders: Sequence[Path], out: Path) -> str | None:
     distinct = {run.folder for run in runs}
     if len(distinct) < max(2, len(runs)):
         raise UsageError(
-            f"{len(runs)} runs named, {len(distinct)} of them different: name at least two, "
-            "each once"
+            f"name at least two runs, each once ({len(runs)} given, {len(distinct)} different)"
         )
     parent = os.path.commonpath([run.folder.parent for run in runs])
     names = [os.path.relpath(run.folder, parent) for run in runs]
@@ -72,7 +72,9 @@ def write_side_by_side(folders: Sequence[Path], out: Path) -> str | None:
 
 def _read(folder: Path) -> _Run:
     values = read_run(folder).values
-    if missing := [key for key in _NEEDED if key not in values]:
+    missing = [key for key in _NEEDED if key not in values]
+    missing += [key for key in _NEEDED_OF_BEST if key not in values.get("best", {})]
+    if missing:
         raise UsageError(
             f"{folder} was made by an older version: its {RUN} has no {missing[0]}; run it again "
             f"(dcgan run --config {folder / CONFIG})"
@@ -85,9 +87,12 @@ def _read(folder: Path) -> _Run:
 def _picture(path: Path) -> Picture:
     try:
         data = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from None
+    try:
         return embed_gif(data) if path.suffix == ".gif" else embed(data, WIDEST)
-    except OSError as error:  # Pillow's have no strerror
-        raise UsageError(f"cannot read {path}: {error.strerror or 'it is damaged'}") from None
+    except Exception:  # Pillow has many for a file that is damaged
+        raise UsageError(f"cannot read {path}: it is damaged") from None
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
