@@ -50,8 +50,7 @@ def write_side_by_side(folders: Sequence[Path], out: Path) -> str | None:
     distinct = {run.folder for run in runs}
     if len(distinct) < max(2, len(runs)):
         raise UsageError(
-            f"{len(runs)} runs named, {len(distinct)} of them different: name at least two, "
-            "each once"
+            f"name at least two runs, each once ({len(runs)} given, {len(distinct)} different)"
         )
     parent = os.path.commonpath([run.folder.parent for run in runs])
     names = [os.path.relpath(run.folder, parent) for run in runs]
@@ -80,9 +79,12 @@ def _read(folder: Path) -> _Run:
 def _picture(path: Path) -> Picture:
     try:
         data = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from None
+    try:
         return embed_gif(data) if path.suffix == ".gif" else embed(data, WIDEST)
-    except OSError as error:  # Pillow's have no strerror
-        raise UsageError(f"cannot read {path}: {error.strerror or 'it is damaged'}") from None
+    except Exception:  # Pillow has many for a file that is damaged
+        raise UsageError(f"cannot read {path}: it is damaged") from None
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -66,7 +66,9 @@ def write_card(
     )
     trained, scores = read_json(training / TRAINING), read_json(evaluation / SCORES)
     config = trained["config"]
-    columns = [scores["best"], *(scores["controls"][name] for name in CONTROLS)]
+    controls = [(name, scores["controls"][name]) for name in CONTROLS]
+    columns = [scores["best"], *(control for _, control in controls)]
+    found = [*(control for _, control in controls), scores["nearest"], scores["smoothness"]]
     text = environment.get_template("MODEL_CARD.md.j2").render(
         model=read_json(model / MODEL_INFO),
         comparison=read_json(comparison),
@@ -74,6 +76,8 @@ def write_card(
         data=trained["data"],
         recipe=[(key, _value(config[key])) for key in _RECIPE if key in config],
         scores=scores,
+        controls=controls,
+        sentences=[one["sentence"] for one in found],
         score_rows=[
             (label, *(_number(column.get(key)) for column in columns))
             for key, label in _ROWS.items()

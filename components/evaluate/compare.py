@@ -77,7 +77,8 @@ def compare(
     else:
         LOG.info("scoring it and version %d, which is published", champion.version)
         result = _challenge(champion, model, records, cache, config)
-    LOG.info("%s: %s", "blessed" if result.blessed else "not blessed", result.reason)
+    LOG.info("%s", result.reason)
+    LOG.info("blessed" if result.blessed else "not blessed")
     write_json(comparison, {**result._asdict(), **{key: info[key] for key in SCORED_BY}})
     return result
 
@@ -101,8 +102,8 @@ def _challenge(
     result = Comparison(False, "", our_kid, champion.digest, champion.version)
     if defender.output_shape != challenger.output_shape:
         reason = (
-            f"it draws {_size(challenger)} pictures, and version {champion.version}, which is "
-            f"published, {_size(defender)} ones: choose another export.model_name"
+            f"it draws {_size(challenger)} pictures, version {champion.version} "
+            f"{_size(defender)}: set export.model_name"
         )
         return result._replace(reason=reason)
 
@@ -117,8 +118,8 @@ def _challenge(
     their_kid, difference = kid(real, theirs).value, kid_difference(real, ours, theirs)
     better = difference.value < -difference.interval
     reason = (
-        f"KID {our_kid:.4g} is {'' if better else 'not '}below the {their_kid:.4g} of version "
-        f"{champion.version} by more than chance ({difference.interval:.2g})"
+        f"KID {our_kid:.4g} is {'' if better else 'not '}more than chance "
+        f"({difference.interval:.2g}) below version {champion.version}'s {their_kid:.4g}"
     )
     return result._replace(
         blessed=better,

@@ -81,6 +81,8 @@ class Drift(NamedTuple):
     differs: bool | None = None  # beyond chance
     kid: float | None = None  # of its held-out pictures and these
     chance: float | None = None  # at most this if they differ by chance alone
+    images: tuple[int, int] | None = None  # how many are held out, of the published model and here
+    extractor: dict[str, str] | None = None  # by which both were compared
     histogram_distance: list[float] | None = None  # total variation per channel, 0 to 1
     published: dict[str, Any] | None = None  # its data as far as compared, where it is other data
 
@@ -213,4 +215,7 @@ def _compare(changes: Drift, records: Path, old: RealFeatures, config: EvaluateC
         f"other pictures, {'unlike' if differs else 'but like'} version {changes.version}'s: "
         f"KID {kid:.4f}, chance up to {chance:.4f}"
     )
-    return changes._replace(sentence=sentence, differs=differs, kid=kid, chance=chance)
+    return changes._replace(
+        sentence=sentence, differs=differs, kid=kid, chance=chance,
+        images=(int(in_old.sum()), int(in_new.sum())), extractor=extractor.description,
+    )  # fmt: skip

@@ -146,8 +146,11 @@ def test_runs_of_one_name_are_told_apart(make_run, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["runs/monday"], "1 runs named, 1 of them different: name at least two, each once"),
-        (["runs/monday", "runs/latest"], "2 runs named, 1 of them different"),
+        (["runs/monday"], "name at least two runs, each once (1 given, 1 different)"),
+        (
+            ["runs/monday", "runs/latest"],
+            "name at least two runs, each once (2 given, 1 different)",
+        ),
         (["runs/monday", "nowhere"], "nowhere is no run"),
         (["runs/monday", "runs/old"], "runs/old was made by an older version: its run.json has no"),
         (["runs/monday", "runs/cut"], "cannot read runs/cut/dcgan.gif: No such file"),
@@ -168,9 +171,11 @@ def test_a_mistake_is_one_line_and_leaves_no_page(make_run, tmp_path, arguments,
     assert {path.name for path in tmp_path.iterdir()} == {"artifacts", "runs"}
 
 
-def test_a_picture_that_is_damaged_is_said_so(make_run, tmp_path):
+@pytest.mark.parametrize("kept", [0, 14, 18])
+def test_a_picture_that_is_damaged_is_said_so(make_run, tmp_path, kept):
     monday, tuesday = make_run("monday"), make_run("tuesday")
-    (tuesday / SAMPLES).write_bytes(b"no picture")
+    samples = tuesday / SAMPLES
+    samples.write_bytes(samples.read_bytes()[:kept] + b"no picture" * 9)
     with pytest.raises(UsageError, match=r"tuesday/samples.png: it is damaged"):
         write_side_by_side([monday, tuesday], tmp_path / "page.html")
 

@@ -62,7 +62,7 @@ def make_card(tmp_path):
     [
         "# faces",
         "| blessed | yes: KID 0.273 is at most 0.5 |",
-        "score (net) | this model | real | blurred | collapsed |",
+        "score (net) | this model | floor | blurred | collapsed |",
         "| KID (lower is better) | 0.2731 | -2e-05 | 0.1 | 0.05 |",
         "| ± (95 %) | 0.0213 |",
         "| Fréchet distance, extrapolated | 140.5 |",
@@ -71,7 +71,7 @@ def make_card(tmp_path):
         "- None of 64 samples is near.",
         "- Pictures change step by step.",
         "`net`, bicubic, float32, weights `f00`",
-        "not comparable with published FIDs",
+        "not comparable with published FIDs, nor with any score made with another",
         "1000 generated against 100 held-out real pictures",
         "10 epochs, 1234 steps, 12340 pictures seen",
         "| augment | color |",
@@ -93,6 +93,13 @@ def test_the_card_is_a_function_of_its_inputs(make_card, tmp_path):
     assert make_card() == card
     assert str(tmp_path) not in card
     assert not re.search(r"20\d\d-\d\d-", card)
+
+
+def test_scores_of_the_network_of_published_fids_are_not_set_apart_from_them(
+    make_card, monkeypatch
+):
+    monkeypatch.setitem(SCORES, "extractor", SCORES["extractor"] | {"name": "inception_v3_fid"})
+    assert "not comparable with any score made with another extractor" in make_card()
 
 
 def test_a_model_that_is_not_blessed_says_why(make_card):

@@ -6,7 +6,7 @@ import sys
 import keras
 import pytest
 
-from components.evaluate.compare import compare
+from components.evaluate.compare import Comparison, compare
 from components.evaluate.config import EvaluateConfig
 from components.evaluate.extractors.efficientnet_lite0 import DESCRIPTION
 from components.evaluate.step import evaluate
@@ -16,7 +16,6 @@ from components.shared.files import read_json, write_json
 
 CONFIG = EvaluateConfig(samples=32, neighbours=3)
 SCORED_BY = {"extractor": DESCRIPTION, "real_images": 32, "generated_images": 32}
-NOTHING = [None] * 5
 REASON = "KID 0.05 is at most 0.5"
 
 
@@ -42,13 +41,13 @@ def compare_in(folder, model):
 def against(make_inputs, tmp_path):
     """Compare a model with published ones, of which the last is the newest."""
 
-    def against(model, *published):
+    def against(model, *published, held_out=32):
         for version, champion in enumerate(published, start=9):  # as text, 10 is before 9
             make_model(tmp_path / f"published/faces/{version}", f"digest {version}", champion)
         exported = make_model(tmp_path / "model", "digest of the model", model)
         result = compare(
-            make_inputs().records, exported, tmp_path / "published", tmp_path / "comparison",
-            tmp_path / "cache", CONFIG,
+            make_inputs(held_out=held_out).records, exported, tmp_path / "published",
+            tmp_path / "comparison", tmp_path / "cache", CONFIG,
         )  # fmt: skip
         assert read_json(tmp_path / "comparison") == result._asdict() | SCORED_BY
         return result
@@ -64,12 +63,12 @@ def test_a_better_model_may_be_published(against, good_generator, noise_generato
     assert result.champion_kid > 0.5
     assert (result.champion, result.champion_version) == ("digest 10", 10)
     assert result.reason == (
-        f"KID {result.kid:.4g} is below the {result.champion_kid:.4g} of version 10 by more than "
-        f"chance ({result.difference_interval:.2g})"
+        f"KID {result.kid:.4g} is more than chance ({result.difference_interval:.2g}) below "
+        f"version 10's {result.champion_kid:.4g}"
     )
     assert result.difference == pytest.approx(result.kid - result.champion_kid)
     assert caplog.messages == [
-        "scoring it and version 10, which is published", f"blessed: {result.reason}"
+        "scoring it and version 10, which is published", result.reason, "blessed"
     ]  # fmt: skip
 
 
@@ -80,9 +79,10 @@ def test_a_worse_model_may_not(against, good_generator, noise_generator, caplog)
     assert result.kid > 0.5
     assert result.champion_kid < 0.1
     assert re.fullmatch(
-        r"KID \S+ is not below the \S+ of version 10 by more than chance \(\S+\)", result.reason
+        r"KID \S+ is not more than chance \(\S+\) below version 10's \S+", result.reason
     )
-    assert caplog.messages[-1] == f"not blessed: {result.reason}"
+    assert caplog.messages[-2:] == [result.reason, "not blessed"]
+    assert max(map(len, caplog.messages)) <= 70
 
 
 def test_both_are_scored_as_evaluate_does(
@@ -107,7 +107,7 @@ def test_a_tie_keeps_the_published_one(against, good_generator):
 def test_without_a_champion_the_thresholds_decide(passed, tmp_path):
     model = make_model(tmp_path / "model", "a", passed=passed)
     result = compare_in(tmp_path, model)
-    assert result == (passed, REASON, 0.05, *NOTHING)
+    assert result == Comparison(passed, REASON, 0.05)
 
 
 def test_a_version_of_other_making_is_no_champion(tmp_path):
@@ -117,7 +117,7 @@ def test_a_version_of_other_making_is_no_champion(tmp_path):
     result = compare(
         tmp_path, model, tmp_path / "published", tmp_path / "comparison", tmp_path, CONFIG
     )
-    assert result == (True, REASON, 0.05, *NOTHING)
+    assert result == Comparison(True, REASON, 0.05)
 
 
 def test_short_of_the_thresholds_it_is_not_compared(tmp_path):
@@ -126,7 +126,7 @@ def test_short_of_the_thresholds_it_is_not_compared(tmp_path):
     result = compare(
         tmp_path, model, tmp_path / "published", tmp_path / "comparison", tmp_path, CONFIG
     )
-    assert result == (False, REASON, 0.05, *NOTHING)
+    assert result == Comparison(False, REASON, 0.05)
 
 
 def test_the_published_model_itself_passes_without_tensorflow(tmp_path):
@@ -154,10 +154,28 @@ def test_a_champion_of_another_size_stays(against, good_generator):
     result = against(good_generator, small)
     assert result.blessed is False
     assert result.champion_kid is None
-    assert result.reason == (
-        "it draws 64×64 pictures, and version 9, which is published, 32×32 ones: "
-        "choose another export.model_name"
-    )
+    assert result.reason == ("it draws 64×64 pictures, version 9 32×32: set export.model_name")
+
+
+def test_a_champion_of_other_latents_is_scored_on_its_own(against, good_generator):
+    latents = keras.Input([20])
+    pixels = keras.layers.Dense(64 * 64 * 3, "tanh")(latents)
+    other = keras.Model(latents, keras.layers.Reshape([64, 64, 3])(pixels))
+    result = against(good_generator, other)
+    assert result.blessed is True
+    assert result.champion_kid > 0.5
+
+
+@pytest.mark.parametrize("held_out", [6, 20])
+def test_fewer_pictures_are_held_out_than_drawn(against, good_generator, noise_generator, held_out):
+    assert against(good_generator, noise_generator, held_out=held_out).blessed is True
+
+
+def test_a_model_that_draws_no_numbers_replaces_none(against, good_generator, broken_generator):
+    result = against(broken_generator, good_generator)
+    assert result.blessed is False
+    assert result.kid is None
+    assert result.reason == "its pictures are not finite numbers"
 
 
 def test_a_champion_that_draws_no_numbers_is_replaced(against, good_generator, broken_generator):

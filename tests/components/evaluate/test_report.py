@@ -59,7 +59,7 @@ def test_controls_stand_below_the_snapshots_each_with_its_sentence(html):
     ("difference", "interval", "words"),
     [
         (-0.0377, 0.0123, r"0\.0377 <.*>± 0\.0123</span> below that of version 3, .* published\."),
-        (0.0377, None, r"0\.0377 above that of version 3, which is published\."),
+        (0.0377, 0.0123, r"± 0\.0123</span> above that of version 3, which is published\."),
         (-0.0377, 0.05, r"below that of version 3, .* published: no more than chance may give\."),
     ],
 )
@@ -70,6 +70,14 @@ def test_the_difference_to_the_published_model_is_a_sentence(
     html = write_page(comparison=COMPARISON | change).read_text()
     assert re.search(words, html)
     assert re.search(r"published</span></th>\s*<td>0.3501</td>(<td>–</td>){6}\n", html)
+
+
+@pytest.mark.parametrize(("name", "apart"), [("efficientnet_lite0", 1), ("inception_v3_fid", 0)])
+def test_only_the_network_of_published_fids_is_not_set_apart_from_them(write_page, name, apart):
+    scores = SCORES | {"extractor": SCORES["extractor"] | {"name": name}}
+    html = write_page(scores).read_text()
+    assert html.count("in the same numbers; not with a published FID or KID.") == apart
+    assert html.count("in the same numbers.") == 1 - apart
 
 
 def test_without_a_published_model_none_is_spoken_of(write_page):

@@ -76,7 +76,7 @@ def flip(path, at):
 def test_without_a_published_model_it_says_so(described, faces, caplog):
     caplog.set_level("INFO", logger="dcgan.validate")
     drift, _, validation = described("new", faces)
-    assert drift == ("no model is published yet", None, None, None, None, None, None)
+    assert drift == Drift("no model is published yet")
     assert read_json(validation / DRIFT) == drift._asdict()
     assert caplog.messages == [COUNTS, "no model is published yet"]
     data = read_json(validation / DATA)
@@ -114,6 +114,8 @@ def test_pictures_that_differ_are_said_so(published, described, faces, noise, ca
     expected = kid(*(extract_features(pictures[:64]) for pictures in (faces, noise))).value
     assert drift.kid == pytest.approx(expected)
     assert drift.kid > 2 * drift.chance
+    assert drift.images == (64, 64)
+    assert drift.extractor == DESCRIPTION
     assert drift.sentence == (
         f"other pictures, unlike version 3's: KID {drift.kid:.4f}, chance up to {drift.chance:.4f}"
     )
@@ -144,6 +146,7 @@ def test_pictures_of_the_same_kind_that_come_or_go_are_no_drift(
     published(old)
     drift, _, _ = described("new", new)
     assert drift.differs is False
+    assert drift.images == (len(old) // 2, len(new) // 2)
 
 
 def test_others_among_the_same_pictures_are_seen(published, described, faces, noise):
