@@ -145,10 +145,19 @@ def test_no_snapshot_is_said_so(make_inputs, tmp_path):
         evaluate(*inputs, tmp_path / "evaluation", tmp_path / "cache", CONFIG)
 
 
-def test_too_few_pictures_for_the_neighbours_are_said_so(make_inputs, noise_generator, tmp_path):
-    inputs = make_inputs(noise_generator, held_out=3)
-    with pytest.raises(UsageError, match=r"neighbours \(=3\) must be below .*\(3 held out, 64 to"):
-        evaluate(*inputs, tmp_path / "evaluation", tmp_path / "cache", CONFIG)
+@pytest.mark.parametrize("neighbours", [1, 3])
+@pytest.mark.parametrize("held_out", [0, 1, 5])
+def test_too_few_pictures_for_the_scores_are_said_so(
+    make_inputs, noise_generator, tmp_path, neighbours, held_out
+):
+    inputs = make_inputs(noise_generator, held_out=held_out)
+    config = CONFIG.model_copy(update={"neighbours": neighbours})
+    with pytest.raises(UsageError) as info:
+        evaluate(*inputs, tmp_path / "evaluation", tmp_path / "cache", config)
+    assert f"evaluate.neighbours (={neighbours}) must be below" in str(info.value)
+    assert f"6 pictures be there to compare on each side ({held_out} held out, 64 to" in str(
+        info.value
+    )
 
 
 def test_a_failure_leaves_no_half_made_output(make_inputs, noise_generator, tmp_path, monkeypatch):
