@@ -50,6 +50,11 @@ def test_the_better_of_two_generators_is_chosen(
     differences = np.abs(faces[-32:].astype(int) - sheet[2:66, 2:66]).mean(axis=(1, 2, 3))
     assert differences.min() < 3, "the first sample is one of the faces that epoch 2 knows"
 
+    sheet = np.asarray(Image.open(output / NEAREST))
+    assert sheet.shape == (4 * 66 + 2, 8 * 66 + 2, 3)
+    tile = sheet[2:66, 2:66]
+    assert (faces[32:96] == tile).all(axis=(1, 2, 3)).any(), "a training picture, in its place"
+
     assert abs(scores["controls"]["floor"]["kid"]) < 0.02
     assert scores["controls"]["floor"]["images"] == scores["real_images"] == 32
     assert scores["generated_images"] == 32
