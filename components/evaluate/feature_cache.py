@@ -10,7 +10,6 @@ import io
 import json
 import logging
 import os
-import uuid
 from pathlib import Path
 
 import numpy as np
@@ -72,12 +71,7 @@ def _write(path: Path, features: np.ndarray) -> None:
     np.save(buffer, features)
     array = buffer.getvalue()
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{uuid.uuid4().hex}")
-    try:
-        partial.write_bytes(hashlib.sha256(array).digest() + array)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    path.write_bytes(hashlib.sha256(array).digest() + array)  # half of it is no match
 
 
 def _remove_all_but_the_last_used(folder: Path) -> None:

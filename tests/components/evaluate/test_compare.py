@@ -97,6 +97,18 @@ def test_both_are_scored_as_evaluate_does(
     assert [result.kid, result.champion_kid] == [one["kid"] for one in scores["snapshots"]]
 
 
+@pytest.mark.parametrize("swapped", [False, True])
+def test_what_is_better_by_chance_alone_replaces_nothing(
+    against, good_generator, as_good_generator, swapped
+):
+    """One of the two has the lower KID, by less than its interval."""
+    pair = [good_generator, as_good_generator]
+    result = against(*(reversed(pair) if swapped else pair))
+    assert 0 < abs(result.difference) < result.difference_interval
+    assert result.blessed is False
+    assert " is not more than chance " in result.reason
+
+
 def test_a_tie_keeps_the_published_one(against, good_generator):
     result = against(good_generator, good_generator)
     assert result.blessed is False

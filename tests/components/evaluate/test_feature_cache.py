@@ -89,8 +89,6 @@ def test_where_nothing_can_be_written_nothing_is_kept(
     features = cached_features(faces[:8], extractor, root)
     np.testing.assert_array_equal(features, faces[:8].reshape(8, -1)[:, :4])
     assert caplog.messages[-1].startswith("features are not kept: [Errno ")
-    if obstacle == "entry":
-        assert list((root / "features").iterdir()) == [path], "nothing half made is left"
 
 
 def test_many_at_once_find_the_same(faces, extractor, tmp_path, monkeypatch):

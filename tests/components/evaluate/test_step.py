@@ -50,6 +50,11 @@ def test_the_better_of_two_generators_is_chosen(
     differences = np.abs(faces[-32:].astype(int) - sheet[2:66, 2:66]).mean(axis=(1, 2, 3))
     assert differences.min() < 3, "the first sample is one of the faces that epoch 2 knows"
 
+    sheet = np.asarray(Image.open(output / NEAREST))
+    assert sheet.shape == (4 * 66 + 2, 8 * 66 + 2, 3)
+    tile = sheet[2:66, 2:66]
+    assert (faces[32:96] == tile).all(axis=(1, 2, 3)).any(), "a training picture, in its place"
+
     assert abs(scores["controls"]["floor"]["kid"]) < 0.02
     assert scores["controls"]["floor"]["images"] == scores["real_images"] == 32
     assert scores["generated_images"] == 32
@@ -145,10 +150,19 @@ def test_no_snapshot_is_said_so(make_inputs, tmp_path):
         evaluate(*inputs, tmp_path / "evaluation", tmp_path / "cache", CONFIG)
 
 
-def test_too_few_pictures_for_the_neighbours_are_said_so(make_inputs, noise_generator, tmp_path):
-    inputs = make_inputs(noise_generator, held_out=3)
-    with pytest.raises(UsageError, match=r"neighbours \(=3\) must be below .*\(3 held out, 64 to"):
-        evaluate(*inputs, tmp_path / "evaluation", tmp_path / "cache", CONFIG)
+@pytest.mark.parametrize("neighbours", [1, 3])
+@pytest.mark.parametrize("held_out", [0, 1, 5])
+def test_too_few_pictures_for_the_scores_are_said_so(
+    make_inputs, noise_generator, tmp_path, neighbours, held_out
+):
+    inputs = make_inputs(noise_generator, held_out=held_out)
+    config = CONFIG.model_copy(update={"neighbours": neighbours})
+    with pytest.raises(UsageError) as info:
+        evaluate(*inputs, tmp_path / "evaluation", tmp_path / "cache", config)
+    assert f"evaluate.neighbours (={neighbours}) must be below" in str(info.value)
+    assert f"6 pictures be there to compare on each side ({held_out} held out, 64 to" in str(
+        info.value
+    )
 
 
 def test_a_failure_leaves_no_half_made_output(make_inputs, noise_generator, tmp_path, monkeypatch):
