@@ -29,6 +29,12 @@ def assert_alike(frames, expected):
     for frame, picture in zip(frames, expected, strict=True):
         height, width, _ = np.asarray(picture).shape
         assert np.abs(frame[:height, :width] - np.asarray(picture, float)).mean() < 4
+        # What was added to make the size even goes on as the edge is.
+        for added, edge in (
+            (frame[height:], frame[height - 1]),
+            (frame[:, width:], frame[:, width - 1 : width]),
+        ):
+            assert np.abs(added - edge.astype(float)).max(initial=0) < 40
 
 
 @pytest.mark.parametrize("count", [1, 7])

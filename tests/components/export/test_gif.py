@@ -40,6 +40,29 @@ def test_the_last_frame_is_held_and_the_rest_loop_endlessly(tmp_path):
         assert np.abs(frame - np.asarray(expected, np.int16)).max() < 8
 
 
+def test_all_frames_share_256_colours(tmp_path):
+    write_gif(tmp_path / "x.gif", noise(4), frame_ms=50, hold_ms=50)
+    frames, _, _ = read(tmp_path / "x.gif")
+    assert len(np.unique(np.concatenate(frames).reshape(-1, 3), axis=0)) <= 256
+
+
+def test_the_palette_is_that_of_all_frames(tmp_path):
+    """A training begins grey and ends in colour."""
+    grey = [Image.new("RGB", (120, 8), (level, level, level)) for level in range(100, 120)]
+    write_gif(tmp_path / "x.gif", grey + rolling_ramps(20), frame_ms=50, hold_ms=50)
+    frames, _, _ = read(tmp_path / "x.gif")
+    last = np.asarray(rolling_ramps(20)[-1], np.int16)
+    assert np.abs(frames[-1] - last).max() < 16
+
+
+def test_one_colour_is_not_made_of_dots(tmp_path):
+    first, *ramps = rolling_ramps(20)
+    flat = Image.new("RGB", (120, 8), (101, 153, 52))  # none of the palette's colours
+    write_gif(tmp_path / "x.gif", [first, flat, *ramps], frame_ms=50, hold_ms=50)
+    frames, _, _ = read(tmp_path / "x.gif")
+    assert len(np.unique(frames[1].reshape(-1, 3), axis=0)) == 1
+
+
 def test_one_frame_is_held(tmp_path):
     write_gif(tmp_path / "x.gif", noise(1), frame_ms=50, hold_ms=500)
     frames, durations, _ = read(tmp_path / "x.gif")

@@ -25,6 +25,20 @@ def test_the_loop_has_no_seam(generator):
     assert steps.max() < apart / 4  # small steps, and yet they lead somewhere
 
 
+def test_each_step_is_as_long_as_the_next():
+    """Between two stops, seen in a picture that shows its latent, whose length hardly changes."""
+    latents = keras.Input([12_288])
+    seen = keras.layers.Rescaling(1 / 8)(keras.layers.Reshape([64, 64, 3])(latents))
+    frames = [
+        np.asarray(frame, float) for frame in walk_frames(keras.Model(latents, seen), 12, seed=0)
+    ]
+    steps = [
+        np.linalg.norm(frame - following)
+        for frame, following in zip(frames, [*frames[1:], frames[0]], strict=True)
+    ]
+    assert max(steps) < 1.03 * min(steps)
+
+
 def test_the_walk_is_a_function_of_the_seed(generator):
     def walk(seed):
         return [np.asarray(frame).tobytes() for frame in walk_frames(generator, 5, seed)]

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from components.export.progress import progress_frames
 from components.shared.contracts import epoch_file
@@ -47,6 +47,16 @@ def test_the_epoch_is_drawn_under_the_picture(make_sheets):
     strips = [np.asarray(frame)[height:] for frame in progress_frames(make_sheets(2), most=60)]
     assert strips[0].min() < 80 and strips[0].max() > 240  # dark on light
     assert (strips[0] != strips[1]).any()  # another number
+
+
+def test_the_number_is_that_of_the_sheet(make_sheets):
+    sheet = make_sheets(1, side=16)[0]
+    sheet = sheet.rename(sheet.with_name(epoch_file(37, ".png")))
+    (frame,) = progress_frames([sheet], most=60)
+    expected = Image.new("RGB", frame.size, "white")
+    height = grid(np.zeros([16, 16, 16, 3], np.uint8), 4).shape[0]
+    ImageDraw.Draw(expected).text((4, height + 1), "epoch 37", "black", ImageFont.load_default(11))
+    np.testing.assert_array_equal(np.asarray(frame)[height:], np.asarray(expected)[height:])
 
 
 def test_sheets_of_large_pictures_are_shrunk(make_sheets):

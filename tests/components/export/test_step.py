@@ -118,9 +118,10 @@ def test_digest_is_of_the_weights_not_of_the_file(inputs, tmp_path):
 def test_export_reports_and_logs(inputs, tmp_path, caplog):
     caplog.set_level("INFO", logger="dcgan.export")
     report = export(
-        inputs / "training", inputs / "evaluation", tmp_path / "model", ExportConfig(gif_frames=4)
-    )
-    assert report["name"] == "dcgan"
+        inputs / "training", inputs / "evaluation", tmp_path / "model",
+        ExportConfig(gif_frames=4, licence="CC0"),
+    )  # fmt: skip
+    assert (report["name"], report["licence"]) == ("dcgan", "CC0")
     assert caplog.messages == [
         "dcgan.gif: 4 frames, 42×59, 0.0 MB",
         "latent_walk.gif: 4 frames, 32×32, 0.0 MB",
@@ -128,6 +129,19 @@ def test_export_reports_and_logs(inputs, tmp_path, caplog):
     ]
     assert durations(tmp_path / "model/dcgan.gif") == [120, 120, 120, 2000]
     assert durations(tmp_path / "model/latent_walk.gif") == [120] * 4  # no stop where it closes
+
+
+def test_the_walk_is_of_the_trainings_seed(inputs, exported, tmp_path):
+    shutil.copytree(inputs / "training", tmp_path / "training")
+    training = json.loads((tmp_path / "training/training.json").read_text())
+    training["config"]["seed"] = 1
+    (tmp_path / "training/training.json").write_text(json.dumps(training))
+    export(tmp_path / "training", inputs / "evaluation", tmp_path / "model", ExportConfig())
+    same = [
+        (tmp_path / "model" / name).read_bytes() == (exported / name).read_bytes()
+        for name in ("dcgan.gif", "latent_walk.gif")
+    ]
+    assert same == [True, False]
 
 
 def test_no_sheets_is_a_foreseen_error_and_leaves_nothing(inputs, tmp_path):
