@@ -93,6 +93,7 @@ def test_the_command_writes_a_page_of_its_own(make_run, tmp_path):
     assert html.count("KID 0.3124 is below 0.3501, that of version 3.") == 2
     assert '0.4000 <span class="interval">± 0.0215</span>' in html
     assert "Beware" not in html
+    assert html.count("<code>net</code>, bicubic, float32, weights <code>ab</code>") == 1
     assert html.count("digest of faces") == 2
     knobs = re.findall(r'<th scope="row"><code>(.*?)</code></th><td>(.*?)</td><td>(.*?)</td>', html)
     assert knobs == [
@@ -104,7 +105,7 @@ def test_the_command_writes_a_page_of_its_own(make_run, tmp_path):
 @pytest.mark.parametrize(
     ("other", "words"),
     [
-        ({"extractor": {"name": "other"}}, "made by different extractors"),
+        ({"extractor": SCORES["extractor"] | {"name": "other"}}, "made by different extractors"),
         ({"real_images": 999}, "made with different numbers of pictures"),
         ({"generated_images": 999}, "made with different numbers of pictures"),
         ({"pictures": "cats"}, "made against different held-out pictures"),
@@ -122,6 +123,7 @@ def test_runs_that_are_not_comparable_are_said_so(make_run, tmp_path, other, wor
     sentence = f"their scores are not comparable: they were {words}"
     assert f"beware: {sentence}\n" in said
     assert f"</strong> {sentence}.</p>" in out.read_text()
+    assert "<dt>monday</dt>" in out.read_text(), "each has its own"
     assert 'class="mark"' not in out.read_text(), "none is called the best"
 
 
