@@ -11,11 +11,16 @@ import pytest
 from PIL import Image
 
 from components.evaluate.config import EvaluateConfig
+from components.evaluate.extractors.efficientnet_lite0 import DESCRIPTION
+from components.evaluate.real_features import RealFeatures
 from components.evaluate.report import write_report
 from components.evaluate.validate import validate
 from components.shared.contracts import (
     CONTACT_SHEET,
+    DATA,
     METRICS,
+    MODEL_INFO,
+    REAL_FEATURES,
     SAMPLES,
     SHEETS,
     SNAPSHOTS,
@@ -27,6 +32,7 @@ from components.shared.contracts import SCORES as SCORES_FILE
 from components.shared.files import write_json
 from components.shared.pictures import grid, save_png
 from components.shared.pixels import normalize
+from tests.components.evaluate.extracting import extract_features
 from tests.components.evaluate.scores import COMPARISON, SCORES
 
 _FACES = Path(__file__).parents[3] / "pipeline" / "demo" / "faces_cc0_1000.zip"
@@ -133,6 +139,46 @@ def make_transform_graph(tmp_path) -> Callable[[np.ndarray], Path]:
         return folder
 
     return make
+
+
+@pytest.fixture
+def described(make_records, make_transform_graph, tmp_path):
+    """Validate pictures, half of them held out; `name` stands for what the pictures are."""
+
+    def described(name, pictures, bins=32):
+        half = len(pictures) // 2
+        records = make_records(name, eval=pictures[:half], train=pictures[half:])
+        graph = make_transform_graph(pictures[half:], bins)
+        drift = validate(
+            records, graph, tmp_path / "home", tmp_path / f"{name} validated", EvaluateConfig()
+        )
+        return drift, records, tmp_path / f"{name} validated"
+
+    return described
+
+
+@pytest.fixture
+def published(described, tmp_path):
+    """Publish a model that learned from these pictures, as version 3."""
+
+    def published(pictures, bins=32):
+        _, _, validation = described("old", pictures, bins)
+        version = tmp_path / "home" / "3"
+        version.mkdir(parents=True)
+        write_json(version / MODEL_INFO, {"digest": "of its weights"})
+        (version / DATA).write_bytes((validation / DATA).read_bytes())
+        held_out = pictures[: len(pictures) // 2]
+        features = RealFeatures.of(held_out, extract_features(held_out), DESCRIPTION)
+        features.save(version / REAL_FEATURES)
+        return version
+
+    return published
+
+
+@pytest.fixture
+def noise(faces):
+    """As many pictures as there are faces, and nothing like them."""
+    return np.random.default_rng(0).integers(0, 256, faces.shape, np.uint8)
 
 
 @pytest.fixture
