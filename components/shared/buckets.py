@@ -1,6 +1,7 @@
 """Addresses in buckets, ``gs://`` and ``s3://``; fsspec is imported only where there is one."""
 
 import contextlib
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ def client_for(address: str) -> Any:
     """A client that remembers no listing, since other processes write, too."""
     import fsspec
 
+    logging.getLogger("gcsfs").setLevel(logging.CRITICAL)  # it logs, at length, what it raises
     return fsspec.filesystem(address.partition("://")[0], use_listings_cache=False)
 
 

@@ -66,6 +66,14 @@ def test_in_a_bucket_it_is_the_same(tmp_path, bucket):
     assert f"cannot see what is published in {missing}/dcgan (" in said
 
 
+def test_what_googles_client_logs_is_not_shown(tmp_path, make_bucket, monkeypatch):
+    """It logs, with a traceback, what it raises, too."""
+    missing = f"{make_bucket('gs').address}-missing"
+    monkeypatch.delenv("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT")
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "nowhere"))
+    dcgan("publish", "--rollback", "--publish-root", missing, cwd=tmp_path, code=2)
+
+
 def test_a_run_first_sees_whether_it_may_write_to_the_bucket(tmp_path, bucket):
     config = load_config("demo")
     check(config, tmp_path, f"{bucket.address}/models")

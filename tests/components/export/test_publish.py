@@ -230,6 +230,15 @@ class TestTrouble:
         assert not versions(tmp_path / "root")
         assert not leftovers(tmp_path / "root")
 
+    def test_a_disk_too_full_for_the_new_name(self, make_model, tmp_path, monkeypatch):
+        def fail(*_):
+            raise OSError(errno.EDQUOT, "Disk quota exceeded")
+
+        monkeypatch.setattr(Path, "rename", fail)
+        with pytest.raises(UsageError, match="root/faces: Disk quota exceeded"):
+            publish(make_model(tmp_path / "model", "aaa"), tmp_path / "root")
+        assert not leftovers(tmp_path / "root")
+
     def test_a_disk_that_is_really_full(self, make_model, tmp_path, tmpfs):
         model = make_model(tmp_path / "model", "aaa")
         (model / "saved_model/variables/variables.index").write_bytes(bytes(2_000_000))

@@ -285,4 +285,5 @@ class TestTrouble:
         monkeypatch.setattr(in_bucket, "_TIME_TO_WRITE", timedelta(0))
         with pytest.raises(PipelineError, match="version 1 took longer to upload"):
             publish(make_model(tmp_path / "a", "aaa"), root)
+        assert numbers(root) == (set(), {"1"})
         assert versions_in(f"{root}/faces") == []
