@@ -9,14 +9,13 @@ import yaml
 from kfp import compiler
 
 from components.shared.contracts import STEPS
+from pipeline import results
 from pipeline.config import load_config
 from pipeline.dag import make_dag
 
 pytestmark = pytest.mark.docker
-TASKS = (
-    "fingerprint", "ingest", "transform", "validate", "train", "evaluate", "report", "export",
-    "compare", "publish", "collect",
-)  # fmt: skip
+TASKS = (*results.TASKS, "collect")
+SETTINGS = {"validate": "evaluate", "compare": "evaluate"}  # task → whose it is given
 ROOT = Path(__file__).parents[2]
 ANYBODY = 12345
 CONFIG = load_config(
@@ -73,7 +72,7 @@ def describe(component, task, artifacts):
         "code_version": "0",
         "champion": "",
         "paranoid": False,
-        "config": CONFIG.get("evaluate" if task == "compare" else task),
+        "config": CONFIG.get(SETTINGS.get(task, task)),
         "export_config": CONFIG["export"],
         "checkpoint_root": f"/artifacts/{task}",
         "publish_root": f"/artifacts/{task}",

@@ -5,14 +5,10 @@ import re
 
 import pytest
 
+from pipeline.results import TASKS
 from tests.pipeline.cluster.conftest import IMAGES, options, run_of
 from tests.pipeline.cluster.contract_http import Refusal
 from tests.pipeline.cluster.contract_server import pod_of
-
-TASKS = (
-    "fingerprint", "ingest", "transform", "validate", "train", "evaluate", "report", "export",
-    "compare", "publish",
-)  # fmt: skip
 
 
 def phases(contract, *ends, at="train"):
