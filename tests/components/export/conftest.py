@@ -149,3 +149,25 @@ def root(request, tmp_path, make_bucket):
     if request.param == "folder":
         return str(tmp_path / "root")
     return f"{make_bucket(request.param).address}/some/models"
+
+
+@pytest.fixture
+def start_python():
+    """Start code in new processes, which are killed when the test ends."""
+    started = []
+
+    def start(code, *arguments):
+        process = subprocess.Popen(
+            [sys.executable, "-u", "-c", code, *map(str, arguments)],
+            cwd=Path(__file__).parents[3],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()

@@ -25,3 +25,27 @@ def write(file, content):
     else:
         Path(file).parent.mkdir(parents=True, exist_ok=True)
         Path(file).write_bytes(content)
+
+
+def versions(root, name="faces"):
+    return sorted(path.name for path in (root / name).iterdir() if path.name.isdigit())
+
+
+def leftovers(root, name="faces"):
+    return list((root / name).glob(".publishing-*"))
+
+
+def assert_whole(version, digest):
+    """A version folder is the content of saved_model/ with the other files beside it."""
+    files = {str(path.relative_to(version)) for path in version.rglob("*") if path.is_file()}
+    assert files == {
+        "saved_model.pb",
+        "variables/variables.index",
+        "generator.keras",
+        "model.json",
+        "dcgan.gif",
+        "latent_walk.gif",
+        "dcgan.webp",
+    }
+    for path in files:
+        assert digest in (version / path).read_text(), path

@@ -1,9 +1,6 @@
 """Publishing to buckets on real servers, by real processes, some of them killed."""
 
-import subprocess
-import sys
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -48,25 +45,13 @@ def root(bucket):
 
 
 @pytest.fixture
-def start():
-    """Start publishing in a new process, which is killed when the test ends."""
-    started = []
+def start(start_python):
+    """Start publishing in a new process."""
 
     def start(model, root, champion="", kill_after=0):
-        process = subprocess.Popen(
-            [sys.executable, "-c", PUBLISH, model, root, champion, str(kill_after)],
-            cwd=Path(__file__).parents[3],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        started.append(process)
-        return process
+        return start_python(PUBLISH, model, root, champion, kill_after)
 
-    yield start
-    for process in started:
-        process.kill()
-        process.communicate()
+    return start
 
 
 @pytest.fixture
