@@ -1,7 +1,6 @@
 """The command line: `dcgan run`, what looks at its results, and what is for Kubeflow."""
 
 import errno
-import re
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -10,8 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from components.ingest.addresses import SCHEMES
-from components.shared.buckets import in_bucket
+from components.shared.buckets import is_remote, names_bucket
 from components.shared.contracts import MODEL_NAME, MOST_PICTURES
 from components.shared.errors import NotBlessed, PipelineError, UsageError
 from components.shared.process import storage_error
@@ -138,7 +136,7 @@ def sample(
     if endpoint is not None:
         pngs = served.draw(endpoint, count, seed, truncation)
     else:
-        if model and in_bucket(model):
+        if model and is_remote(model):
             model = _bucket_address("--model", model)
         pngs = sampling.draw(model or "runs/latest", count, seed, truncation)
     if out_dir is not None:
@@ -214,13 +212,13 @@ app.add_typer(commands.runs, name="runs")
 
 
 def _publish_root(given: str | None, runs_dir: Path) -> str:
-    if given and in_bucket(given):
+    if given and is_remote(given):
         return _bucket_address("--publish-root", given)
     return str(Path(given or runs_dir / "published").expanduser().absolute())
 
 
 def _bucket_address(option: str, given: str) -> str:
-    if not re.match(rf"({'|'.join(SCHEMES)})[^/]", given):
+    if not names_bucket(given):
         raise UsageError(
             f"{option} {given}: no address in a bucket: pass gs://bucket/…, s3://bucket/… or a "
             "folder"

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.export.packages import check_packages
-from components.ingest.addresses import all_addresses, is_remote, local_paths
+from components.ingest.addresses import all_addresses, local_paths
+from components.shared.buckets import is_remote
 from components.shared.contracts import STEPS
 from components.shared.errors import Interrupted, PipelineError, UsageError, one_line
 from components.shared.process import PARENT_LOCK_VARIABLE, LogLine, storage_error

@@ -11,11 +11,10 @@ from components.ingest.addresses import (
     check_scheme,
     is_manifest,
     is_pattern,
-    is_remote,
     listed_in,
 )
 from components.ingest.sources import open_source
-from components.shared.buckets import client_for, explaining, in_bucket
+from components.shared.buckets import client_for, explaining, is_remote
 from components.shared.contracts import STEPS
 from components.shared.errors import UsageError, one_line
 from components.train.config import TrainConfig
@@ -28,7 +27,7 @@ _FLOAT_BYTES = 4
 def check(config: PipelineConfig, runs_dir: Path, publish_root: str) -> None:
     """Raise UsageError for a path, bucket or disk with which the run could not end well."""
     folders = {"--runs-dir": runs_dir}
-    if not in_bucket(publish_root):
+    if not is_remote(publish_root):
         folders["--publish-root"] = Path(publish_root)
     for address in addresses(config.sources):
         _check_source(address)
@@ -46,7 +45,7 @@ def check(config: PipelineConfig, runs_dir: Path, publish_root: str) -> None:
         )
     for option, folder in folders.items():
         _make_writable(folder, option)
-    if in_bucket(publish_root):
+    if is_remote(publish_root):
         _try_to_write(publish_root)
     needed = max(_LEAST_BYTES, _training_bytes(config.train, config.ingest.image_size))
     free = shutil.disk_usage(runs_dir).free

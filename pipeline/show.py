@@ -9,7 +9,8 @@ from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from components.ingest.addresses import addresses, is_manifest, is_remote
+from components.ingest.addresses import addresses, is_manifest
+from components.shared.buckets import is_remote
 from components.shared.contracts import GIF, REPORT, SAMPLES, SAVED_MODEL
 from components.shared.process import LogLine
 from pipeline.doctor import Check

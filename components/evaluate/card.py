@@ -6,13 +6,11 @@ Its parts are those of Mitchell et al. 2019, §4, https://arxiv.org/abs/1810.039
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from components.evaluate.controls import CONTROLS
+from components.evaluate.page import write_page
 from components.shared.contracts import MODEL_INFO, SCORES, TRAINING
-from components.shared.files import read_json, write_atomically
+from components.shared.files import read_json
 
-_TEMPLATES = Path(__file__).with_name("templates")
 _ROWS = {  # key → what the card calls it
     "kid": "KID (lower is better)",
     "kid_interval": "± (95 %)",
@@ -56,20 +54,14 @@ def write_card(
         model: Folder written by export.
         comparison: File written by compare, which has the verdict.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # Markdown, and nothing in it comes from the pictures
-    )
     trained, scores = read_json(training / TRAINING), read_json(evaluation / SCORES)
     config = trained["config"]
     controls = [(name, scores["controls"][name]) for name in CONTROLS]
     columns = [scores["best"], *(control for _, control in controls)]
     found = [*(control for _, control in controls), scores["nearest"], scores["smoothness"]]
-    text = environment.get_template("MODEL_CARD.md.j2").render(
+    write_page(
+        path,
+        "MODEL_CARD.md.j2",
         model=read_json(model / MODEL_INFO),
         comparison=read_json(comparison),
         training=trained,
@@ -83,7 +75,6 @@ def write_card(
             for key, label in _ROWS.items()
         ],
     )
-    write_atomically(path, text.encode())
 
 
 def _value(value: Any) -> str:

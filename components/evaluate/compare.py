@@ -63,16 +63,15 @@ def compare(
         PipelineError: The published generator cannot be read.
     """
     info = read_json(model / MODEL_INFO)
+    kid = info["scores"]["kid"]
     champion = champion_in(home_of(publish_root, info["name"]))
     if champion is None or not info["passed"]:
-        result = Comparison(info["passed"], info["passed_reason"], info["scores"]["kid"])
+        result = Comparison(info["passed"], info["passed_reason"], kid)
     elif champion.digest == info["digest"]:
         reason = f"it is version {champion.version}, published already"
-        kid = info["scores"]["kid"]
         result = Comparison(True, reason, kid, champion.digest, champion.version)
     elif info["digest"] in champion.withdrawn:
         reason = f"it was withdrawn by a rollback, before version {champion.version}"
-        kid = info["scores"]["kid"]
         result = Comparison(False, reason, kid, champion.digest, champion.version)
     else:
         LOG.info("scoring it and version %d, which is published", champion.version)

@@ -24,13 +24,14 @@ class Picture(NamedTuple):
 
 
 def write_page(path: Path, template: str, **values: Any) -> None:
-    """Render one of `templates/` to a file."""
+    """Render one of `templates/` to a file; what is no HTML is not escaped."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
-        autoescape=True,
+        autoescape=jinja2.select_autoescape(["html.j2"]),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
     write_atomically(path, environment.get_template(template).render(**values).encode())
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from components.export.in_bucket import BucketHome
 from components.export.in_folder import FolderHome, not_compared
-from components.shared.buckets import in_bucket
+from components.shared.buckets import is_remote
 from components.shared.contracts import MODEL_INFO, SAVED_MODEL
 from components.shared.errors import NotBlessed, UsageError
 from components.shared.files import read_json, write_json
@@ -135,7 +135,7 @@ def roll_back(publish_root: str | Path, name: str) -> RolledBack:
 
 
 def _open(address: str) -> FolderHome | BucketHome:
-    return BucketHome(address) if in_bucket(address) else FolderHome(Path(address))
+    return BucketHome(address) if is_remote(address) else FolderHome(Path(address))
 
 
 def _files_of(model: Path) -> dict[str, Path]:

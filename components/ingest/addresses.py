@@ -5,13 +5,12 @@ lists pictures, or the address of a bucket.
 """
 
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from components.shared.buckets import is_remote, names_bucket
 from components.shared.errors import UsageError
 
-SCHEMES = ("gs://", "s3://")
 _WILD = frozenset("*?[")
 
 
@@ -20,11 +19,6 @@ def addresses(images: str) -> list[str]:
     # Not splitlines, which also ends a line at characters that a name may hold.
     lines = (line.removesuffix("\r") for line in images.split("\n"))
     return [line for line in lines if line.strip()]
-
-
-def is_remote(address: str) -> bool:
-    """Whether it is no path of this machine, such as ``gs://bucket/faces``."""
-    return "://" in address
 
 
 def is_manifest(address: str) -> bool:
@@ -66,7 +60,7 @@ def make_absolute(images: str) -> str:
 
 def check_scheme(address: str) -> None:
     """Raise UsageError unless a remote address names a bucket that can be read."""
-    if not re.match(rf"({'|'.join(SCHEMES)})[^/]", address):
+    if not names_bucket(address):
         raise UsageError(
             f"--images {address}: no bucket that can be read: pass gs://bucket/… or "
             "s3://bucket/…, or copy the pictures and pass their folder"

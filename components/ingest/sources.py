@@ -12,7 +12,6 @@ from components.ingest.addresses import (
     check_scheme,
     is_manifest,
     is_pattern,
-    is_remote,
     listed_in,
     split_bucket,
     split_pattern,
@@ -22,6 +21,7 @@ from components.ingest.buckets import Bucket, open_object
 from components.ingest.local_files import Folder
 from components.ingest.reasons import Rejected
 from components.ingest.source import Entry, Source
+from components.shared.buckets import is_remote
 from components.shared.errors import UsageError
 
 ADVICE = (

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,14 @@ from typing import Any
 from components.shared.errors import PipelineError, UsageError, one_line
 
 
-def in_bucket(path: str | Path) -> bool:
-    """Whether it is an address such as ``gs://bucket/models``, and no path of this machine."""
-    return "://" in str(path)
+def is_remote(address: str | Path) -> bool:
+    """Whether it is no path of this machine, such as ``gs://bucket/faces``."""
+    return "://" in str(address)
+
+
+def names_bucket(address: str) -> bool:
+    """Whether a remote address is in a bucket that we can use."""
+    return re.match(r"(gs|s3)://[^/]", address) is not None
 
 
 def client_for(address: str) -> Any:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from components.shared.buckets import client_for, explaining, in_bucket, names_below
+from components.shared.buckets import client_for, explaining, is_remote, names_below
 from components.shared.contracts import MODEL_INFO
 
 LAST_FILE = "saved_model.pb"  # without which no server loads a version
@@ -71,7 +71,7 @@ def versions_in(home: str | Path) -> list[int]:
     Raises:
         UsageError: The bucket cannot be listed.
     """
-    if in_bucket(home):
+    if is_remote(home):
         with explaining(f"cannot see what is published in {home}"):
             paths = (name.partition("/") for name in names_below(str(home)))
         names = [version for version, _, file in paths if file == LAST_FILE]
@@ -97,7 +97,7 @@ def local_folder(address: str) -> Iterator[Path]:
     Raises:
         UsageError: The bucket cannot be read.
     """
-    if not in_bucket(address):
+    if not is_remote(address):
         yield Path(address)
         return
     with tempfile.TemporaryDirectory() as folder:
@@ -119,7 +119,7 @@ def local_copy(address: str | Path) -> Iterator[Path]:
     Raises:
         UsageError: The bucket cannot be read.
     """
-    if not in_bucket(address):
+    if not is_remote(address):
         yield Path(address)
         return
     with tempfile.TemporaryDirectory() as folder:

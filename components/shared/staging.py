@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from components.shared.buckets import client_for, in_bucket
+from components.shared.buckets import client_for, is_remote
 from components.shared.errors import UsageError, one_line
 from components.shared.files import digest_of
 
@@ -29,7 +29,7 @@ def staging_for(output: Path, staging: str, knob: str) -> Iterator["Staging"]:
     Raises:
         UsageError: Nothing can be written there.
     """
-    root = staging.rstrip("/") if in_bucket(staging) else str(Path(staging or output).absolute())
+    root = staging.rstrip("/") if is_remote(staging) else str(Path(staging or output).absolute())
     staged = Staging(f"{root}/.staging-{digest_of(str(output.absolute()))[:16]}")
     try:
         staged.clear()
@@ -51,7 +51,7 @@ class Staging:
     def __init__(self, root: str) -> None:
         """Name a folder, or an address such as `gs://bucket/prefix`."""
         self.root = root
-        self.is_local = not in_bucket(root)
+        self.is_local = not is_remote(root)
 
     def path(self, name: str) -> str:
         """Path or address of a file, for those that open it themselves."""

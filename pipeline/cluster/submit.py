@@ -18,7 +18,8 @@ from kfp_server_api import (
     V2beta1RuntimeConfig,
 )
 
-from components.ingest.addresses import addresses, check_scheme, is_remote
+from components.ingest.addresses import addresses, check_scheme
+from components.shared.buckets import is_remote
 from components.shared.errors import UsageError
 from pipeline.cluster.compiling import (
     PIPELINE,

@@ -147,39 +147,43 @@ class TestTwoAtOnce:
         assert_whole(root, 2, published[0])
         assert numbers(root) == ({"1", "2"}, {"1", "2"})
 
+    @pytest.fixture
+    def after_the_first_look(self, monkeypatch):
+        """Do something between a publish's first look and its claim."""
+
+        def after_the_first_look(do):
+            look, looked = in_bucket.BucketHome._content, []
+
+            def look_too_early(self):
+                content = look(self)
+                if not looked:
+                    looked.append(content)
+                    do()
+                return content
+
+            monkeypatch.setattr(in_bucket.BucketHome, "_content", look_too_early)
+
+        return after_the_first_look
+
     def test_a_number_that_another_has_claimed_meanwhile_is_not_written(
-        self, make_model, tmp_path, root, monkeypatch
+        self, make_model, tmp_path, root, after_the_first_look
     ):
         """Both looked before either claimed: the bucket lets one alone make the claim."""
-        look, looked = in_bucket.BucketHome._content, []
-
-        def look_too_early(self):
-            content = look(self)
-            if not looked:
-                looked.append(content)
-                publish(make_model(tmp_path / "b", "bbb"), root)
-            return content
-
-        monkeypatch.setattr(in_bucket.BucketHome, "_content", look_too_early)
+        after_the_first_look(lambda: publish(make_model(tmp_path / "b", "bbb"), root))
         with pytest.raises(PipelineError, match=r"another publish .* is under way, of version 1"):
             publish(make_model(tmp_path / "a", "aaa"), root)
         assert_whole(root, 1, "bbb")
 
     def test_a_number_that_was_free_again_by_the_time_it_was_claimed(
-        self, make_model, tmp_path, root, monkeypatch
+        self, make_model, tmp_path, root, after_the_first_look
     ):
         """Its look was so long ago that what took the number has been removed since."""
-        look, looked = in_bucket.BucketHome._content, []
 
-        def look_too_early(self):
-            content = look(self)
-            if not looked:
-                looked.append(content)
-                publish(make_model(tmp_path / "b", "bbb"), root, versions_kept=1)
-                publish(make_model(tmp_path / "c", "ccc"), root, "bbb", versions_kept=1)
-            return content
+        def come_and_go():
+            publish(make_model(tmp_path / "b", "bbb"), root, versions_kept=1)
+            publish(make_model(tmp_path / "c", "ccc"), root, "bbb", versions_kept=1)
 
-        monkeypatch.setattr(in_bucket.BucketHome, "_content", look_too_early)
+        after_the_first_look(come_and_go)
         with pytest.raises(PipelineError, match=r"another publish .* is under way, of version 2"):
             publish(make_model(tmp_path / "a", "aaa"), root)
         assert numbers(root) == ({"2"}, {"2"})

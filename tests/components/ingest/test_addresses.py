@@ -11,11 +11,11 @@ from components.ingest.addresses import (
     check_scheme,
     is_manifest,
     is_pattern,
-    is_remote,
     listed_in,
     local_paths,
     make_absolute,
 )
+from components.shared.buckets import is_remote
 from components.shared.errors import UsageError
 
 
