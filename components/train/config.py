@@ -42,6 +42,13 @@ class TrainConfig(StepConfig):
         description="How the generator doubles the resolution: by a transposed convolution, "
         "or by repeated pixels and a convolution, which draws no checkerboard.",
     )
+    palette: int = Field(
+        0,
+        ge=0,
+        le=64,
+        description="Colours that each picture is mixed from, one of them a shaded background; "
+        "0 lets each pixel have its own. Drawings gain much from some 8.",
+    )
     leaky_slope: float = Field(0.3, ge=0, lt=1, description="Negative slope of LeakyReLU.")
     dropout: float = Field(0.3, ge=0, lt=1, description="Dropped share, discriminator only.")
     batch_norm_momentum: float = Field(

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from components.train.config import TrainConfig
 from components.train.convolution import convolve
+from components.train.palette import paint
 
 _SMALLEST_SIDE = 4
 _CHANNELS = 3
@@ -37,18 +38,25 @@ def build_generator(
 
     Returns:
         A functional model: float32 latents [B, latent_size] → float32 [B, S, S, 3] in
-        [-1, 1]. Made of Keras' own layers, it loads without this package.
+        [-1, 1]. Made of Keras' own layers, it loads without this package. Layers with weights
+        are named by what they do and by the side that they give, so that they can be found
+        in another model.
     """
     widths = _widths(config.base_width, image_size)
     latents = keras.Input([config.latent_size], name="latents")
     side = _SMALLEST_SIDE
-    hidden = keras.layers.Dense(side * side * widths[0], use_bias=False, dtype=dtype)(latents)
-    hidden = _normalise_and_activate(hidden, config, dtype, layers)
+    hidden = keras.layers.Dense(
+        side * side * widths[0], use_bias=False, dtype=dtype, name=f"dense_{side}"
+    )(latents)
+    hidden = _normalise_and_activate(hidden, config, side, dtype, layers)
     hidden = keras.layers.Reshape([side, side, widths[0]], dtype=dtype)(hidden)
     for width in widths[1:]:
+        side *= 2
         hidden = _upsample(hidden, config, width, dtype, layers)
-        hidden = _normalise_and_activate(hidden, config, dtype, layers)
-    hidden = _upsample(hidden, config, _CHANNELS, dtype, layers)
+        hidden = _normalise_and_activate(hidden, config, side, dtype, layers)
+    hidden = _upsample(hidden, config, config.palette or _CHANNELS, dtype, layers)
+    if config.palette:
+        hidden = paint(hidden, latents, config)
     images = keras.layers.Activation("tanh", dtype="float32", name="images")(hidden)
     return keras.Model(latents, images, name="generator")
 
@@ -71,8 +79,9 @@ def _upsample(
     """
     nearest = config.upsampling == "nearest"
     size = config.kernel_size - (nearest and config.kernel_size % 2 == 0)
+    name = f"up_{2 * hidden.shape[1]}"
     hidden = layers.Conv2DTranspose(
-        width, size, strides=2, padding="same", use_bias=False, dtype=dtype
+        width, size, strides=2, padding="same", use_bias=False, dtype=dtype, name=name
     )(hidden)
     if nearest:
         hidden = keras.layers.AveragePooling2D(2, strides=1, padding="same", dtype=dtype)(hidden)
@@ -82,11 +91,13 @@ def _upsample(
 def _normalise_and_activate(
     hidden: keras.KerasTensor,
     config: TrainConfig,
+    side: int,
     dtype: str | keras.DTypePolicy,
     layers: ModuleType,
 ) -> keras.KerasTensor:
-    momentum = config.batch_norm_momentum
-    hidden = layers.BatchNormalization(momentum=momentum, dtype=dtype)(hidden)
+    hidden = layers.BatchNormalization(
+        momentum=config.batch_norm_momentum, dtype=dtype, name=f"norm_{side}"
+    )(hidden)
     return keras.layers.LeakyReLU(negative_slope=config.leaky_slope, dtype=dtype)(hidden)
 
 
