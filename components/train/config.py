@@ -36,6 +36,13 @@ class TrainConfig(StepConfig):
         multiple_of=8,
         description="Channels at 4×4; halved at each doubling of the resolution.",
     )
+    discriminator_width: int = Field(
+        0,
+        ge=0,
+        le=4096,
+        multiple_of=8,
+        description="The same of the discriminator alone; 0 is base_width for both.",
+    )
     kernel_size: int = Field(5, ge=3, le=7, description="Side of the convolution kernels.")
     upsampling: Literal["transposed", "nearest"] = Field(
         "transposed",

@@ -125,7 +125,8 @@ class Discriminator(keras.Model):
         self.biases: list[keras.Variable] = []
         self._directions: list[keras.Variable] = []
         size, channels = config.kernel_size, _CHANNELS
-        for width in reversed(_widths(config.base_width, image_size)):
+        base_width = config.discriminator_width or config.base_width
+        for width in reversed(_widths(base_width, image_size)):
             self._add_kernel([size, size, channels, width], config.spectral_norm)
             channels = width
         self._add_kernel([_SMALLEST_SIDE**2 * channels, 1], config.spectral_norm)
