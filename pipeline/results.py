@@ -71,6 +71,7 @@ def save_results(
         "training": {key: training[key] for key in ("epochs", "steps", "images_seen", "seconds")},
         **{key: scores[key] for key in (*SCORED_BY, "best")},
         "floor": scores["controls"]["floor"],
+        "standing": scores["standing"],
         "blessed": comparison["blessed"],
         "blessed_reason": comparison["reason"],
         "steps": {

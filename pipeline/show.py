@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from components.ingest.addresses import addresses, is_manifest
 from components.shared.buckets import is_remote
@@ -62,8 +63,11 @@ def run_table(summary: RunSummary) -> RenderableType:
         ("report", REPORT), ("GIF", GIF), ("samples", SAMPLES), ("model", SAVED_MODEL),
     ):  # fmt: skip
         places.append((label, f"{folder}/{name}"))
+    # Older runs do not tell where they stand.
+    standing = f"\n{values['standing']}\n" if "standing" in values else ""
     # No table, which would break a long path into pieces.
-    return Group("", steps, "", *(f"{label:<8}  {plain(place)}" for label, place in places))
+    lines = (f"{label:<8}  {plain(place)}" for label, place in places)
+    return Group(Text(standing, no_wrap=False, overflow="fold"), steps, "", *lines)
 
 
 def check_table(checks: Iterable[Check]) -> Table:
@@ -90,7 +94,9 @@ def _notes(summary: RunSummary) -> dict[str, str]:
         f"{values['training']['images_seen']:,} pictures seen",
         "evaluate": f"KID {_number(best['kid'])} at epoch {best['epoch']}{floor}",
         "compare": plain(f"{verdict}: {values['blessed_reason']}"),
-        "publish": plain(_shortest_address(values["publish_root"])) if values["blessed"] else "",
+        "publish": plain(_shortest_address(values["publish_root"]))
+        if values["blessed"]
+        else "nothing; the model stays in this run's folder",
     }
     for task in TASKS:
         if task not in ran and not (task == "publish" and not values["blessed"]):

@@ -77,8 +77,10 @@ def kid_chart(scores: dict[str, Any]) -> Markup | None:
             best["epoch"], best["kid"], linestyle="", marker="o", markersize=10, fillstyle="none",
             color=_FIRST, label="best",
         )  # fmt: skip
-        limit, floor = scores["config"]["max_kid"], scores["controls"]["floor"]["kid"]
-        axes.axhline(limit, color=_SECOND, linestyle=(0, (4, 1.5)), linewidth=1.2, label="limit")
+        limit, floor = scores["kid_limit"], scores["controls"]["floor"]["kid"]
+        named = scores["config"]["max_kid"]
+        label = f"limit: {named}" if isinstance(named, str) else "limit"
+        axes.axhline(limit, color=_SECOND, linestyle=(0, (4, 1.5)), linewidth=1.2, label=label)
         if floor is not None:
             axes.axhline(floor, color=_MUTED, linestyle=(0, (1, 1.5)), linewidth=1.2, label="floor")
         axes.margins(x=0.08, y=0.12)

@@ -1,12 +1,20 @@
 """Knobs of the evaluate step."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, StringConstraints, ValidationInfo, field_validator
+from pydantic import (
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+)
 
 from components.shared.step_config import StepConfig
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^([0-9a-fA-F]{64})?$", to_lower=True)]
+ControlName = Literal["floor", "blurred", "collapsed"]  # what they are: controls.py
 
 
 class EvaluateConfig(StepConfig):
@@ -23,8 +31,10 @@ class EvaluateConfig(StepConfig):
         5, ge=1, le=50, description="k of precision, recall, density and coverage."
     )
     seed: int = Field(0, ge=0, lt=2**31, description="Of the latents that are scored.")
-    max_kid: float = Field(
-        0.5, gt=0, description="Blessed only with a KID at or below this (not times 1000)."
+    max_kid: Annotated[float, Field(gt=0)] | ControlName = Field(
+        0.5,
+        description="Blessed only with a KID at or below this (not times 1000): a number, or the "
+        "name of a control, whose KID is meant.",
     )
     min_coverage: float = Field(
         0.0, ge=0, le=1, description="Blessed only with a coverage at or above this."
@@ -42,6 +52,15 @@ class EvaluateConfig(StepConfig):
         validate_default=True,
         description="SHA-256 that this file must have, or that a SavedModel is known by.",
     )
+
+    @field_validator("max_kid", mode="wrap")
+    @classmethod
+    def _is_a_number_or_a_control(cls, value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            return validate(value)
+        except ValidationError:  # one for each of the two
+            controls = ", ".join(get_args(ControlName))
+            raise ValueError(f"must be a number, > 0, or one of {controls}") from None
 
     @field_validator("extractor_source")
     @classmethod

@@ -3,16 +3,19 @@
 A score says little by itself. Each control has a sentence on how the samples compare.
 """
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 from PIL import Image, ImageFilter
 
+from components.evaluate.config import ControlName
 from components.evaluate.metrics.kid import kid_difference
 
 _BLUR = 1 / 64  # standard deviation, of a picture's side
 _COLLAPSED = 16  # one picture in so many is left
-CONTROLS = FLOOR, BLURRED, COLLAPSED = ("floor", "blurred", "collapsed")  # as they are shown
+CONTROLS = FLOOR, BLURRED, COLLAPSED = get_args(ControlName)  # in the order of tables
+
+BETTER, ALIKE, WORSE = "better", "alike", "worse"  # what samples are, held against a control
 
 
 class Control(NamedTuple):
@@ -31,8 +34,10 @@ def controls_of(train_split: np.ndarray) -> dict[str, Control]:
     few_words = "one real picture" if left == 1 else f"{left} real pictures"
     return {
         FLOOR: Control(train_split, "real pictures"),
-        BLURRED: Control(_blur(train_split, deviation), f"real ones blurred by {deviation:g} px"),
-        COLLAPSED: Control(few, f"{few_words}, repeated"),
+        BLURRED: Control(
+            _blur(train_split, deviation), f"real pictures blurred by {deviation:g} px"
+        ),
+        COLLAPSED: Control(few, f"{few_words} repeated"),
     }
 
 
@@ -42,20 +47,23 @@ def sentence_on(
     """Say whether KID ranks samples, [M, d], above or below a control, [N, d].
 
     Where it cannot tell, they are as far from the real pictures, [K, d]; maybe in another way.
+    `samples_are` is "better", "worse" or, where it cannot tell, "alike"; None without samples.
     """
     if samples is None:
         return {
-            "difference": None, "difference_interval": None,
+            "difference": None, "difference_interval": None, "samples_are": None,
             "sentence": f"not held against {words}: the samples are not finite",
         }  # fmt: skip
     difference = kid_difference(real, samples, control)
     if abs(difference.value) <= difference.interval:
-        sentence = f"KID cannot tell the samples from {words}"
+        samples_are, sentence = ALIKE, f"KID cannot tell the samples from {words}"
     else:
-        side = "worse" if difference.value > 0 else "better"
-        sentence = f"by KID the samples are {side} than {words}"
-    return {"difference": difference.value, "difference_interval": difference.interval,
-            "sentence": sentence}  # fmt: skip
+        samples_are = WORSE if difference.value > 0 else BETTER
+        sentence = f"by KID the samples are {samples_are} than {words}"
+    return {
+        "difference": difference.value, "difference_interval": difference.interval,
+        "samples_are": samples_are, "sentence": sentence,
+    }  # fmt: skip
 
 
 def _blur(pictures: np.ndarray, deviation: float) -> np.ndarray:

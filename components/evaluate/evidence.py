@@ -51,6 +51,7 @@ def gather_evidence(
     for name, control in controls_of(train_split).items():
         found = cached_features(control.pictures, extractor, cache)
         controls[name] = {
+            "words": control.words,
             "images": len(control.pictures),
             **score(features, found, config.neighbours),
             **sentence_on(control.words, features, found, samples.features),

@@ -22,6 +22,7 @@ from components.evaluate.scoring import (
     load_real,
     score,
 )
+from components.evaluate.verdict import judge, kid_limit, standing
 from components.shared.contracts import (
     GENERATOR,
     NEAREST,
@@ -88,9 +89,11 @@ def evaluate(
         cache,
         config,
     )
-    for found in (*evidence.controls.values(), evidence.nearest, evidence.smoothness):
-        LOG.info("%s", found["sentence"])
-    passed, reason = _judge(best, config)
+    best_scores = {"epoch": best.epoch, **best.scores}
+    stands = standing(best_scores, evidence.controls)
+    passed, reason = judge(best_scores, evidence.controls, config)
+    for line in (stands, evidence.nearest["sentence"], evidence.smoothness["sentence"]):
+        LOG.info("%s", line)
     LOG.info("%s: %s", "passed" if passed else "not passed", reason)
 
     scores = {
@@ -98,10 +101,12 @@ def evaluate(
         "real_images": len(real),
         "generated_images": config.samples,
         "snapshots": [{"epoch": one.epoch, **one.scores} for one in snapshots],
-        "best": {"epoch": best.epoch, **best.scores},
+        "best": best_scores,
         "controls": evidence.controls,
+        "standing": stands,
         "nearest": evidence.nearest,
         "smoothness": evidence.smoothness,
+        "kid_limit": kid_limit(evidence.controls, config),
         "passed": passed,
         "passed_reason": reason,
         "config": config.model_dump(mode="json"),
@@ -142,23 +147,3 @@ def _describe(scores: Scores) -> str:
     return (
         f"KID {scores['kid']:.3f} ± {scores['kid_interval']:.3f}, coverage {scores['coverage']:.2f}"
     )
-
-
-def _judge(best: _Snapshot, config: EvaluateConfig) -> tuple[bool, str]:
-    """Whether the best snapshot may be published, and why, in one sentence."""
-    kid, coverage = best.scores["kid"], best.scores["coverage"]
-    if kid is None or coverage is None:
-        return False, f"the pictures of epoch {best.epoch}, the best, are not finite numbers"
-    failures = []
-    if kid > config.max_kid:
-        failures.append(f"KID {kid:.4g} is above {config.max_kid:g} (evaluate.max_kid)")
-    if coverage < config.min_coverage:
-        failures.append(
-            f"coverage {coverage:.4g} is below {config.min_coverage:g} (evaluate.min_coverage)"
-        )
-    if failures:
-        return False, " and ".join(failures)
-    reason = f"KID {kid:.4g} is at most {config.max_kid:g}"
-    if config.min_coverage:
-        reason += f" and coverage {coverage:.4g} at least {config.min_coverage:g}"
-    return True, reason

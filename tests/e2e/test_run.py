@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from PIL import Image
 
 from components.shared.contracts import MANIFEST
 from components.shared.files import read_json
+from tests.e2e.processes import step_process, wait_for_training
 
 pytestmark = pytest.mark.e2e
 TINY = Path(__file__).with_name("tiny.yaml")
@@ -53,6 +53,18 @@ def comparison(workspace):
 
 def report_of(workspace):
     return (workspace / "runs/latest/report.html").read_text()
+
+
+def sample(workspace, seed):
+    """Nine pictures that `dcgan sample` draws from the latest run."""
+    out = workspace / f"{seed}.png"
+    arguments = ["sample", "--model", "runs/latest", "--count", "9", "--seed", seed]
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline", *arguments, "--out", str(out)],
+        cwd=workspace, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stderr == "", "TensorFlow's notes are not for the person"
+    return np.asarray(Image.open(out))
 
 
 def published(workspace, root="runs/published"):
@@ -118,20 +130,10 @@ def test_saved_model_works_in_a_new_process_with_tensorflow_alone(workspace):
 
 
 def test_sample_draws_the_same_for_the_same_seed(workspace):
-    def sample(seed):
-        out = workspace / f"{seed}.png"
-        arguments = ["sample", "--model", "runs/latest", "--count", "9", "--seed", seed]
-        done = subprocess.run(
-            [sys.executable, "-m", "pipeline", *arguments, "--out", str(out)],
-            cwd=workspace, check=True, capture_output=True, text=True,
-        )  # fmt: skip
-        assert done.stderr == "", "TensorFlow's notes are not for the person"
-        return np.asarray(Image.open(out))
-
-    first = sample("7")
+    first = sample(workspace, "7")
     assert first.shape == (3 * 34 + 2, 3 * 34 + 2, 3)
-    np.testing.assert_array_equal(first, sample("7"))
-    assert np.any(first != sample("8"))
+    np.testing.assert_array_equal(first, sample(workspace, "7"))
+    assert np.any(first != sample(workspace, "8"))
 
 
 def test_second_run_does_nothing_and_says_so(workspace):
@@ -223,6 +225,28 @@ def test_better_model_becomes_the_next_version(workspace):
     assert published(workspace, "other") == before | {"2": published(workspace)["1"]}
 
 
+def test_a_model_worse_than_a_control_is_kept_and_not_published(workspace):
+    options = ("--set", "evaluate.max_kid=blurred", "--publish-root", "strict")
+    text = run(workspace, *options)
+    summary = latest(workspace)
+    assert summary["blessed"] is False
+    assert re.fullmatch(
+        r"KID \S+ is above \S+, that of real pictures blurred by 0.5 px "
+        r"\(evaluate\.max_kid=blurred\)",
+        summary["blessed_reason"],
+    )
+    table = text[text.index("KID") :]
+    assert "worse than real pictures blurred by 0.5 px (" in " ".join(table.split())
+    assert max(map(len, text.splitlines())) <= 80
+    card = (workspace / "runs/latest/MODEL_CARD.md").read_text()
+    report = " ".join(report_of(workspace).split())
+    assert summary["standing"] in card
+    assert summary["standing"] in report
+    assert published(workspace, "strict") == {}
+    run(workspace, *options, "--require-blessed", code=5)
+    assert sample(workspace, "1").shape == (3 * 34 + 2, 3 * 34 + 2, 3)
+
+
 def test_killed_training_goes_on_and_a_changed_picture_is_seen(workspace):
     Image.new("RGB", (40, 40), (200, 30, 30)).save(workspace / "faces" / "added.png")
     longer, versions = ("--set", "train.epochs=30"), published(workspace)
@@ -274,29 +298,3 @@ def test_ctrl_c_waits_for_the_checkpoint_of_the_training(workspace):
     assert after > before
     steps_per_epoch = row["step"] // row["epoch"]
     assert 0 <= int(after.stem.removeprefix("step-")) - row["step"] < steps_per_epoch
-
-
-def wait_for_training(workspace, epochs, at_least):
-    """Folder of a training of so many epochs, once it has done at least some of them."""
-    deadline = time.monotonic() + 240
-    while time.monotonic() < deadline:
-        for state in (workspace / "runs/checkpoints").glob("*/training_state.json"):
-            metrics = state.with_name("metrics.jsonl")
-            done = len(metrics.read_text().splitlines()) if metrics.exists() else 0
-            if json.loads(state.read_text()).get("epochs") == epochs and done >= at_least:
-                return state.parent
-        time.sleep(0.05)
-    raise AssertionError("the training did not start")
-
-
-def step_process(name, workspace):
-    """Process that runs a step of this workspace: its arguments name both."""
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            arguments = (folder / "cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        here = any(str(workspace).encode() in argument for argument in arguments)
-        if here and b"kfp.dsl.executor_main" in arguments and name.encode() in arguments:
-            return int(folder.name)
-    raise AssertionError(f"no process runs {name}")

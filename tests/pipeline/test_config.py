@@ -1,8 +1,10 @@
+import json
 from pathlib import Path
 
 import pytest
 import yaml
 
+from components.evaluate.config import EvaluateConfig
 from components.ingest.config import IngestConfig
 from components.shared.errors import UsageError
 from pipeline.config import load_config, profiles
@@ -48,6 +50,18 @@ def test_two_batches_are_asked_for_unless_set():
 def test_whole_floats_pass_as_kfp_sends_them():
     config = IngestConfig(image_size=128.0, max_images=5.0)
     assert (config.image_size, config.max_images) == (128, 5)
+
+
+@pytest.mark.parametrize(("given", "kept"), [("collapsed", "collapsed"), ("1", 1.0), (".2", 0.2)])
+def test_the_limit_of_kid_is_a_number_or_a_control(given, kept):
+    config = load_config("demo", overrides=[f"evaluate.max_kid={given}"])
+    assert config.evaluate.max_kid == kept
+    assert load_config(settings=yaml.safe_load(config.to_yaml())) == config
+    assert EvaluateConfig(**json.loads(config.evaluate.model_dump_json())) == config.evaluate
+
+
+def test_the_demo_publishes_nothing_that_blurred_pictures_beat():
+    assert load_config("demo").evaluate.max_kid == "blurred"
 
 
 @pytest.mark.parametrize(
@@ -107,6 +121,14 @@ def test_whole_floats_pass_as_kfp_sends_them():
             "(='a.pb'): efficientnet_lite0 comes with the package: leave it empty",
         ),
         ("evaluate.extractor_sha256=abc", "evaluate.extractor_sha256 (='abc'): String should"),
+        (
+            "evaluate.max_kid=blured",
+            "evaluate.max_kid (='blured'): must be a number, > 0, or one of floor, blurred, "
+            "collapsed",
+        ),
+        ("evaluate.max_kid=0", "evaluate.max_kid (=0): must be a number, > 0, or one of floor,"),
+        ("evaluate.max_kid=.inf", "evaluate.max_kid (=inf): must be a number, > 0, or one of"),
+        ("evaluate.max_kid=[blurred]", "evaluate.max_kid (=['blurred']): must be a number, > 0"),
         ("train.epochs", "--set train.epochs: write section.key=value"),
         ("train.epochs=[", "--set train.epochs=[: '[' is no YAML value"),
     ],

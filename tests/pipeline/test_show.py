@@ -15,6 +15,8 @@ RUN = {
     "training": {"epochs": 50, "images_seen": 45_000},
     "best": {"epoch": 49, "kid": 0.1234},
     "floor": {"kid": -0.0012},
+    "standing": "KID 0.123 ± 0.008: worse than real pictures blurred by 1 px (0.088), 11 real "
+    "pictures repeated (0.012) and real pictures (-0.001)",
     "blessed": False,
     "blessed_reason": "KID 0.1234 is not below the 0.1235 of version 1 by more than chance (0.06)",
     "steps": {"train": {"work": 300.0, "imports": 6.0}},
@@ -38,8 +40,10 @@ def inspect(tmp_path):
 def test_a_run_fits_80_columns(inspect):
     said = inspect(RUN)
     assert max(map(len, said.splitlines())) <= 80
+    assert said.splitlines()[1].startswith("KID 0.123 ± 0.008: worse than real pictures blurred")
     assert "KID 0.123 at epoch 49, floor -0.001" in said
     assert "compare            –  unchanged; not blessed: KID 0.1234 is not below the " in said
+    assert "publish            –  nothing; the model stays in this run's folder" in said
     assert "report    run/report.html" in said
 
 
@@ -49,8 +53,10 @@ def test_a_path_wider_than_that_stays_whole(inspect):
 
 
 def test_an_older_run_is_shown_without_what_it_does_not_know(inspect):
-    old = {key: value for key, value in RUN.items() if key not in {"drift", "floor"}}
-    assert "KID 0.123 at epoch 49  " in inspect(old)
+    old = {key: value for key, value in RUN.items() if key not in {"drift", "floor", "standing"}}
+    said = inspect(old)
+    assert "KID 0.123 at epoch 49  " in said
+    assert said.splitlines()[1].startswith("step")
 
 
 @pytest.mark.parametrize("values", [{}, [], {"counts": 3}])

@@ -91,6 +91,7 @@ def test_the_command_writes_a_page_of_its_own(make_run, tmp_path):
     assert re.search(r'<th scope="row">tuesday<span class="mark">best</span></th>', html)
     assert html.count('class="mark"') == 1
     assert html.count("KID 0.3124 is below 0.3501, that of version 3.") == 2
+    assert html.count(f"<p>{SCORES['standing']}.</p>") == 2
     assert '0.4000 <span class="interval">± 0.0215</span>' in html
     assert "Beware" not in html
     assert html.count("<code>net</code>, bicubic, float32, weights <code>ab</code>") == 1
@@ -133,6 +134,15 @@ def test_a_run_of_scores_that_are_not_finite_is_no_mistake(make_run, tmp_path):
     html = (tmp_path / "page.html").read_text()
     assert re.search(r'<th scope="row">monday</th>\s*<td>–</td>', html)
     assert re.search(r'<th scope="row">tuesday<span class="mark">best', html)
+
+
+def test_a_run_that_does_not_know_where_it_stands_is_no_mistake(make_run, tmp_path):
+    monday, tuesday = make_run("monday"), make_run("tuesday")
+    values = read_json(monday / "run.json")
+    del values["standing"]
+    write_json(monday / "run.json", values)
+    write_side_by_side([monday, tuesday], tmp_path / "page.html")
+    assert (tmp_path / "page.html").read_text().count(SCORES["standing"]) == 1
 
 
 def test_runs_of_one_name_are_told_apart(make_run, tmp_path):

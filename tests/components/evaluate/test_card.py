@@ -27,6 +27,7 @@ SCORES = {
         name: {**BEST, "kid": kid, "sentence": f"by KID the samples are worse than {name} ones"}
         for name, kid in (("floor", -0.00002), ("blurred", 0.1), ("collapsed", 0.05))
     },
+    "standing": "no KID: the pictures are not finite",
     "nearest": {"sentence": "none of 64 samples is near"},
     "smoothness": {"sentence": "pictures change step by step"},
 }
@@ -60,7 +61,7 @@ def make_card(tmp_path):
 @pytest.mark.parametrize(
     "text",
     [
-        "# faces",
+        "# faces\n\nNo KID: the pictures are not finite.\n\nA generator of",
         "| blessed | yes: KID 0.273 is at most 0.5 |",
         "score (net) | this model | floor | blurred | collapsed |",
         "| KID (lower is better) | 0.2731 | -2e-05 | 0.1 | 0.05 |",

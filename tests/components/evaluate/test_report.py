@@ -46,13 +46,35 @@ def test_controls_stand_below_the_snapshots_each_with_its_sentence(html):
     rows = re.findall(r'<th scope="row">([A-Z]\w+(?: \d+)?)', html[: html.index("Curves")])
     assert rows == ["Epoch 150", "Epoch 160", "Version 3", "Floor", "Blurred", "Collapsed"]
     for words in (
-        "<dt>Floor</dt><dd>Real pictures.</dd>",
-        "<dt>Blurred</dt><dd>Real ones, blurred.</dd>",
-        "<dt>Collapsed</dt><dd>Few, again and again.</dd>",
+        "<dt>Floor</dt><dd>They are worse than real pictures.</dd>",
+        "<dt>Blurred</dt><dd>They are worse than blurred ones.</dd>",
+        "<dt>Collapsed</dt><dd>They are better than a few.</dd>",
         "None is a copy.",
         "Small steps give small changes.",
     ):
         assert words in html
+
+
+def test_the_first_line_says_where_the_samples_stand(html):
+    first = '<p class="standing">KID 0.312 ± 0.022: better than few, worse than blurred ones.</p>'
+    assert re.search(r"</h1>\s*" + re.escape(first), html)
+
+
+@pytest.mark.parametrize(
+    ("max_kid", "limit", "label", "words"),
+    [
+        (0.5, 0.5, "limit", "At or below the limit a model may be"),
+        (
+            "blurred", 0.21, "limit: blurred",
+            "At or below the limit, the KID of real pictures blurred by 1 px, a model may be",
+        ),
+    ],
+)  # fmt: skip
+def test_the_limit_is_drawn_and_named(write_page, max_kid, limit, label, words):
+    config = SCORES["config"] | {"max_kid": max_kid}
+    html = write_page(SCORES | {"config": config, "kid_limit": limit}).read_text()
+    assert f">{label}</text>" in html
+    assert words in html
 
 
 @pytest.mark.parametrize(

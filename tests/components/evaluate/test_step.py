@@ -1,7 +1,6 @@
 import hashlib
 import logging
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -69,34 +68,19 @@ def test_the_better_of_two_generators_is_chosen(
 
     assert scores["passed"] is True
     assert scores["passed_reason"] == (
-        f"KID {second['kid']:.4g} is at most 0.2 and coverage {second['coverage']:.4g} at least 0.2"
+        f"KID {second['kid']:.4g} is at most 0.2; coverage {second['coverage']:.4g} is at least 0.2"
     )
+    assert scores["kid_limit"] == 0.2
+    assert scores["standing"].startswith(f"KID {second['kid']:.3f} ± {second['kid_interval']:.3f}:")
     assert caplog.messages[1] == (
         f"epoch 2: KID {second['kid']:.3f} ± {second['kid_interval']:.3f}, "
         f"coverage {second['coverage']:.2f}"
     )
     assert caplog.messages[3] == "the best is that of epoch 2"
+    assert caplog.messages[4] == scores["standing"]
     assert caplog.messages[-1] == f"passed: {scores['passed_reason']}"
-    assert max(map(len, caplog.messages)) <= 68
-
-
-@pytest.mark.parametrize(
-    ("kid", "coverage", "reason"),
-    [
-        (0.2001, 0.2, "KID 0.2001 is above 0.2 (evaluate.max_kid)"),
-        (0.2, 0.1999, "coverage 0.1999 is below 0.2 (evaluate.min_coverage)"),
-        (None, None, "the pictures of epoch 7, the best, are not finite numbers"),
-    ],
-)
-def test_a_model_short_of_one_threshold_is_not_blessed(kid, coverage, reason):
-    scores = {"kid": kid, "coverage": coverage}
-    snapshot = step_module._Snapshot(Path("epoch-0007.keras"), scores, np.empty(0))
-    assert step_module._judge(snapshot, CONFIG) == (False, reason)
-
-
-def test_a_model_at_both_thresholds_is_blessed():
-    snapshot = step_module._Snapshot(Path("e"), {"kid": 0.2, "coverage": 0.2}, np.empty(0))
-    assert step_module._judge(snapshot, CONFIG)[0]
+    others = [line for line in caplog.messages if line != scores["standing"]]
+    assert max(map(len, others)) <= 68
 
 
 def test_only_the_last_snapshots_are_scored_and_a_bad_one_is_not_blessed(
@@ -107,7 +91,25 @@ def test_only_the_last_snapshots_are_scored_and_a_bad_one_is_not_blessed(
     scores = evaluate(*inputs, tmp_path / "evaluation", tmp_path / "cache", config)
     assert scores["best"]["epoch"] == 2
     assert scores["passed"] is False
-    assert re.fullmatch(r"KID .*max_kid\) and coverage .*min_coverage\)", scores["passed_reason"])
+    assert re.fullmatch(r"KID .*max_kid\); coverage .*min_coverage\)", scores["passed_reason"])
+
+
+def test_the_limit_may_be_that_of_a_control(make_inputs, noise_generator, tmp_path):
+    config = CONFIG.model_copy(update={"max_kid": "blurred", "min_coverage": 0})
+    scores = evaluate(
+        *make_inputs(noise_generator), tmp_path / "evaluation", tmp_path / "cache", config
+    )
+    best, blurred = scores["best"]["kid"], scores["controls"]["blurred"]["kid"]
+    assert scores["kid_limit"] == blurred
+    assert scores["passed"] is False
+    assert scores["passed_reason"] == (
+        f"KID {best:.4g} is above {blurred:.4g}, that of real pictures blurred by 1 px "
+        "(evaluate.max_kid=blurred)"
+    )
+    assert re.fullmatch(
+        rf"KID .*: worse than .*, real pictures blurred by 1 px \({blurred:.3f}\) and .*",
+        scores["standing"],
+    )
 
 
 def test_not_a_number_is_not_blessed_and_not_in_the_json(make_inputs, broken_generator, tmp_path):
@@ -118,6 +120,7 @@ def test_not_a_number_is_not_blessed_and_not_in_the_json(make_inputs, broken_gen
     assert scores["controls"]["floor"]["difference"] is None
     assert scores["smoothness"]["sentence"].endswith("are not finite numbers")
     assert scores["best"]["kid"] is None
+    assert scores["standing"].startswith("no KID: ")
     assert "NaN" not in (output / SCORES_FILE).read_text()
     # Fewer held-out pictures than samples: all are compared with, and as many of training's.
     assert (scores["real_images"], scores["controls"]["floor"]["images"]) == (10, 10)
