@@ -134,7 +134,7 @@ def test_two_hosts_train_like_one_also_after_a_kill_and_a_stop(start, inputs, tm
 @pytest.mark.parametrize(
     ("change", "difference"),
     [
-        ({"code_version": "another"}, "data, code, configuration or data type"),
+        ({"code_version": "another"}, "data, code or configuration"),
         ({"checkpoint_root": "elsewhere"}, "the state that they start from"),
     ],
     ids=["code", "checkpoint"],
