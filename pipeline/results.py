@@ -87,7 +87,9 @@ def save_results(
         beside = shutil.ignore_patterns(MODEL_INFO)  # a run has its run.json
         shutil.copytree(artifacts["model"], target, ignore=beside, dirs_exist_ok=True)
         shutil.copy(artifacts["card"], target / MODEL_CARD)
-        (target / CONFIG).write_text(config.to_yaml())
+        train = config.train.by_epochs(training["epochs"])
+        repeating = config.model_copy(update={"train": train})
+        (target / CONFIG).write_text(repeating.to_yaml())
         write_json(target / RUN, values)
     _point_latest_at(folder)
     return RunSummary(folder, values)

@@ -1,6 +1,6 @@
 """Knobs of the train step."""
 
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field
 
@@ -14,12 +14,21 @@ Precision = Literal["auto", "float32", "bfloat16"]
 class TrainConfig(StepConfig):
     """Networks, optimisation and bookkeeping. Defaults are those of the DCGAN write-up."""
 
-    epochs: int = Field(50, ge=1, le=100_000, description="Passes over the training pictures.")
+    epochs: int = Field(
+        50, ge=1, le=100_000, description="Passes over the training pictures, at most."
+    )
+    minutes: float = Field(
+        0.0,
+        ge=0,
+        description="Training time, that of earlier processes included, after which the epoch "
+        "under way is the last one; 0 leaves it to epochs.",
+    )
     batch_size: int = Field(10, ge=2, le=4096, description="Pictures a step.")
     seed: int = Field(0, ge=0, lt=2**31, description="Source of all randomness in training.")
     precision: Precision = Field(
         "auto",
-        description="Of convolutions; auto is bfloat16 where CPU or GPU compute in it.",
+        description="Of convolutions; auto times a few steps where CPU or GPU compute in "
+        "bfloat16, takes what is faster, and stays with it for the whole training.",
     )
 
     warm_start: str = Field(
@@ -130,3 +139,7 @@ class TrainConfig(StepConfig):
     trainings_kept_days: float = Field(
         30.0, ge=0, description="Days after which an ended training's checkpoints are removed."
     )
+
+    def by_epochs(self, epochs: int) -> Self:
+        """The same training by its number of epochs alone, which repeats it to the bit."""
+        return self.model_copy(update={"epochs": epochs, "minutes": 0.0})

@@ -1,12 +1,14 @@
 """The training loop: steps, what each epoch leaves behind, checkpoints, and the end."""
 
 import contextlib
+import functools
 import logging
 import math
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from typing import Any
 
 import tensorflow as tf
 
@@ -17,8 +19,9 @@ from components.train.batches import Pictures, batches
 from components.train.checkpoints import copy_of
 from components.train.config import TrainConfig
 from components.train.guards import spread_of_data
-from components.train.progress import Progress
+from components.train.progress import Progress, clock
 from components.train.recorder import Recorder
+from components.train.replicas import Replicas
 from components.train.trainer import SIGNS, Trainer
 from components.train.training_folder import TrainingFolder
 from components.train.writer import NoWriter, Writer
@@ -32,10 +35,19 @@ class TrainingLoop:
     Sheets, curves, snapshots and checkpoints are written by a thread of their own, in the
     order in which they came up. So a checkpoint is written after all that the epochs before
     it left, and whoever goes on from it finds nothing missing.
+
+    Training time runs from before a process makes its first batch, so that tracing counts,
+    each time anew, and pictures, restoring and the choice of a precision before it do not.
+    What a killed process did after its last checkpoint is lost and counts for nothing.
     """
 
     def __init__(
-        self, trainer: Trainer, folder: TrainingFolder, config: TrainConfig, pictures: Pictures
+        self,
+        trainer: Trainer,
+        folder: TrainingFolder,
+        config: TrainConfig,
+        pictures: Pictures,
+        replicas: Replicas,
     ) -> None:
         """Restore the folder's last checkpoint, if there is one, into the trainer.
 
@@ -44,9 +56,10 @@ class TrainingLoop:
             folder: Where the training lives.
             config: Knobs of this step.
             pictures: From `open_pictures`, as many as a batch at least.
+            replicas: Those that train together; the chief's clock counts for all.
         """
         self._trainer, self._folder, self._config = trainer, folder, config
-        self._pictures = pictures
+        self._pictures, self._replicas = pictures, replicas
         self._steps_per_epoch = len(pictures) // config.batch_size
         self._total = self._steps_per_epoch * config.epochs
         self._state = trainer.state()
@@ -61,14 +74,19 @@ class TrainingLoop:
         self._writer = Writer() if folder.writes else NoWriter()
         self._checkpoint: Future[None] | None = None
         self._checkpoint_due = False
-        self._saved_at, self._saved_step = time.monotonic(), self.first_step
+        self._saved_at = self._counted_at = time.monotonic()
+        self._saved_step = self.first_step
 
-    def run(self, normalize: Callable[[tf.Tensor], tf.Tensor], rows: slice = slice(None)) -> None:
+    @property
+    def epochs(self) -> int:
+        """Epochs at whose end the training is over; fewer once its minutes are used up."""
+        return self._epoch_of(self._total)
+
+    def run(self, normalize: Callable[[tf.Tensor], tf.Tensor]) -> None:
         """Train to the end of the last epoch.
 
         Args:
             normalize: The transform graph, from string [B] to float32 [B, S, S, 3].
-            rows: Of each batch, those that this host takes.
 
         Raises:
             TrainingStopped: A loss or a weight is no longer finite, or the training has
@@ -78,7 +96,7 @@ class TrainingLoop:
         self._announce()
         try:
             with stops_in_its_own_time() as stop, self._writer:
-                self._train(normalize, rows, stop)
+                self._train(normalize, stop)
         except TrainingStopped as error:
             reason = f"{error}; snapshots: {self._folder.path / SNAPSHOTS}"
             self._folder.mark("stopped", reason=reason, guard_epochs=self._config.guard_epochs)
@@ -88,33 +106,40 @@ class TrainingLoop:
         self._folder.mark("finished")
 
     def _announce(self) -> None:
-        self._folder.mark("running", epochs=self._config.epochs, total_steps=self._total)
+        # As of a process that ended after an epoch, before it could look at the clock.
+        at_an_end = self.first_step > 0 and self.first_step % self._steps_per_epoch == 0
+        facts: dict[str, Any] = {"epochs": self.epochs, "total_steps": self._total}
+        if at_an_end and self._minutes_are_over():
+            facts = self._end_after(self.first_step)
+        self._folder.mark("running", **facts)
         if self.first_step == self._total:
             LOG.info("already trained to step %d: nothing to do", self._total)
         elif self._resumed:
             epoch = self._epoch_of(self.first_step + 1)
             LOG.info("going on from step %d of %d, epoch %d", self.first_step, self._total, epoch)
 
-    def _train(
-        self, normalize: Callable[[tf.Tensor], tf.Tensor], rows: slice, stop: threading.Event
-    ) -> None:
+    def _train(self, normalize: Callable[[tf.Tensor], tf.Tensor], stop: threading.Event) -> None:
         config = self._config
         if self.first_step == 0:
             self._writer.submit(self._recorder.record_start, self._trainer.sampler_weights())
-        if self.first_step == self._total and not self._folder.has_snapshot(config.epochs):
-            # `epochs` was lowered to where the training happened to be.
+        if self.first_step == self._total and not self._folder.has_snapshot(self.epochs):
+            # `epochs` or `minutes` were lowered to where the training happened to be.
             weights = self._trainer.sampler_weights()
-            self._writer.submit(self._recorder.record_snapshot, config.epochs, weights)
+            self._writer.submit(self._recorder.record_snapshot, self.epochs, weights)
+        rows = self._replicas.rows(config.batch_size)
         data = batches(self._pictures, normalize, config, self.first_step, rows)
+        self._counted_at = time.monotonic()
         with contextlib.closing(data):
-            for step, real in enumerate(data, start=self.first_step):
-                penalize = config.r1_weight > 0 and step % config.r1_interval == 0
-                self._trainer.train_step(real, penalize)
+            done = self.first_step
+            while done < self._total:  # which becomes less when the minutes are used up
+                penalize = config.r1_weight > 0 and done % config.r1_interval == 0
+                self._trainer.train_step(next(data), penalize)
+                done += 1
                 # A cluster is told to stop one host at a time. The others work on, so that the
                 # chief can end its step and save it, which ends them.
                 if stop.is_set() and self._folder.writes:
-                    self._stop(step + 1)
-                self._after(step + 1)
+                    self._stop(done)
+                self._after(done)
         if self._saved_step < self._total:
             self._save(self._total)
         self._writer.flush()
@@ -123,8 +148,11 @@ class TrainingLoop:
         """Do what is due after `done` steps."""
         self._writer.check()
         if self._progress.is_due():
-            self._progress.show(done, self._steps_per_epoch, self._means(done))
+            means, seconds = self._means(done), self._count_time()
+            self._progress.show(done, self._steps_per_epoch, means, seconds)
         if done % self._steps_per_epoch == 0:
+            if self._config.minutes:
+                self._look_at_the_clock(done)
             seconds = self._record_epoch(done)
             self._progress.show_epoch(self._epoch_of(done), seconds)
         if time.monotonic() - self._saved_at >= self._config.checkpoint_seconds:
@@ -132,6 +160,37 @@ class TrainingLoop:
         # Where writing is slower than that, one is written as often as the disk allows.
         if self._checkpoint_due and (self._checkpoint is None or self._checkpoint.done()):
             self._save(done)
+
+    def _count_time(self) -> float:
+        """Add the time since it was last counted to the training's, and give that: seconds."""
+        self._trainer.step.numpy()  # a GPU may still be at work
+        now = time.monotonic()
+        self._trainer.seconds.assign_add(now - self._counted_at)
+        self._counted_at = now
+        return float(self._trainer.seconds.numpy())
+
+    def _minutes_are_over(self) -> bool:
+        """Whether the time that is counted is what `minutes` allow."""
+        limit = 60 * self._config.minutes
+        return 0 < limit <= self._trainer.seconds.numpy()
+
+    def _look_at_the_clock(self, done: int) -> None:
+        """Have all workers end after this epoch where the chief's time is used up."""
+        self._count_time()
+        if self._replicas.from_chief(int(self._minutes_are_over())):
+            # Before the epoch's files are: a process that is killed among them, and does its
+            # last steps again, ends with the same epoch.
+            facts = self._end_after(done)
+            self._writer.submit(functools.partial(self._folder.mark, "running", **facts))
+
+    def _end_after(self, done: int) -> dict[str, Any]:
+        """Make this the last step, and give what the folder has to know of it."""
+        self._total, minutes = done, self._config.minutes
+        used = clock(float(self._trainer.seconds.numpy()))
+        LOG.info("train.minutes (=%g) are used up (%s): epoch %d is the last one",
+                 minutes, used, self.epochs)  # fmt: skip
+        return {"epochs": self.epochs, "total_steps": done,
+                "time_up": {"minutes": minutes, "epoch": self.epochs}}  # fmt: skip
 
     def _record_epoch(self, done: int) -> float:
         """Have an epoch recorded, and give its seconds; a checkpoint follows each snapshot."""
@@ -145,7 +204,7 @@ class TrainingLoop:
             "seconds": round(seconds, 3),
             "images_per_second": round(rate, 1),
         }
-        snapshot_due = epoch % config.snapshot_epochs == 0 or epoch == config.epochs
+        snapshot_due = epoch % config.snapshot_epochs == 0 or done == self._total
         weights = self._trainer.sampler_weights()
         self._writer.submit(self._recorder.record_epoch, row, weights, snapshot_due)
         self._trainer.sums.assign(tf.zeros_like(self._trainer.sums))
@@ -156,11 +215,11 @@ class TrainingLoop:
         """Have a checkpoint written of the state as it is now; one copy at a time."""
         if self._checkpoint is not None:
             self._checkpoint.result()
-        now = time.monotonic()
-        self._trainer.seconds.assign_add(now - self._saved_at)
+        self._count_time()
         arrays = copy_of(self._state)
         self._checkpoint = self._writer.submit(self._folder.save_checkpoint, arrays)
-        self._saved_at, self._saved_step, self._checkpoint_due = now, done, False
+        self._saved_at, self._saved_step = self._counted_at, done
+        self._checkpoint_due = False
 
     def _stop(self, done: int) -> None:
         """End the process, and lose nothing."""

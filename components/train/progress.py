@@ -21,14 +21,30 @@ class Progress:
         """Whether it is time for a line."""
         return time.monotonic() - self._line[0] >= _SECONDS_BETWEEN_LINES
 
-    def show(self, done: int, steps_per_epoch: int, means: dict[str, float]) -> None:
-        """Log a line after `done` steps, with the mean losses."""
+    def share(self, done: int, seconds: float) -> float:
+        """Share of the training that is over, 0 to 1: of its steps or minutes, the larger one.
+
+        Args:
+            done: Steps done.
+            seconds: Training time that they took.
+        """
+        limit = 60 * self._config.minutes
+        return min(1.0, max(done / self._total, seconds / limit if limit else 0.0))
+
+    def show(
+        self, done: int, steps_per_epoch: int, means: dict[str, float], seconds: float
+    ) -> None:
+        """Log a line after `done` steps and so much training time, with the mean losses."""
         rate, self._line = self._rate(self._line, done)
+        epoch = -(-done // steps_per_epoch)
         left = (self._total - done) * self._config.batch_size / rate
+        place = f"epoch {epoch}/{self._config.epochs} step {done}/{self._total}"
+        if self._config.minutes:
+            left = max(0.0, min(left, 60 * self._config.minutes - seconds))
+            place = f"epoch {epoch} step {done} ({self.share(done, seconds):.0%})"
         LOG.info(
-            "epoch %d/%d step %d/%d %.0f img/s D %.2f G %.2f left %s",
-            -(-done // steps_per_epoch), self._config.epochs, done, self._total, rate,
-            means["discriminator_loss"], means["generator_loss"], _clock(left),
+            "%s %.0f img/s D %.2f G %.2f left %s", place, rate,
+            means["discriminator_loss"], means["generator_loss"], clock(left),
         )  # fmt: skip
 
     def end_epoch(self, done: int) -> tuple[float, float]:
@@ -40,7 +56,7 @@ class Progress:
     def show_epoch(self, epoch: int, seconds: float) -> None:
         """Log how long an epoch took, unless they follow one another too fast to read."""
         if seconds >= _SECONDS_BETWEEN_LINES:
-            LOG.info("epoch %d took %s", epoch, _clock(seconds))
+            LOG.info("epoch %d took %s", epoch, clock(seconds))
 
     def _rate(self, since: tuple[float, int], done: int) -> tuple[float, tuple[float, int]]:
         now = (time.monotonic(), done)
@@ -48,7 +64,8 @@ class Progress:
         return (done - since[1]) * self._config.batch_size / seconds, now
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """Seconds in a person's words, such as 4m30s."""
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}h{minutes:02}m" if hours else f"{minutes}m{seconds:02}s"

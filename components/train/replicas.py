@@ -74,10 +74,7 @@ class Replicas(NamedTuple):
         """
         if self.workers == 1:
             return
-        mine = self.strategy.experimental_distribute_values_from_function(
-            lambda _: tf.constant([value], tf.int64)
-        )
-        values = self.strategy.gather(mine, axis=0).numpy().tolist()
+        values = self._gather(value)
         if len(set(values)) > 1:
             raise PipelineError(
                 f"workers differ in {name}: give all of them the same arguments, and the same "
@@ -98,10 +95,28 @@ class Replicas(NamedTuple):
             checksum = zlib.crc32(variable.numpy().tobytes(), checksum)
         self.require_same("the state that they start from", checksum)
 
+    def from_chief(self, value: int) -> int:
+        """Wait for all workers to come here, and give each of them the chief's value.
+
+        Args:
+            value: From 0 to 63 bits; that of another worker than the chief does not matter.
+        """
+        if self.workers == 1:
+            return value
+        return max(self._gather(value if self.is_chief else 0))
+
     def wait_for_all(self) -> None:
         """Stay until the others need nothing of this process any more."""
         with contextlib.suppress(*_LOST):  # those who came last may find the first ones gone
             self.require_same("the end", 0)
+
+    def _gather(self, value: int) -> list[int]:
+        """Values of all replicas, in no certain order of the workers."""
+        mine = self.strategy.experimental_distribute_values_from_function(
+            lambda _: tf.constant([value], tf.int64)
+        )
+        values: list[int] = self.strategy.gather(mine, axis=0).numpy().tolist()
+        return values
 
     @contextlib.contextmanager
     def lost_workers_named(self) -> Iterator[None]:

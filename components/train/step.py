@@ -13,12 +13,12 @@ from components.shared.files import complete_or_absent, digest_of, read_json, wr
 from components.shared.normalization import load_transform_graph
 from components.train.batches import open_pictures
 from components.train.config import TrainConfig
-from components.train.hardware import dtype_policy
 from components.train.loop import TrainingLoop
+from components.train.precision import agree_on_policy
 from components.train.replicas import find_replicas
 from components.train.trainer import Trainer
 from components.train.training_folder import FollowerFolder, read_state
-from components.train.trainings import identity_of, open_training
+from components.train.trainings import identity_of, last_epoch, open_training
 from components.train.warm_start import published_weights
 
 LOG = logging.getLogger("dcgan.train")
@@ -48,8 +48,9 @@ def train(
         config: Knobs of this step.
 
     Returns:
-        What `training.json` holds: configuration, epochs, steps, pictures seen, seconds
-        of the training that led here, over all processes, and the data.
+        What `training.json` holds: the configuration that repeats this training, by epochs;
+        the data type policy; epochs, steps and pictures seen as they were reached; seconds
+        of the training that led here, over all processes; and the data.
 
     Raises:
         DataRefused: Fewer training pictures than a batch.
@@ -63,7 +64,7 @@ def train(
         Terminated: SIGTERM or Ctrl-C; a checkpoint is written.
     """
     replicas = find_replicas()  # before any other TensorFlow operation
-    rows = replicas.rows(config.batch_size)
+    replicas.rows(config.batch_size)  # refuses what they cannot share
     # Grappler's remapper fails at second derivatives, with an error in the log, and its gain
     # could not be measured here.
     tf.config.optimizer.set_experimental_options({"remapping": False})
@@ -89,32 +90,29 @@ def train(
         open_pictures(records, manifest, config) as pictures,
     ):
         # Not before the chief has opened the folder do the others look into it.
-        dtype = dtype_policy(config.precision)
-        same = int(digest_of([identity, dtype])[:15], 16)
-        replicas.require_same("data, code, configuration or data type", same)
+        same = int(digest_of([identity, config.model_dump(mode="json")])[:15], 16)
+        replicas.require_same("data, code or configuration", same)
+        dtype = agree_on_policy(replicas, folder, config, manifest["image_size"])
+        end = replicas.from_chief(last_epoch(read_state(folder.path), config))
+        if end < config.epochs:
+            config = config.by_epochs(end)
         graph = load_transform_graph(transform_graph)
         with replicas.strategy.scope():
             trainer = Trainer(config, manifest["image_size"], dtype)
-        loop = TrainingLoop(trainer, folder, config, pictures)
+        loop = TrainingLoop(trainer, folder, config, pictures, replicas)
         if config.warm_start and loop.first_step == 0:
             weights = published_weights(config.warm_start, trainer.generator)
             if weights is not None:
                 trainer.start_from(weights)
         replicas.require_same_state(trainer.state())
-        before = read_state(folder.path).get("dtype", dtype)
-        if loop.first_step and before != dtype:
-            LOG.info(
-                "it computed in %s so far: it goes on, but no longer to the bit; "
-                "train.precision would tell one for all machines", before,
-            )  # fmt: skip
-        folder.mark("running", dtype=dtype)
-        loop.run(lambda batch: graph(batch)[IMAGE], rows)
+        loop.run(lambda batch: graph(batch)[IMAGE])
         replicas.wait_for_all()
-        steps = steps_per_epoch * config.epochs
+        steps = steps_per_epoch * loop.epochs
         summary = {
-            "config": config.model_dump(mode="json"),
+            "config": config.by_epochs(loop.epochs).model_dump(mode="json"),
+            "dtype": dtype,
             "data": data,
-            "epochs": config.epochs,
+            "epochs": loop.epochs,
             "steps": steps,
             "images_seen": steps * config.batch_size,
             "seconds": round(float(trainer.seconds.numpy()), 1),

@@ -33,8 +33,8 @@ _ENDED = {"finished", "stopped", "left behind"}
 # Knobs that decide how long a training goes on, where its pictures wait, or which files it
 # leaves, but not what it has learned after a given step.
 _OTHER_KNOBS = {
-    "resume", "epochs", "guard_epochs", "cache_gib", "checkpoint_seconds", "snapshot_epochs",
-    "snapshots_kept", "trainings_kept", "trainings_kept_days",
+    "resume", "epochs", "minutes", "guard_epochs", "cache_gib", "checkpoint_seconds",
+    "snapshot_epochs", "snapshots_kept", "trainings_kept", "trainings_kept_days",
 }  # fmt: skip
 
 
@@ -42,6 +42,22 @@ def identity_of(data_digest: str, code_version: str, config: TrainConfig) -> dic
     """What tells one training from another, as a JSON object."""
     knobs = config.model_dump(mode="json", exclude=_OTHER_KNOBS)
     return {"data": data_digest, "code": code_version, "config": knobs}
+
+
+def last_epoch(state: dict[str, Any], config: TrainConfig) -> int:
+    """Epoch at whose end the training is over, at the latest.
+
+    Where as many `minutes` were used up already it is the one that ended then, even for a
+    process that has a few last steps to do again.
+
+    Args:
+        state: What `read_state` says of the training.
+        config: Knobs of this step.
+    """
+    time_up = state.get("time_up")
+    if time_up and 0 < config.minutes <= time_up["minutes"]:
+        return min(time_up["epoch"], config.epochs)
+    return config.epochs
 
 
 def open_training(
@@ -56,6 +72,7 @@ def open_training(
     """
     path = folder_of(checkpoint_root, identity)
     own = _Training(path, read_state(path), newest_step(path))
+    end = last_epoch(own.state, config)
     anew = own.step is not None and _starts_over(own, config, steps_per_epoch)
     if own.state.get("status") == "stopped" and not anew:
         _refuse_stopped(own.state, config)
@@ -67,10 +84,10 @@ def open_training(
         LOG.info("starting over: removing what was trained to step %d in %s", own.step, path)
         folder.clear()
     if anew or own.step is None:
-        folder.mark("running", begun=config.resume)
+        folder.mark("running", begun=config.resume, time_up=None, dtype=None)
     for other in unfinished:
         _leave_behind(other)
-    if own.state.get("epochs", config.epochs) < config.epochs:
+    if own.state.get("epochs", end) < end:
         _forget_former_end(folder, own.state["epochs"], config)
     _remove_ended(checkpoint_root, folder.path, config)
     return folder
@@ -183,7 +200,8 @@ def _leave_behind(training: _Training) -> None:
 
 
 def _forget_former_end(folder: TrainingFolder, former_end: int, config: TrainConfig) -> None:
-    """Drop the snapshot that was taken only because the training ended there."""
+    """Go on past it: drop the snapshot that was taken only because the training ended there."""
+    folder.mark("running", time_up=None)
     if former_end % config.snapshot_epochs:
         folder.remove_snapshot(former_end)
 

@@ -75,10 +75,10 @@ def race(names: list[str], batch: int) -> dict[str, dict[str, float]]:
 
 def names_here() -> list[str]:
     """Contenders that this machine can run, the one to compare with first."""
-    from components.train.hardware import dtype_policy
+    from components.train.hardware import has_bfloat16
 
     names = ["write-up", "ours, float32"]
-    if dtype_policy("auto") == "mixed_bfloat16":
+    if has_bfloat16():
         names.append("ours, bfloat16")
     if importlib.util.find_spec("torch"):
         names.append("PyTorch")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 from components.shared.contracts import MANIFEST
@@ -245,6 +246,19 @@ def test_a_model_worse_than_a_control_is_kept_and_not_published(workspace):
     assert published(workspace, "strict") == {}
     run(workspace, *options, "--require-blessed", code=5)
     assert sample(workspace, "1").shape == (3 * 34 + 2, 3 * 34 + 2, 3)
+
+
+def test_training_by_minutes_is_repeated_by_the_epochs_that_it_reached(workspace):
+    elsewhere = ("--publish-root", "by-minutes")
+    run(workspace, "--set", "train.seed=2", "--set", "train.minutes=0.000001", *elsewhere)
+    ended, configuration = latest(workspace), workspace / "runs/latest/config.yaml"
+    assert ended["training"]["epochs"] == 1
+    train = yaml.safe_load(configuration.read_text())["train"]
+    assert (train["epochs"], train["minutes"]) == (1, 0)
+    text = run(workspace, "--config", str(configuration), *elsewhere)
+    assert "already trained to step" in text
+    assert latest(workspace)["training"] == ended["training"]
+    assert latest(workspace)["best"] == ended["best"]
 
 
 def test_killed_training_goes_on_and_a_changed_picture_is_seen(workspace):

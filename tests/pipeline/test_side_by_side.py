@@ -44,18 +44,19 @@ def make_run(tmp_path):
 
     def make(name, *overrides, pictures="faces", kid=0.3, **scores):
         folder = tmp_path / "runs" / name
-        artifacts = _make_artifacts(tmp_path / "artifacts" / name, pictures)
+        config = load_config("demo", overrides=overrides)
+        epochs = min(config.train.epochs, 450)  # of so many the minutes allowed
+        artifacts = _make_artifacts(tmp_path / "artifacts" / name, pictures, epochs)
         best = {**SCORES["best"], "kid": kid}
         write_json(artifacts / "evaluation" / SCORES_FILE, SCORES | scores | {"best": best})
         outputs = {path.name: SimpleNamespace(path=path) for path in artifacts.iterdir()}
-        config = load_config("demo", overrides=overrides)
         save_results(folder, config, "published", outputs, {}, 300.0)
         return folder
 
     return make
 
 
-def _make_artifacts(folder, pictures):
+def _make_artifacts(folder, pictures, epochs):
     for name in ("records", "validation", "training", "evaluation", "model"):
         (folder / name).mkdir(parents=True)
     counts = {"train": 900, EVAL_SPLIT: 100, "duplicate": 0, "rejected": 0}
@@ -63,7 +64,7 @@ def _make_artifacts(folder, pictures):
     manifest = {"counts": counts, "digest": f"digest of {pictures}", "shards": shards}
     write_json(folder / "records" / MANIFEST, manifest)
     write_json(folder / "validation" / DRIFT, {"sentence": "no model is published yet"})
-    training = {"epochs": 450, "steps": 12345, "images_seen": 360_000, "seconds": 303.0}
+    training = {"epochs": epochs, "steps": 12345, "images_seen": 360_000, "seconds": 303.0}
     write_json(folder / "training" / TRAINING, training)
     write_json(folder / "comparison", COMPARISON)
     (folder / "report").write_text("<p>a report")
@@ -101,6 +102,13 @@ def test_the_command_writes_a_page_of_its_own(make_run, tmp_path):
         ("train.epochs", "5", "450"),
         ("train.augment", "color, translation", "color"),
     ]
+
+
+def test_configuration_of_a_run_repeats_by_epochs_what_minutes_ended(make_run):
+    asked = load_config("demo", overrides=["train.minutes=7"])
+    saved = load_config(file=make_run("monday", "train.minutes=7") / "config.yaml")
+    assert saved == asked.model_copy(update={"train": asked.train.by_epochs(450)})
+    assert (saved.train.epochs, saved.train.minutes) == (450, 0)
 
 
 @pytest.mark.parametrize(

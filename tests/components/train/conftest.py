@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from components.shared.files import read_json_lines
+from components.train import hardware
 from components.train.config import TrainConfig
 from components.transform.config import TransformConfig
 from components.transform.step import transform
@@ -25,6 +26,17 @@ def inputs(tmp_path, make_records, random_images):
     records = make_records(train=random_images)
     transform(records, tmp_path / "graph", TransformConfig())
     return records, tmp_path / "graph"
+
+
+@pytest.fixture
+def claim_cpu(monkeypatch, tmp_path):
+    """Claim a CPU with the given flags."""
+
+    def claim(flags):
+        (tmp_path / "cpuinfo").write_text(f"processor: 0\nflags\t\t: fpu {flags} sse\n")
+        monkeypatch.setattr(hardware, "_CPU_INFO", tmp_path / "cpuinfo")
+
+    return claim
 
 
 class ForkedTraining:

@@ -12,6 +12,7 @@ A child runs the component's body, as its plan says:
     kill_in_fsync: [step, any]: or when such a write is done but for the renaming
     wait_at: it waits for a signal after that step
     slow_writes: seconds that the writer takes for each file, when it is there but not whole
+    time_passes: [step, seconds]: so much training time has passed at once after that step
     full_at: [step, path]: after that step the disk is full for that file of the training
 Beside the log, in `<log>.events`, it notes {"from": first step}, {"done": step, "memory":
 resident pages} and {"queued": step of a checkpoint}.
@@ -72,6 +73,9 @@ class ObservedLoop(TrainingLoop):
         super().run(*arguments)
 
     def _after(self, done):
+        moment, seconds = self.plan.get("time_passes", (None, None))
+        if done == moment:
+            self._trainer.seconds.assign_add(seconds)
         super()._after(done)
         pages = int(Path("/proc/self/statm").read_text().split()[1])
         self.note(done=done, memory=pages)

@@ -58,6 +58,26 @@ step.find_replicas, TrainingLoop._after = find_then_signal, signal_after
 train.python_func(**arguments)
 """
 
+TOLD = """
+from components.train import step
+def told(config, image_size, dtype, make=step.Trainer):
+    print("told to be", dtype, flush=True)
+    return make(config, image_size, dtype)
+step.Trainer = told
+"""
+
+CHIEF = """
+from components.train import precision
+from components.train.loop import TrainingLoop
+def late(loop, done, look=TrainingLoop._look_at_the_clock):
+    if done == 6:
+        loop._trainer.seconds.assign_add(1e6)
+    look(loop, done)
+TrainingLoop._look_at_the_clock = late
+precision.has_bfloat16 = lambda: True
+precision.images_per_second = lambda *_: {"float32": 1.0, "bfloat16": 2.0}
+"""
+
 TWO_DEVICES = """
 import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
@@ -134,7 +154,7 @@ def test_two_hosts_train_like_one_also_after_a_kill_and_a_stop(start, inputs, tm
 @pytest.mark.parametrize(
     ("change", "difference"),
     [
-        ({"code_version": "another"}, "data, code, configuration or data type"),
+        ({"code_version": "another"}, "data, code or configuration"),
         ({"checkpoint_root": "elsewhere"}, "the state that they start from"),
     ],
     ids=["code", "checkpoint"],
@@ -144,6 +164,18 @@ def test_workers_that_differ_do_not_train_together(start, inputs, tmp_path, chan
     workers = start_workers(start, {}, change)
     assert [worker.wait() for worker in workers] == [1, 1]
     assert f"error 1: workers differ in {difference}" in log(tmp_path, 0)
+
+
+def test_the_chief_decides_for_all_how_long_and_how_they_compute(start, tmp_path):
+    """Its clock alone has run on for hours, and it alone has found bfloat16 to be faster."""
+    config = CONFIG.model_copy(update={"epochs": 5, "minutes": 100, "precision": "auto"})
+    changes = {"config": config.model_dump(mode="json")}
+    workers = start_workers(
+        start, {"code": TOLD + CHIEF + PROCESS, **changes}, {"code": TOLD + PROCESS, **changes}
+    )
+    assert [worker.wait() for worker in workers] == [0, 0], log(tmp_path, 0) + log(tmp_path, 1)
+    assert read_json(tmp_path / "host0" / "training.json")["epochs"] == 2
+    assert all("told to be mixed_bfloat16" in log(tmp_path, index) for index in (0, 1))
 
 
 def test_worker_stops_before_the_first_step(start, tmp_path):
@@ -188,7 +220,7 @@ def start_workers(start, *each):
     cluster = {"chief": [chief], "worker": [worker]}
     tasks = [json.dumps({"cluster": cluster, "task": {"type": job, "index": 0}}) for job in cluster]
     return [
-        start(f"host{index}", PROCESS, task, "hosts-state", **changes)
+        start(f"host{index}", changes.pop("code", PROCESS), task, "hosts-state", **changes)
         for index, (task, changes) in enumerate(zip(tasks, each, strict=True))
     ]
 

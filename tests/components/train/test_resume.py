@@ -25,7 +25,8 @@ PROFILES = Path(pipeline.__file__).with_name("profiles")
 def profile(name, **changes):
     """The train section of a profile, made small."""
     section = yaml.safe_load((PROFILES / f"{name}.yaml").read_text())["train"]
-    return TrainConfig(**section | {"base_width": 16, "batch_size": 4, "epochs": 3} | changes)
+    small = {"base_width": 16, "batch_size": 4, "epochs": 3, "precision": "float32"}
+    return TrainConfig(**section | small | changes)
 
 
 @pytest.mark.parametrize("name", ["seed", "full"])

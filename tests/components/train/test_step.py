@@ -22,6 +22,7 @@ from tests.components.train.conftest import assert_same_results
 CONFIG = TrainConfig(
     epochs=3, batch_size=8, base_width=16, latent_size=8, snapshots_kept=2,
     ema_half_life=50, r1_weight=1.0, r1_interval=2, augment=("color", "translation"),
+    precision="float32",
 )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from tests.components.train.conftest import (
 
 CONFIG = TrainConfig(
     epochs=3, batch_size=4, base_width=16, latent_size=8, ema_half_life=50,
-    snapshot_epochs=10, checkpoint_seconds=1e6,
+    snapshot_epochs=10, checkpoint_seconds=1e6, precision="float32",
 )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from components.train.augment import flip
 from components.train.checkpoints import copy_of
 from components.train.config import TrainConfig
 from components.train.losses import discriminator_loss, generator_loss
+from components.train.replicas import Replicas
 from components.train.trainer import Purpose, Trainer, normal
 
 CONFIG = TrainConfig(
@@ -145,5 +146,6 @@ def test_penalty_is_paid_every_so_many_steps(monkeypatch, tmp_path):
     monkeypatch.setattr(trainer, "train_step", lambda _, penalize: paid.append(penalize))
     pictures = [bytes(32 * 32 * 3)] * 42
     with TrainingFolder(tmp_path, {}) as folder:
-        TrainingLoop(trainer, folder, config, pictures).run(tf.strings.length)
+        replicas = Replicas(tf.distribute.get_strategy())
+        TrainingLoop(trainer, folder, config, pictures, replicas).run(tf.strings.length)
     assert paid == [True, False, False, True, False, False, True]
