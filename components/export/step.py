@@ -21,6 +21,7 @@ from components.export.saved_model import (
     write_saved_model,
 )
 from components.shared.contracts import (
+    DISCRIMINATOR,
     GENERATOR,
     GIF,
     LATENT_WALK,
@@ -43,9 +44,10 @@ def export(training: Path, evaluation: Path, model: Path, config: ExportConfig) 
 
     Args:
         training: Folder written by train: `sheets/`, `training.json`.
-        evaluation: Folder written by evaluate: `generator.keras`, `scores.json`.
+        evaluation: Folder written by evaluate: `generator.keras`, `discriminator.npz`,
+            `scores.json`.
         model: Folder to make: `dcgan.gif`, `latent_walk.gif`, `saved_model/`,
-            `generator.keras`, `model.json`, and what `config` asks for.
+            `generator.keras`, `discriminator.npz`, `model.json`, and what `config` asks for.
         config: Knobs of this step.
 
     Returns:
@@ -84,6 +86,8 @@ def export(training: Path, evaluation: Path, model: Path, config: ExportConfig) 
         write_saved_model(folder / SAVED_MODEL, generator)
         LOG.info("SavedModel: %s", describe(generator))
         shutil.copyfile(evaluation / GENERATOR, folder / GENERATOR)
+        if (evaluation / DISCRIMINATOR).exists():  # older trainings have none
+            shutil.copyfile(evaluation / DISCRIMINATOR, folder / DISCRIMINATOR)
         for form in config.formats:
             write_format((folder / GENERATOR).with_suffix(f".{form}"), form, generator)
         write_json(folder / MODEL_INFO, info)

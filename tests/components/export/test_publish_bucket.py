@@ -6,7 +6,7 @@ import pytest
 
 from components.export import in_bucket
 from components.export.publish import roll_back
-from components.shared.contracts import GENERATOR, MODEL_INFO
+from components.shared.contracts import DISCRIMINATOR, GENERATOR, MODEL_INFO
 from components.shared.errors import NotBlessed, PipelineError, UsageError
 from components.shared.published import champion_in, versions_in
 from tests.components.export.judged import publish
@@ -34,7 +34,7 @@ print(publish(Path(sys.argv[1]), sys.argv[2], sys.argv[3] or None, versions_kept
 assert "tensorflow" not in sys.modules and "keras" not in sys.modules
 """
 FILES = [
-    "dcgan.gif", "dcgan.webp", GENERATOR, "latent_walk.gif", MODEL_INFO,
+    "dcgan.gif", "dcgan.webp", DISCRIMINATOR, GENERATOR, "latent_walk.gif", MODEL_INFO,
     "variables/variables.index",
 ]  # fmt: skip
 

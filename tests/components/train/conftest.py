@@ -112,13 +112,19 @@ def assert_same_results(one, other):
         names = [{path.name for path in (folder / name).iterdir()} for folder in (one, other)]
         assert names[0] == names[1]
     for path in sorted((one / "snapshots").iterdir()):
-        weights = keras.models.load_model(path).get_weights()
-        others = keras.models.load_model(other / "snapshots" / path.name).get_weights()
+        weights, others = map(weights_in, (path, other / "snapshots" / path.name))
         for a, b in zip(weights, others, strict=True):
             np.testing.assert_array_equal(a, b)
     for path in (one / "sheets").iterdir():
         assert path.read_bytes() == (other / "sheets" / path.name).read_bytes(), path.name
     assert curve(one) == curve(other)
+
+
+def weights_in(snapshot):
+    if snapshot.suffix == ".keras":
+        return keras.models.load_model(snapshot).get_weights()
+    with np.load(snapshot) as arrays:
+        return list(arrays.values())
 
 
 def curve(training):
