@@ -19,7 +19,7 @@ from components.train.replicas import find_replicas
 from components.train.trainer import Trainer
 from components.train.training_folder import FollowerFolder, read_state
 from components.train.trainings import identity_of, open_training
-from components.train.warm_start import published_weights
+from components.train.warm_start import start_from
 
 LOG = logging.getLogger("dcgan.train")
 
@@ -49,7 +49,8 @@ def train(
 
     Returns:
         What `training.json` holds: configuration, epochs, steps, pictures seen, seconds
-        of the training that led here, over all processes, and the data.
+        of the training that led here, over all processes, the data, and what
+        `warm_start.start_from` said of the model that it descends from, or None.
 
     Raises:
         DataRefused: Fewer training pictures than a batch.
@@ -96,18 +97,18 @@ def train(
         with replicas.strategy.scope():
             trainer = Trainer(config, manifest["image_size"], dtype)
         loop = TrainingLoop(trainer, folder, config, pictures)
-        if config.warm_start and loop.first_step == 0:
-            weights = published_weights(config.warm_start, trainer.generator)
-            if weights is not None:
-                trainer.start_from(weights)
+        state = read_state(folder.path)
+        descends_from = state.get("descends_from")
+        if loop.first_step == 0:
+            descends_from = start_from(config.warm_start, trainer) if config.warm_start else None
         replicas.require_same_state(trainer.state())
-        before = read_state(folder.path).get("dtype", dtype)
+        before = state.get("dtype", dtype)
         if loop.first_step and before != dtype:
             LOG.info(
                 "it computed in %s so far: it goes on, but no longer to the bit; "
                 "train.precision would tell one for all machines", before,
             )  # fmt: skip
-        folder.mark("running", dtype=dtype)
+        folder.mark("running", dtype=dtype, descends_from=descends_from)
         loop.run(lambda batch: graph(batch)[IMAGE], rows)
         replicas.wait_for_all()
         steps = steps_per_epoch * config.epochs
@@ -119,6 +120,7 @@ def train(
             "images_seen": steps * config.batch_size,
             "seconds": round(float(trainer.seconds.numpy()), 1),
             "resumed_from_step": loop.first_step,
+            "descends_from": descends_from,
         }
         if replicas.is_chief:
             with complete_or_absent(training) as target:

@@ -54,6 +54,7 @@ def _make_training(folder: Path, epochs: int) -> None:
         "steps": 1234,
         "images_seen": 12340,
         "seconds": 5.0,
+        "descends_from": {"source": "base"},
         "data": {
             "digest": "abc123",
             "image_size": IMAGE_SIZE,

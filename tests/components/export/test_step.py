@@ -100,6 +100,7 @@ def test_model_json_is_what_publish_needs(inputs, exported):
         "passed": True,
         "passed_reason": "KID 0.273 is at most 0.5",
         "digest": weights_digest(generator),
+        "descends_from": {"source": "base"},
         "scores": json.loads((inputs / "evaluation/scores.json").read_text())["best"],
     }
 

@@ -10,8 +10,12 @@ import keras
 import numpy as np
 import pytest
 
-from components.shared.files import read_json_lines
+from components.shared.contracts import DISCRIMINATOR, GENERATOR, MODEL_INFO
+from components.shared.files import read_json_lines, write_json
+from components.train.checkpoints import copy_of
 from components.train.config import TrainConfig
+from components.train.networks import build_generator, generator_weights
+from components.train.trainer import Trainer
 from components.transform.config import TransformConfig
 from components.transform.step import transform
 
@@ -130,3 +134,22 @@ def weights_in(snapshot):
 def curve(training):
     rows = read_json_lines(training / "metrics.jsonl")
     return [{k: v for k, v in row.items() if k not in TIMED} for row in rows]
+
+
+def weights_of(trainer):
+    """Copies of all weights of both networks, by name."""
+    return copy_of(generator_weights(trainer.generator) | trainer.discriminator.named_weights())
+
+
+def save_model(folder, config, seed=1, **info):
+    """Save fresh networks as a model is published; gives their weights."""
+    folder.mkdir(parents=True)
+    trainer = Trainer(config.model_copy(update={"seed": seed}), 32)
+    for variable in generator_weights(trainer.generator).values():  # statistics, too
+        variable.assign_add(0.01 * seed * np.ones(variable.shape))
+    generator = build_generator(config, 32)  # of Keras' own layers, as snapshots are
+    generator.set_weights(trainer.generator.get_weights())
+    generator.save(folder / GENERATOR)
+    np.savez(folder / DISCRIMINATOR, **copy_of(trainer.discriminator.named_weights()))
+    write_json(folder / MODEL_INFO, {"digest": f"digest of {folder.name}"} | info)
+    return weights_of(trainer)

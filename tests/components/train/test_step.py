@@ -8,7 +8,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from components.shared.errors import DataRefused, Terminated, TrainingStopped
-from components.shared.files import read_json, read_json_lines
+from components.shared.files import read_json, read_json_lines, write_json
 from components.shared.normalization import to_pixels
 from components.shared.pictures import grid
 from components.train.config import TrainConfig
@@ -45,6 +45,7 @@ def test_training_leaves_sheets_snapshots_curves_and_events(inputs, tmp_path):
     assert summary["steps"] == 9
     assert summary["images_seen"] == 72
     assert summary["data"]["counts"]["train"] == 24
+    assert summary["descends_from"] is None
     assert read_json(training / "training.json") == summary
     assert names_in(training / "snapshots") == snapshots_of(2, 3)
     sheets = sorted((training / "sheets").iterdir())
@@ -217,8 +218,12 @@ def test_training_starts_with_published_weights(inputs, tmp_path):
     published.mkdir(parents=True)
     generator = build_generator(CONFIG, 32)
     generator.save(published / "generator.keras")
+    write_json(published / "model.json", {"digest": "d1gest"})
     config = CONFIG.model_copy(update={"warm_start": str(published), "epochs": 1})
-    run(inputs, tmp_path, config=config)
+    summary = run(inputs, tmp_path, config=config)
+    assert read_json(tmp_path / "training/training.json") == summary
+    assert summary["descends_from"]["source"] == str(published)
+    assert summary["descends_from"]["digest"] == "d1gest"
     pixels = to_pixels(generator(Trainer(CONFIG, 32).sheet_latents, training=False)).numpy()
     with Image.open(tmp_path / "training/sheets/epoch-0000.png") as sheet:
         np.testing.assert_array_equal(np.asarray(sheet), grid(pixels, 4))
