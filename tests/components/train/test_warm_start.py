@@ -126,6 +126,17 @@ def test_kernels_made_for_spectral_norm_are_not_used_without(tmp_path):
     assert origin["discriminator"]["taken"] == 0
 
 
+@pytest.mark.parametrize("source", ["", "base", "/models/dcgan", "gs://models/dcgan"])
+def test_sources_that_are_understood(source):
+    assert TrainConfig(warm_start=source).warm_start == source
+
+
+@pytest.mark.parametrize("source", ["bases", "runs/published/dcgan"])
+def test_sources_that_are_not_understood(source):
+    with pytest.raises(ValueError, match="warm_start"):
+        TrainConfig(warm_start=source)
+
+
 def test_nothing_published_yet_is_no_error(tmp_path, caplog):
     with caplog.at_level("INFO", logger="dcgan.train"):
         assert start_from(f"{tmp_path}/dcgan", Trainer(CONFIG, 32)) is None
