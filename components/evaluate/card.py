@@ -65,6 +65,7 @@ def write_card(
         model=read_json(model / MODEL_INFO),
         comparison=read_json(comparison),
         training=trained,
+        origin=trained.get("descends_from"),
         data=trained["data"],
         recipe=[(key, _value(config[key])) for key in _RECIPE if key in config],
         scores=scores,

@@ -42,7 +42,7 @@ def write_report(
         evaluation: Folder written by evaluate.
         comparison: File written by compare, which has the verdict.
     """
-    scores = read_json(evaluation / SCORES)
+    scores, trained = read_json(evaluation / SCORES), read_json(training / TRAINING)
     metrics, nearest = training / METRICS, evaluation / NEAREST
     losses = read_json_lines(metrics) if metrics.exists() else []
     write_page(
@@ -51,6 +51,7 @@ def write_report(
         scores=scores,
         controls=[(name.capitalize(), scores["controls"][name]) for name in CONTROLS],
         comparison=read_json(comparison),
+        origin=trained.get("descends_from"),
         samples=embed((evaluation / SAMPLES).read_bytes(), WIDEST),
         nearest=embed(nearest.read_bytes(), WIDEST, 0) if nearest.exists() else None,
         loss_chart=loss_chart(losses) if losses else None,
@@ -58,7 +59,7 @@ def write_report(
         sheets=_sheets(training / SHEETS),
         configurations={
             "ingest": read_json(records / MANIFEST)["config"],
-            "train": read_json(training / TRAINING)["config"],
+            "train": trained["config"],
             "evaluate": scores["config"],
         },
         **data_section(records, validation),

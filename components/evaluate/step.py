@@ -24,12 +24,14 @@ from components.evaluate.scoring import (
 )
 from components.evaluate.verdict import judge, kid_limit, standing
 from components.shared.contracts import (
+    DISCRIMINATOR,
     GENERATOR,
     NEAREST,
     REAL_FEATURES,
     SAMPLES,
     SCORES,
     SNAPSHOTS,
+    discriminator_of,
     epoch_of,
 )
 from components.shared.errors import PipelineError
@@ -58,9 +60,10 @@ def evaluate(
     Args:
         records: Folder written by ingest.
         training: Folder written by train.
-        evaluation: Folder to make: `scores.json`, `generator.keras` (the best snapshot),
-            `samples.png`, `nearest.png` (the training picture nearest to each sample, in
-            its place), and `real_features.npz` of the held-out pictures.
+        evaluation: Folder to make: `scores.json`, `generator.keras` (the best snapshot)
+            and its `discriminator.npz`, `samples.png`, `nearest.png` (the training picture
+            nearest to each sample, in its place), and `real_features.npz` of the held-out
+            pictures.
         cache: Folder that outlives the run, for features of real pictures.
         config: Knobs of this step.
 
@@ -113,6 +116,8 @@ def evaluate(
     }
     with complete_or_absent(evaluation) as folder:
         shutil.copyfile(best.path, folder / GENERATOR)
+        if (discriminator := discriminator_of(best.path)).exists():  # older trainings have none
+            shutil.copyfile(discriminator, folder / DISCRIMINATOR)
         save_png(folder / SAMPLES, grid(best.samples.first, _SAMPLE_COLUMNS))
         save_png(folder / NEAREST, grid(evidence.nearest_pictures, _SAMPLE_COLUMNS))
         RealFeatures.of(real, real_features, extractor.description).save(folder / REAL_FEATURES)

@@ -21,6 +21,7 @@ from components.export.saved_model import (
     write_saved_model,
 )
 from components.shared.contracts import (
+    DISCRIMINATOR,
     GENERATOR,
     GIF,
     LATENT_WALK,
@@ -43,14 +44,15 @@ def export(training: Path, evaluation: Path, model: Path, config: ExportConfig) 
 
     Args:
         training: Folder written by train: `sheets/`, `training.json`.
-        evaluation: Folder written by evaluate: `generator.keras`, `scores.json`.
+        evaluation: Folder written by evaluate: `generator.keras`, `discriminator.npz`,
+            `scores.json`.
         model: Folder to make: `dcgan.gif`, `latent_walk.gif`, `saved_model/`,
-            `generator.keras`, `model.json`, and what `config` asks for.
+            `generator.keras`, `discriminator.npz`, `model.json`, and what `config` asks for.
         config: Knobs of this step.
 
     Returns:
         What `model.json` holds: name, licence, digest, scores and what they were made by,
-        passed, passed_reason.
+        passed, passed_reason, and what it descends from.
 
     Raises:
         PipelineError: The training left no sample sheets.
@@ -62,6 +64,7 @@ def export(training: Path, evaluation: Path, model: Path, config: ExportConfig) 
         raise PipelineError(f"no sample sheets in {training / SHEETS}: run the training again")
     scores = read_json(evaluation / SCORES)
     generator = load_generator(evaluation / GENERATOR)
+    trained = read_json(training / TRAINING)
     info = {
         "name": config.model_name,
         "licence": config.licence,
@@ -70,8 +73,8 @@ def export(training: Path, evaluation: Path, model: Path, config: ExportConfig) 
         "scores": scores["best"],
         "passed": scores["passed"],
         "passed_reason": scores["passed_reason"],
+        "descends_from": trained.get("descends_from"),
     }
-    seed = read_json(training / TRAINING)["config"]["seed"]
 
     with complete_or_absent(model) as folder:
         progress = progress_frames(sheets, config.gif_frames)
@@ -79,11 +82,13 @@ def export(training: Path, evaluation: Path, model: Path, config: ExportConfig) 
         for kind in config.animations:
             times = {"frame_ms": config.gif_frame_ms, "hold_ms": config.gif_hold_ms}
             write_animation((folder / GIF).with_suffix(f".{kind}"), kind, progress, **times)
-        walk = walk_frames(generator, config.gif_frames, seed)
+        walk = walk_frames(generator, config.gif_frames, trained["config"]["seed"])
         _write_gif(folder / LATENT_WALK, walk, config, config.gif_frame_ms)
         write_saved_model(folder / SAVED_MODEL, generator)
         LOG.info("SavedModel: %s", describe(generator))
         shutil.copyfile(evaluation / GENERATOR, folder / GENERATOR)
+        if (evaluation / DISCRIMINATOR).exists():  # older trainings have none
+            shutil.copyfile(evaluation / DISCRIMINATOR, folder / DISCRIMINATOR)
         for form in config.formats:
             write_format((folder / GENERATOR).with_suffix(f".{form}"), form, generator)
         write_json(folder / MODEL_INFO, info)

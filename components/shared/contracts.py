@@ -21,7 +21,7 @@ TRANSFORM_FN = "transform_fn"
 STATISTICS = "statistics.json"
 
 # train → evaluate, export: the `training` folder.
-SNAPSHOTS = "snapshots"  # epoch-0010.keras, …: the generator after that epoch
+SNAPSHOTS = "snapshots"  # epoch-0010.keras, …: the generator after that epoch; see discriminator_of
 SHEETS = "sheets"  # epoch-0000.png, …: 4×4 samples from fixed latents
 METRICS = "metrics.jsonl"
 TENSORBOARD = "tensorboard"
@@ -36,6 +36,7 @@ SCORES = "scores.json"
 SCORED_BY = ("extractor", "real_images", "generated_images")  # keys beside every score
 SAMPLES = "samples.png"
 GENERATOR = "generator.keras"  # the best snapshot
+DISCRIMINATOR = "discriminator.npz"  # the one it was trained against, float32 by "layer/weight"
 NEAREST = "nearest.png"  # the training picture nearest to each of those samples
 REAL_FEATURES = "real_features.npz"  # of held-out pictures; published, too
 
@@ -47,7 +48,7 @@ MODEL_CARD = "MODEL_CARD.md"
 SAVED_MODEL = "saved_model"
 GIF = "dcgan.gif"
 LATENT_WALK = "latent_walk.gif"
-MODEL_INFO = "model.json"  # name, licence, digest, scores and by what, passed, passed_reason
+MODEL_INFO = "model.json"  # name, licence, digest, scores, passed, descends_from, …
 MODEL_NAME = "dcgan"  # the default; fingerprint looks there for the champion, too
 GENERATE_PNG = "generate_png"  # the SavedModel's signature that `dcgan sample` asks
 PNG_BYTES = "png_bytes"  # its output
@@ -62,3 +63,8 @@ def epoch_file(epoch: int, suffix: str) -> str:
 def epoch_of(path: Path) -> int:
     """Epoch that a file named by `epoch_file` belongs to."""
     return int(path.stem.removeprefix("epoch-"))
+
+
+def discriminator_of(snapshot: Path) -> Path:
+    """Path of the discriminator beside a snapshot, e.g. ``epoch-0010.discriminator.npz``."""
+    return snapshot.with_suffix(f".{DISCRIMINATOR}")

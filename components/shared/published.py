@@ -10,7 +10,7 @@ import json
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from components.shared.buckets import client_for, explaining, is_remote, names_below
 from components.shared.contracts import MODEL_INFO
@@ -52,17 +52,23 @@ def champion_in(home: str | Path) -> Published | None:
 def published_in(home: str | Path, version: int) -> Published | None:
     """Read what a version is; None where it was not made by this pipeline."""
     address = f"{home}/{version}"
-    try:
-        with local_copy(f"{address}/{MODEL_INFO}") as path:
-            info = json.loads(path.read_bytes())
-    except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
-        return None
-    if not isinstance(info, dict) or not isinstance(digest := info.get("digest"), str):
+    info = info_of(address)
+    if not isinstance(digest := info.get("digest"), str):
         return None
     withdrawn = info.get(WITHDRAWN, [])
     if not isinstance(withdrawn, list) or not all(isinstance(one, str) for one in withdrawn):
         return None
     return Published(address, version, digest, tuple(withdrawn))
+
+
+def info_of(address: str | Path) -> dict[str, Any]:
+    """Read a version's model.json; empty where there is none that can be read."""
+    try:
+        with local_copy(f"{address}/{MODEL_INFO}") as path:
+            info = json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
+        return {}
+    return info if isinstance(info, dict) else {}
 
 
 def versions_in(home: str | Path) -> list[int]:

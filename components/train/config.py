@@ -33,9 +33,11 @@ class TrainConfig(StepConfig):
 
     warm_start: str = Field(
         "",
-        pattern=r"^((/|gs://|s3://).*)?$",
-        description="Absolute path, gs://… or s3://… of a published model, as of "
-        "runs/published/dcgan, whose newest generator gives the first weights; empty is none.",
+        pattern=r"^(base|(/|gs://|s3://).*)?$",
+        description="Model that gives the first weights, to the layers that fit: base, which "
+        "comes with this package and has seen drawings of many kinds; or absolute path, gs://… "
+        "or s3://… of a published one, as of runs/published/dcgan, whose newest version is "
+        "meant; empty is none.",
     )
     latent_size: int = Field(100, ge=1, le=4096, description="Length of a latent vector.")
     base_width: int = Field(

@@ -16,7 +16,7 @@ from components.shared.contracts import SNAPSHOTS
 from components.shared.errors import Terminated, TrainingStopped
 from components.shared.process import stops_in_its_own_time
 from components.train.batches import Pictures, batches
-from components.train.checkpoints import copy_of
+from components.train.checkpoints import Arrays, copy_of
 from components.train.config import TrainConfig
 from components.train.guards import spread_of_data
 from components.train.progress import Progress, clock
@@ -124,8 +124,8 @@ class TrainingLoop:
             self._writer.submit(self._recorder.record_start, self._trainer.sampler_weights())
         if self.first_step == self._total and not self._folder.has_snapshot(self.epochs):
             # `epochs` or `minutes` were lowered to where the training happened to be.
-            weights = self._trainer.sampler_weights()
-            self._writer.submit(self._recorder.record_snapshot, self.epochs, weights)
+            networks = self._trainer.sampler_weights(), self._discriminator()
+            self._writer.submit(self._recorder.record_snapshot, self.epochs, *networks)
         rows = self._replicas.rows(config.batch_size)
         data = batches(self._pictures, normalize, config, self.first_step, rows)
         self._counted_at = time.monotonic()
@@ -206,10 +206,14 @@ class TrainingLoop:
         }
         snapshot_due = epoch % config.snapshot_epochs == 0 or done == self._total
         weights = self._trainer.sampler_weights()
-        self._writer.submit(self._recorder.record_epoch, row, weights, snapshot_due)
+        discriminator = self._discriminator() if snapshot_due else None
+        self._writer.submit(self._recorder.record_epoch, row, weights, discriminator)
         self._trainer.sums.assign(tf.zeros_like(self._trainer.sums))
         self._checkpoint_due |= snapshot_due
         return seconds
+
+    def _discriminator(self) -> Arrays:
+        return copy_of(self._trainer.discriminator.named_weights())
 
     def _save(self, done: int) -> None:
         """Have a checkpoint written of the state as it is now; one copy at a time."""

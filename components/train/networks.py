@@ -20,6 +20,7 @@ from components.train.palette import paint
 _SMALLEST_SIDE = 4
 _CHANNELS = 3
 _FIRST_POWER_ITERATIONS = 15
+SINGULAR_VECTOR = "singular_vector"
 
 
 def build_generator(
@@ -59,6 +60,15 @@ def build_generator(
         hidden = paint(hidden, latents, config)
     images = keras.layers.Activation("tanh", dtype="float32", name="images")(hidden)
     return keras.Model(latents, images, name="generator")
+
+
+def generator_weights(generator: keras.Model) -> dict[str, tf.Variable]:
+    """Weights by "layer/weight", such as "norm_4/moving_mean"."""
+    return {
+        f"{layer.name}/{weight.name}": weight.value
+        for layer in generator.layers
+        for weight in layer.weights
+    }
 
 
 def _upsample(
@@ -124,28 +134,47 @@ class Discriminator(keras.Model):
         self.kernels: list[keras.Variable] = []
         self.biases: list[keras.Variable] = []
         self._directions: list[keras.Variable] = []
-        size, channels = config.kernel_size, _CHANNELS
+        self._names: list[str] = []
+        size, channels, side = config.kernel_size, _CHANNELS, image_size
         base_width = config.discriminator_width or config.base_width
         for width in reversed(_widths(base_width, image_size)):
-            self._add_kernel([size, size, channels, width], config.spectral_norm)
-            channels = width
-        self._add_kernel([_SMALLEST_SIDE**2 * channels, 1], config.spectral_norm)
-        for _ in range(_FIRST_POWER_ITERATIONS):
-            self.update_singular_vectors()
+            kernel_shape = [size, size, channels, width]
+            self._add_layer(f"conv_{side}", kernel_shape, config.spectral_norm)
+            channels, side = width, side // 2
+        self._add_layer("logit", [_SMALLEST_SIDE**2 * channels, 1], config.spectral_norm)
+        self.find_singular_vectors()
         self.built = True
 
-    def _add_kernel(self, shape: list[int], spectral_norm: bool) -> None:
+    def _add_layer(self, name: str, shape: list[int], spectral_norm: bool) -> None:
         # Without autocast a weight is read as float32: σ needs it, and `call` casts the rest.
-        index, options = len(self.kernels), {"autocast": False}
-        kernel = self.add_weight(shape, name=f"kernel_{index}", **options)
-        self.kernels.append(kernel)
-        self.biases.append(self.add_weight(shape[-1:], "zeros", name=f"bias_{index}", **options))
+        options = {"autocast": False}
+        self._names.append(name)
+        self.kernels.append(self.add_weight(shape, name=f"{name}_kernel", **options))
+        self.biases.append(self.add_weight(shape[-1:], "zeros", name=f"{name}_bias", **options))
         if spectral_norm:
             direction = self.add_weight(
-                shape[-1:], "random_normal", name=f"singular_vector_{index}", trainable=False,
+                shape[-1:], "random_normal", name=f"{name}_{SINGULAR_VECTOR}", trainable=False,
                 aggregation="only_first_replica", **options,
             )  # fmt: skip
             self._directions.append(direction)
+
+    def named_weights(self) -> dict[str, tf.Variable]:
+        """Weights by "layer/weight", such as "conv_64/kernel", float32.
+
+        A layer is named by what it does and by the side that it sees, so that it can be found
+        in another model.
+        """
+        kinds = {"kernel": self.kernels, "bias": self.biases, SINGULAR_VECTOR: self._directions}
+        return {
+            f"{layer}/{kind}": weight.value
+            for kind, weights in kinds.items()
+            for layer, weight in zip(self._names, weights, strict=False)
+        }
+
+    def find_singular_vectors(self) -> None:
+        """Bring the vectors near those of the kernels, which are new; nothing else needs it."""
+        for _ in range(_FIRST_POWER_ITERATIONS):
+            self.update_singular_vectors()
 
     def update_singular_vectors(self) -> None:
         """Follow the kernels by one power iteration; once a step, before the first pass.

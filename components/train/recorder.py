@@ -9,7 +9,7 @@ import tensorflow as tf
 from components.shared.contracts import TENSORBOARD
 from components.shared.normalization import to_pixels
 from components.shared.pictures import grid
-from components.train.checkpoints import check_finite
+from components.train.checkpoints import Arrays, check_finite
 from components.train.config import TrainConfig
 from components.train.guards import check_epochs, diversity, epochs_before_signs
 from components.train.networks import build_generator
@@ -60,20 +60,20 @@ class Recorder:
         """Save the sheet of the untrained generator."""
         self._folder.save_sheet(0, grid(self._draw(weights), SHEET_SIDE))
 
-    def record_snapshot(self, epoch: int, weights: list[np.ndarray]) -> None:
-        """Save the generator of an epoch and nothing else."""
+    def record_snapshot(self, epoch: int, weights: list[np.ndarray], discriminator: Arrays) -> None:
+        """Save the networks of an epoch and nothing else."""
         self._generator.set_weights(weights)
-        self._save_snapshot(epoch)
+        self._save_snapshot(epoch, discriminator)
 
     def record_epoch(
-        self, row: dict[str, Any], weights: list[np.ndarray], snapshot_due: bool
+        self, row: dict[str, Any], weights: list[np.ndarray], discriminator: Arrays | None
     ) -> None:
         """Save what an epoch leaves.
 
         Args:
             row: Point of the curves; has "epoch" and "step", and gets a "diversity".
             weights: Of the generator to sample from, as `get_weights` gives them.
-            snapshot_due: Whether to save that generator, too.
+            discriminator: By name, where a snapshot of both networks is due; None otherwise.
 
         Raises:
             TrainingStopped: A weight is not finite, and nothing is written; or the training
@@ -81,6 +81,7 @@ class Recorder:
         """
         epoch, step = row["epoch"], row["step"]
         check_finite({f"generator/{i:03d}": array for i, array in enumerate(weights)}, step)
+        check_finite(discriminator or {}, step)
         samples = self._draw(weights)
         row = row | {"diversity": diversity(samples, self._data_spread)}
         self._rows.append(row)
@@ -88,10 +89,10 @@ class Recorder:
         self._summarize(row)
         sheet = grid(samples, SHEET_SIDE)
         self._folder.save_sheet(epoch, sheet)
-        if snapshot_due:
+        if discriminator is not None:
             with tf.device("CPU:0"), self._summaries.as_default(step=step):
                 tf.summary.image("samples", sheet[np.newaxis])
-            self._save_snapshot(epoch)
+            self._save_snapshot(epoch, discriminator)
         check_epochs(self._rows, self._config)
 
     def close(self) -> None:
@@ -103,9 +104,9 @@ class Recorder:
             for name in _CURVES:
                 tf.summary.scalar(name, row[name])
 
-    def _save_snapshot(self, epoch: int) -> None:
-        spared = epochs_before_signs(self._rows)
-        self._folder.save_snapshot(epoch, self._generator, self._config.snapshots_kept, spared)
+    def _save_snapshot(self, epoch: int, discriminator: Arrays) -> None:
+        kept, spared = self._config.snapshots_kept, epochs_before_signs(self._rows)
+        self._folder.save_snapshot(epoch, self._generator, discriminator, kept, spared)
 
     def _draw(self, weights: list[np.ndarray]) -> np.ndarray:
         """Draw the latents: uint8 [16, S, S, 3]."""

@@ -19,7 +19,7 @@ from components.train.replicas import find_replicas
 from components.train.trainer import Trainer
 from components.train.training_folder import FollowerFolder, read_state
 from components.train.trainings import identity_of, last_epoch, open_training
-from components.train.warm_start import published_weights
+from components.train.warm_start import start_from
 
 LOG = logging.getLogger("dcgan.train")
 
@@ -50,7 +50,8 @@ def train(
     Returns:
         What `training.json` holds: the configuration that repeats this training, by epochs;
         the data type policy; epochs, steps and pictures seen as they were reached; seconds
-        of the training that led here, over all processes; and the data.
+        of the training that led here, over all processes; the data; and what
+        `warm_start.start_from` said of the model that it descends from, or None.
 
     Raises:
         DataRefused: Fewer training pictures than a batch.
@@ -100,11 +101,11 @@ def train(
         with replicas.strategy.scope():
             trainer = Trainer(config, manifest["image_size"], dtype)
         loop = TrainingLoop(trainer, folder, config, pictures, replicas)
-        if config.warm_start and loop.first_step == 0:
-            weights = published_weights(config.warm_start, trainer.generator)
-            if weights is not None:
-                trainer.start_from(weights)
+        descends_from = read_state(folder.path).get("descends_from")
+        if loop.first_step == 0:
+            descends_from = start_from(config.warm_start, trainer) if config.warm_start else None
         replicas.require_same_state(trainer.state())
+        folder.mark("running", descends_from=descends_from)
         loop.run(lambda batch: graph(batch)[IMAGE])
         replicas.wait_for_all()
         steps = steps_per_epoch * loop.epochs
@@ -117,6 +118,7 @@ def train(
             "images_seen": steps * config.batch_size,
             "seconds": round(float(trainer.seconds.numpy()), 1),
             "resumed_from_step": loop.first_step,
+            "descends_from": descends_from,
         }
         if replicas.is_chief:
             with complete_or_absent(training) as target:

@@ -9,6 +9,7 @@ import tensorflow as tf
 from components.train import training_layers
 from components.train.adam import Adam
 from components.train.augment import augment, flip
+from components.train.checkpoints import Arrays
 from components.train.config import TrainConfig
 from components.train.hardware import has_gpu
 from components.train.losses import (
@@ -17,7 +18,7 @@ from components.train.losses import (
     one_pass_gradients,
     r1_penalty,
 )
-from components.train.networks import Discriminator, build_generator
+from components.train.networks import Discriminator, build_generator, generator_weights
 from components.train.replicas import mean_over_replicas, own_draws, own_rows, replica
 
 SHEET_SIDE = 4  # samples a row and a column
@@ -94,10 +95,20 @@ class Trainer:
         }
         return {**numbered, "step": self.step, "sums": self.sums, "seconds": self.seconds}
 
-    def start_from(self, weights: list[np.ndarray]) -> None:
-        """Give the generator, and its average, the weights of another one."""
-        self.generator.set_weights(weights)
-        for average, weight in zip(self._average, weights, strict=True):
+    def start_from(self, generator: Arrays, discriminator: Arrays) -> None:
+        """Give the networks, and the average, weights of others.
+
+        Args:
+            generator: float32 by "layer/weight", as `generator_weights` names them; what is not
+                there stays.
+            discriminator: The same, as `Discriminator.named_weights` names them.
+        """
+        mine = generator_weights(self.generator), self.discriminator.named_weights()
+        for weights, arrays in zip(mine, (generator, discriminator), strict=True):
+            for name, array in arrays.items():
+                weights[name].assign(array)
+        self.discriminator.find_singular_vectors()
+        for average, weight in zip(self._average, _variables(self.generator.weights), strict=True):
             average.assign(weight)
 
     def sampler_weights(self) -> list[np.ndarray]:

@@ -4,11 +4,12 @@ It is named by the digest of all that determines the training, and outlives the 
 whoever starts the same training again finds its state here.
 """
 
+import contextlib
 import fcntl
 import json
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal, Self, TextIO
 
@@ -21,6 +22,7 @@ from components.shared.contracts import (
     SHEETS,
     SNAPSHOTS,
     TENSORBOARD,
+    discriminator_of,
     epoch_file,
     epoch_of,
 )
@@ -179,26 +181,33 @@ class TrainingFolder:
         save_png(self.path / SHEETS / epoch_file(epoch, ".png"), sheet)
 
     def save_snapshot(
-        self, epoch: int, generator: keras.Model, kept: int, spared: Iterable[float] = ()
+        self,
+        epoch: int,
+        generator: keras.Model,
+        discriminator: Arrays,
+        kept: int,
+        spared: Iterable[float] = (),
     ) -> None:
-        """Save the generator after an epoch.
+        """Save the networks after an epoch.
 
         Args:
             epoch: The epoch.
-            generator: What to save.
+            generator: The one to draw with.
+            discriminator: Its opponent, float32 by name.
             kept: Snapshots that stay, the last ones.
             spared: Epochs; the last snapshot up to each stays, too.
         """
         target = self._snapshot(epoch)
-        partial = target.with_name(f"{_PARTIAL}{target.name}")
-        generator.save(partial)
-        partial.replace(target)
+        with _whole(discriminator_of(target)) as partial:
+            np.savez(partial, **discriminator)
+        with _whole(target) as partial:  # last: it is what others look for
+            generator.save(partial)
         snapshots = sorted(target.parent.glob("epoch-*.keras"), key=epoch_of)
         stay = set(snapshots[-kept:])
         for last in spared:
             stay.update([path for path in snapshots if epoch_of(path) <= last][-1:])
         for old in set(snapshots) - stay:
-            old.unlink()
+            self.remove_snapshot(epoch_of(old))
 
     def has_snapshot(self, epoch: int) -> bool:
         """Whether the generator was saved after an epoch."""
@@ -206,7 +215,9 @@ class TrainingFolder:
 
     def remove_snapshot(self, epoch: int) -> None:
         """Remove the snapshot of an epoch, if there is one."""
-        self._snapshot(epoch).unlink(missing_ok=True)
+        snapshot = self._snapshot(epoch)
+        for path in (discriminator_of(snapshot), snapshot):
+            path.unlink(missing_ok=True)
 
     def _snapshot(self, epoch: int) -> Path:
         return self.path / SNAPSHOTS / epoch_file(epoch, ".keras")
@@ -234,6 +245,14 @@ class FollowerFolder(TrainingFolder):
     def forget_after(self, step: int) -> list[dict[str, Any]]:
         """Leave it to the chief, and give nothing."""
         return []
+
+
+@contextlib.contextmanager
+def _whole(target: Path) -> Iterator[Path]:
+    """Yield the path of a file that becomes `target` when it is written."""
+    partial = target.with_name(f"{_PARTIAL}{target.name}")
+    yield partial
+    partial.replace(target)
 
 
 def _lock(path: Path) -> TextIO | None:

@@ -1,62 +1,151 @@
-"""Begin a training with what a published generator has learned."""
+"""Begin a training with what other networks have learned: the base, or published ones."""
 
 import logging
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
+import tensorflow as tf
 
-from components.shared.contracts import GENERATOR
-from components.shared.errors import UsageError, one_line
-from components.shared.published import champion_in, local_copy, versions_in
+from components.shared.contracts import DISCRIMINATOR, GENERATOR
+from components.shared.errors import PipelineError, UsageError, one_line
+from components.shared.published import champion_in, info_of, local_copy, versions_in
+from components.train.checkpoints import Arrays, copy_of
+from components.train.networks import SINGULAR_VECTOR, generator_weights
+from components.train.trainer import Trainer
 
 LOG = logging.getLogger("dcgan.train")
+_BASE = "base"
+_BASE_FOLDER = Path(__file__).with_name("base")
 
 
-def published_weights(path: str | Path, generator: keras.Model) -> list[np.ndarray] | None:
-    """Read the weights of a published generator.
+def start_from(source: str, trainer: Trainer, base: Path = _BASE_FOLDER) -> dict[str, Any] | None:
+    """Give a trainer those layers of other networks that fit it; the rest begins fresh.
+
+    A layer fits that has the same name, and weights of the same shapes.
 
     Args:
-        path: Folder or address of a published model, whose newest version is meant, or of one
-            version.
-        generator: The one that is to have them.
+        source: "base", or folder or address of a published model, whose newest version is
+            meant, or of one version.
+        trainer: A fresh one.
+        base: Folder of the model that comes with this package.
 
     Returns:
-        As `generator.set_weights` takes them; None where nothing is published yet, as
-        before the first of a series of runs.
+        The origin, as JSON: `source` ("base", or folder or address of the version), `digest`
+        of its generator's weights, `attribution` (sentences that say whose it is), and of
+        `generator` and `discriminator` how many layers were `taken` and which are `fresh`.
+        None where nothing is published yet, as before the first of a series of runs.
 
     Raises:
-        UsageError: It cannot be read, or is not of the same shape.
+        UsageError: It cannot be read, or no layer of its generator fits.
+        PipelineError: This installation lacks the base.
     """
-    path = str(path).rstrip("/")
-    champion = champion_in(path)
-    file = f"{champion.address if champion else path}/{GENERATOR}"
+    source = source.rstrip("/")
+    home = str(base) if source == _BASE else source
+    champion = champion_in(home)
+    address = champion.address if champion else home
+    there = _read(
+        f"{address}/{GENERATOR}", lambda path: keras.models.load_model(path, compile=False)
+    )
+    if there is None:
+        _say_why_not(source, home)
+        return None
+    generator = _fitting(generator_weights(trainer.generator), copy_of(generator_weights(there)))
+    if not generator.taken:
+        raise UsageError(
+            f"train.warm_start: no layer of {address}/{GENERATOR} fits: it draws {_what(there)}, "
+            f"and this training's generator {_what(trainer.generator)}: give train.base_width, "
+            "kernel_size, latent_size and palette the values of that model, or none to warm_start"
+        )
+    opponent = _read(f"{address}/{DISCRIMINATOR}", _arrays_in)
+    LOG.info("starting from %s%s", address, "" if opponent else f", which has no {DISCRIMINATOR}")
+    discriminator = _fitting(trainer.discriminator.named_weights(), opponent or {})
+    LOG.info("generator: %s", generator)
+    LOG.info("discriminator: %s", discriminator)
+    trainer.start_from(generator.arrays, discriminator.arrays)
+    info = info_of(address)
+    return {
+        "source": _BASE if source == _BASE else address,
+        "digest": info.get("digest"),
+        "attribution": _attribution(info),
+        "generator": {"taken": len(generator.taken), "fresh": generator.fresh},
+        "discriminator": {"taken": len(discriminator.taken), "fresh": discriminator.fresh},
+    }
+
+
+class _Fitting(NamedTuple):
+    arrays: Arrays
+    taken: list[str]  # layers
+    fresh: list[str]
+
+    def __str__(self) -> str:
+        taken, fresh = (", ".join(layers) or "nothing" for layers in (self.taken, self.fresh))
+        return f"taken: {taken}; fresh: {fresh}"
+
+
+def _fitting(weights: dict[str, tf.Variable], arrays: Arrays) -> _Fitting:
+    """Find the arrays, by "layer/weight", of layers that fit."""
+    mine, theirs = _by_layer(weights), _by_layer(arrays)
+    taken = []
+    for layer, shapes in mine.items():
+        # One that was not kept can be found anew from the kernel.
+        vector = {kind: shape for kind, shape in shapes.items() if kind == SINGULAR_VECTOR}
+        if vector | theirs.get(layer, {}) == shapes:
+            taken.append(layer)
+    return _Fitting(
+        {name: array for name, array in arrays.items() if name.partition("/")[0] in taken},
+        taken,
+        [layer for layer in mine if layer not in taken],
+    )
+
+
+def _by_layer(weights: dict[str, Any]) -> dict[str, dict[str, tuple[int, ...]]]:
+    """Shapes by layer and weight."""
+    layers: dict[str, dict[str, tuple[int, ...]]] = {}
+    for name, weight in weights.items():
+        layer, _, kind = name.partition("/")
+        layers.setdefault(layer, {})[kind] = tuple(weight.shape)
+    return layers
+
+
+def _read(file: str, load: Callable[[Path], Any]) -> Any:
+    """Load a file of a model; None where there is none."""
     with local_copy(file) as copy:
-        if not copy.exists() and versions_in(path):
-            raise UsageError(
-                f"train.warm_start: the newest version in {path} has no {GENERATOR}: it was not "
-                "made by this pipeline, name another model, or none"
-            )
         if not copy.exists():
-            LOG.info("nothing is published in %s yet: starting from random weights", path)
             return None
         try:
-            published = keras.models.load_model(copy, compile=False)
-        except Exception as error:  # Keras has many for a file that it cannot read
+            return load(copy)
+        except Exception as error:  # Keras and NumPy have many for a file that they cannot read
             raise UsageError(
                 f"train.warm_start: cannot read {file} ({one_line(error)}): name another model, "
                 "or none"
             ) from error
-    weights = published.get_weights()
-    shapes = [[array.shape for array in each] for each in (weights, generator.get_weights())]
-    if shapes[0] != shapes[1]:
+
+
+def _arrays_in(path: Path) -> Arrays:
+    with np.load(path, allow_pickle=False) as file:
+        return {name: np.asarray(file[name], np.float32) for name in file}
+
+
+def _say_why_not(source: str, home: str) -> None:
+    """Say why there is no generator; raise where there should be one."""
+    if source == _BASE:
+        raise PipelineError(f"this installation has no {GENERATOR} in {home}: install it anew")
+    if versions_in(home):
         raise UsageError(
-            f"train.warm_start: {file} draws {_what(published)}, and this training's generator "
-            f"{_what(generator)}: give train.latent_size, base_width, kernel_size and upsampling, "
-            "and ingest.image_size, the values of that model, or none to warm_start"
+            f"train.warm_start: the newest version in {home} has no {GENERATOR}: it was not "
+            "made by this pipeline, name another model, or none"
         )
-    LOG.info("starting from the weights of %s", file)
-    return weights
+    LOG.info("nothing is published in %s yet: starting from random weights", home)
+
+
+def _attribution(info: dict[str, Any]) -> list[str]:
+    """Whose a model is, and whose those are that it descends from; each sentence once."""
+    own = [info[key] for key in ("attribution", "licence") if info.get(key)]
+    before: Iterable[str] = (info.get("descends_from") or {}).get("attribution", ())
+    return list(dict.fromkeys([*own, *before]))
 
 
 def _what(generator: keras.Model) -> str:

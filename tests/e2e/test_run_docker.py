@@ -64,7 +64,7 @@ def test_run_leaves_everything_a_person_asks_for(workspace):
     folder = workspace / "runs/latest"
     assert {path.name for path in folder.iterdir()} == {
         "report.html", "dcgan.gif", "latent_walk.gif", "samples.png", "saved_model",
-        "generator.keras", "MODEL_CARD.md", "config.yaml", "run.json",
+        "generator.keras", "discriminator.npz", "MODEL_CARD.md", "config.yaml", "run.json",
         "dcgan.webp", "generator.tflite",  # as tiny.yaml asks
     }  # fmt: skip
     assert (workspace / "runs/published/dcgan/1/saved_model.pb").exists()

@@ -26,6 +26,7 @@ from components.shared.contracts import (
     SNAPSHOTS,
     STATISTICS,
     TRAINING,
+    discriminator_of,
     epoch_file,
 )
 from components.shared.contracts import SCORES as SCORES_FILE
@@ -217,7 +218,9 @@ def _write_training(training: Path, generators: tuple[keras.Model, ...], faces: 
     (training / SNAPSHOTS).mkdir(parents=True)
     (training / SHEETS).mkdir()
     for epoch, generator in enumerate(generators, start=1):
-        generator.save(training / SNAPSHOTS / epoch_file(epoch, ".keras"))
+        snapshot = training / SNAPSHOTS / epoch_file(epoch, ".keras")
+        generator.save(snapshot)
+        discriminator_of(snapshot).write_text(f"of epoch {epoch}")
     for epoch in range(81):
         sheet = grid(faces[epoch : epoch + 16, ::4, ::4], 4)  # small, since there are many
         save_png(training / SHEETS / epoch_file(epoch, ".png"), sheet)

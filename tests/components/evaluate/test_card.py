@@ -1,6 +1,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import keras
 import pytest
@@ -42,11 +43,16 @@ TRAINED = {
 def make_card(tmp_path):
     """Write the card into the folder of the model; returns its text."""
 
-    def make(blessed: bool = True, reason: str = "KID 0.273 is at most 0.5", licence: str = ""):
+    def make(
+        blessed: bool = True,
+        reason: str = "KID 0.273 is at most 0.5",
+        licence: str = "",
+        **trained: Any,
+    ):
         folders = {name: tmp_path / name for name in ("training", "evaluation", "model")}
         for folder in folders.values():
             folder.mkdir(exist_ok=True)
-        write_json(folders["training"] / TRAINING, TRAINED)
+        write_json(folders["training"] / TRAINING, TRAINED | trained)
         write_json(folders["evaluation"] / SCORES_FILE, SCORES)
         info = {"name": "faces", "digest": "d1gest", "licence": licence}
         write_json(folders["model"] / MODEL_INFO, info)
@@ -110,6 +116,21 @@ def test_a_model_that_is_not_blessed_says_why(make_card):
 
 def test_the_licence_is_the_one_that_is_given(make_card):
     assert "| licence of the pictures | CC0 1.0 |" in make_card(licence="CC0 1.0")
+
+
+@pytest.mark.parametrize(
+    ("attribution", "said"),
+    [
+        (["drawings by many artists", "CC BY 4.0"], " (drawings by many artists; CC BY 4.0)"),
+        ([], ""),
+    ],
+)
+def test_the_card_names_what_the_model_descends_from(make_card, attribution, said):
+    origin = {"source": "base", "digest": "d00d", "attribution": attribution}
+    card = make_card(descends_from=origin)
+    assert f"| descends from | base{said}, digest `d00d` |" in card
+    for nothing in ({}, {"descends_from": None}):
+        assert "descends from" not in make_card(**nothing)
 
 
 @pytest.fixture(params=[SAVED_MODEL, "."], ids=["a run", "a published version"])

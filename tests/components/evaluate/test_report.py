@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from components.evaluate.page import embed
-from components.shared.contracts import CONTACT_SHEET, METRICS
+from components.shared.contracts import CONTACT_SHEET, METRICS, TRAINING
+from components.shared.files import read_json, write_json
 from components.shared.pictures import grid
 from tests.components.evaluate.html_page import Page
 from tests.components.evaluate.scores import COMPARISON, ROW, SCORES
@@ -146,6 +147,15 @@ def test_colours_of_the_charts_follow_the_page(html):
 def test_a_value_of_the_configuration_is_text_and_not_html(html):
     assert "&lt;b&gt;color" in html
     assert "<b>color" not in html
+
+
+def test_the_page_names_what_the_model_descends_from(write_page, tmp_path):
+    assert "Descends from" not in write_page().read_text()
+    origin = {"source": "base", "digest": None, "attribution": ["drawings", "CC BY 4.0"]}
+    training = tmp_path / "training" / TRAINING
+    write_json(training, read_json(training) | {"descends_from": origin})
+    html = write_page().read_text()
+    assert "<dt>Descends from</dt><dd>base (drawings; CC BY 4.0)</dd>" in html
 
 
 def test_the_same_evaluation_gives_the_same_page(write_page):

@@ -11,7 +11,15 @@ from components.evaluate.config import EvaluateConfig
 from components.evaluate.extractors.efficientnet_lite0 import SHA256
 from components.evaluate.real_features import RealFeatures
 from components.evaluate.step import evaluate
-from components.shared.contracts import GENERATOR, NEAREST, REAL_FEATURES, SAMPLES, SNAPSHOTS
+from components.shared.contracts import (
+    DISCRIMINATOR,
+    GENERATOR,
+    NEAREST,
+    REAL_FEATURES,
+    SAMPLES,
+    SNAPSHOTS,
+    discriminator_of,
+)
 from components.shared.contracts import SCORES as SCORES_FILE
 from components.shared.errors import PipelineError, UsageError
 from components.shared.files import read_json
@@ -33,7 +41,9 @@ def test_the_better_of_two_generators_is_chosen(
     scores = evaluate(*inputs, output, tmp_path / "cache", CONFIG)
 
     assert scores == read_json(output / SCORES_FILE)
-    assert _left_in(output) == sorted([GENERATOR, NEAREST, REAL_FEATURES, SAMPLES, SCORES_FILE])
+    assert _left_in(output) == sorted(
+        [DISCRIMINATOR, GENERATOR, NEAREST, REAL_FEATURES, SAMPLES, SCORES_FILE]
+    )
     first, second, third = scores["snapshots"]
     assert scores["best"] == second
     assert [one["epoch"] for one in scores["snapshots"]] == [1, 2, 3]
@@ -43,6 +53,7 @@ def test_the_better_of_two_generators_is_chosen(
     assert first == third | {"epoch": 1}, "every snapshot is scored with the same latents"
     snapshot = inputs.training / SNAPSHOTS / "epoch-0002.keras"
     assert (output / GENERATOR).read_bytes() == snapshot.read_bytes()
+    assert (output / DISCRIMINATOR).read_text() == "of epoch 2"
 
     sheet = np.asarray(Image.open(output / SAMPLES)).astype(int)
     assert sheet.shape == (4 * 66 + 2, 8 * 66 + 2, 3)  # 32 samples, eight a row
@@ -87,8 +98,10 @@ def test_only_the_last_snapshots_are_scored_and_a_bad_one_is_not_blessed(
     make_inputs, good_generator, noise_generator, tmp_path
 ):
     inputs = make_inputs(good_generator, noise_generator)
+    discriminator_of(inputs.training / SNAPSHOTS / "epoch-0002.keras").unlink()  # an older training
     config = CONFIG.model_copy(update={"snapshots": 1})
     scores = evaluate(*inputs, tmp_path / "evaluation", tmp_path / "cache", config)
+    assert not (tmp_path / "evaluation" / DISCRIMINATOR).exists()
     assert scores["best"]["epoch"] == 2
     assert scores["passed"] is False
     assert re.fullmatch(r"KID .*max_kid\); coverage .*min_coverage\)", scores["passed_reason"])

@@ -10,6 +10,7 @@ import pytest
 from components.export.config import ExportConfig
 from components.export.step import export
 from components.shared.contracts import (
+    DISCRIMINATOR,
     GENERATOR,
     GIF,
     LATENT_WALK,
@@ -53,6 +54,7 @@ def _make_training(folder: Path, epochs: int) -> None:
         "steps": 1234,
         "images_seen": 12340,
         "seconds": 5.0,
+        "descends_from": {"source": "base"},
         "data": {
             "digest": "abc123",
             "image_size": IMAGE_SIZE,
@@ -65,6 +67,7 @@ def _make_training(folder: Path, epochs: int) -> None:
 def _make_evaluation(folder: Path, seed: int = 0) -> None:
     folder.mkdir()
     _make_generator(seed).save(folder / GENERATOR)
+    (folder / DISCRIMINATOR).write_text("of that generator")
     best = {
         "epoch": 3,
         "kid": 0.27312,
@@ -93,6 +96,7 @@ def _make_model(folder: Path, digest: str, *, name: str = "faces") -> Path:
         f"{SAVED_MODEL}/saved_model.pb",
         f"{SAVED_MODEL}/variables/variables.index",
         GENERATOR,
+        DISCRIMINATOR,
         GIF,
         LATENT_WALK,
         "dcgan.webp",  # one of those that options ask for

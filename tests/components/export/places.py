@@ -42,6 +42,7 @@ def assert_whole(version, digest):
         "saved_model.pb",
         "variables/variables.index",
         "generator.keras",
+        "discriminator.npz",
         "model.json",
         "dcgan.gif",
         "latent_walk.gif",

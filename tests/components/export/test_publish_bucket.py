@@ -6,7 +6,7 @@ import pytest
 
 from components.export import in_bucket
 from components.export.publish import roll_back
-from components.shared.contracts import GENERATOR, MODEL_INFO
+from components.shared.contracts import DISCRIMINATOR, GENERATOR, MODEL_INFO
 from components.shared.errors import NotBlessed, PipelineError, UsageError
 from components.shared.published import champion_in, versions_in
 from tests.components.export.judged import publish
@@ -34,7 +34,7 @@ print(publish(Path(sys.argv[1]), sys.argv[2], sys.argv[3] or None, versions_kept
 assert "tensorflow" not in sys.modules and "keras" not in sys.modules
 """
 FILES = [
-    "dcgan.gif", "dcgan.webp", GENERATOR, "latent_walk.gif", MODEL_INFO,
+    "dcgan.gif", "dcgan.webp", DISCRIMINATOR, GENERATOR, "latent_walk.gif", MODEL_INFO,
     "variables/variables.index",
 ]  # fmt: skip
 
@@ -218,11 +218,11 @@ class TestTrouble:
         with pytest.raises(PipelineError, match=r"another publish .* is under way, of version 1"):
             publish(make_model(tmp_path / "a", "aaa"), root)
 
-    @pytest.mark.parametrize("kill_after", range(1, 11))
+    @pytest.mark.parametrize("kill_after", range(1, 12))
     def test_killed_at_any_point(
         self, make_model, tmp_path, root, start, an_hour_passes, kill_after
     ):
-        """The writes: a claim, six files, the last file, then what removes version 1."""
+        """The writes: a claim, seven files, the last file, then what removes version 1."""
         publish(make_model(tmp_path / "a", "aaa"), root)
         publish(make_model(tmp_path / "b", "bbb"), root, "aaa")
         model = make_model(tmp_path / "c", "ccc")
@@ -233,7 +233,7 @@ class TestTrouble:
         served = champion_in(f"{root}/faces")
         for version in versions_in(f"{root}/faces"):
             assert_whole(root, version, {1: "aaa", 2: "bbb", 3: "ccc"}[version])
-        if kill_after < 8:
+        if kill_after < 9:
             assert served.digest == "bbb"
             left = names_in(f"{root}/faces/3")
             assert (len(left), "saved_model.pb" in left) == (kill_after - 1, False)
@@ -249,7 +249,7 @@ class TestTrouble:
             assert publish(newest, root, "ccc", versions_kept=2) == f"{root}/faces/4"
             assert numbers(root) == ({"3", "4"}, {"3", "4"})
 
-    @pytest.mark.parametrize("uploads", range(7))
+    @pytest.mark.parametrize("uploads", range(8))
     def test_a_failure_half_way_leaves_nothing(
         self, make_model, tmp_path, root, monkeypatch, uploads
     ):

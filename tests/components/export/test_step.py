@@ -43,9 +43,10 @@ def durations(path):
         return [frame.info["duration"] for frame in ImageSequence.Iterator(file)]
 
 
-def test_the_folder_holds_the_five_products(exported):
+def test_the_folder_holds_the_six_products(exported):
     assert sorted(path.name for path in exported.iterdir()) == [
         "dcgan.gif",
+        "discriminator.npz",
         "generator.keras",
         "latent_walk.gif",
         "model.json",
@@ -82,9 +83,9 @@ def test_each_weight_is_saved_once(inputs, exported):
     assert data < 1.5 * weights
 
 
-def test_generator_is_copied(inputs, exported):
-    original = (inputs / "evaluation/generator.keras").read_bytes()
-    assert (exported / "generator.keras").read_bytes() == original
+@pytest.mark.parametrize("name", ["generator.keras", "discriminator.npz"])
+def test_both_networks_are_copied(inputs, exported, name):
+    assert (exported / name).read_bytes() == (inputs / "evaluation" / name).read_bytes()
 
 
 def test_model_json_is_what_publish_needs(inputs, exported):
@@ -99,6 +100,7 @@ def test_model_json_is_what_publish_needs(inputs, exported):
         "passed": True,
         "passed_reason": "KID 0.273 is at most 0.5",
         "digest": weights_digest(generator),
+        "descends_from": {"source": "base"},
         "scores": json.loads((inputs / "evaluation/scores.json").read_text())["best"],
     }
 

@@ -10,9 +10,13 @@ import keras
 import numpy as np
 import pytest
 
-from components.shared.files import read_json_lines
+from components.shared.contracts import DISCRIMINATOR, GENERATOR, MODEL_INFO
+from components.shared.files import read_json_lines, write_json
 from components.train import hardware
+from components.train.checkpoints import copy_of
 from components.train.config import TrainConfig
+from components.train.networks import build_generator, generator_weights
+from components.train.trainer import Trainer
 from components.transform.config import TransformConfig
 from components.transform.step import transform
 
@@ -124,8 +128,7 @@ def assert_same_results(one, other):
         names = [{path.name for path in (folder / name).iterdir()} for folder in (one, other)]
         assert names[0] == names[1]
     for path in sorted((one / "snapshots").iterdir()):
-        weights = keras.models.load_model(path).get_weights()
-        others = keras.models.load_model(other / "snapshots" / path.name).get_weights()
+        weights, others = map(weights_in, (path, other / "snapshots" / path.name))
         for a, b in zip(weights, others, strict=True):
             np.testing.assert_array_equal(a, b)
     for path in (one / "sheets").iterdir():
@@ -133,6 +136,32 @@ def assert_same_results(one, other):
     assert curve(one) == curve(other)
 
 
+def weights_in(snapshot):
+    if snapshot.suffix == ".keras":
+        return keras.models.load_model(snapshot).get_weights()
+    with np.load(snapshot) as arrays:
+        return list(arrays.values())
+
+
 def curve(training):
     rows = read_json_lines(training / "metrics.jsonl")
     return [{k: v for k, v in row.items() if k not in TIMED} for row in rows]
+
+
+def weights_of(trainer):
+    """Copies of all weights of both networks, by name."""
+    return copy_of(generator_weights(trainer.generator) | trainer.discriminator.named_weights())
+
+
+def save_model(folder, config, seed=1, **info):
+    """Save fresh networks as a model is published; gives their weights."""
+    folder.mkdir(parents=True)
+    trainer = Trainer(config.model_copy(update={"seed": seed}), 32)
+    for variable in generator_weights(trainer.generator).values():  # statistics, too
+        variable.assign_add(0.01 * seed * np.ones(variable.shape))
+    generator = build_generator(config, 32)  # of Keras' own layers, as snapshots are
+    generator.set_weights(trainer.generator.get_weights())
+    generator.save(folder / GENERATOR)
+    np.savez(folder / DISCRIMINATOR, **copy_of(trainer.discriminator.named_weights()))
+    write_json(folder / MODEL_INFO, {"digest": f"digest of {folder.name}"} | info)
+    return weights_of(trainer)

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 from pathlib import Path
 
@@ -11,12 +12,13 @@ import yaml
 from PIL import Image
 
 import pipeline
-from components.shared.files import read_json_lines
+from components.shared.files import read_json, read_json_lines
 from components.train.config import TrainConfig
 from tests.components.train.conftest import (
     assert_same_training,
     newest_checkpoint,
     only_folder,
+    save_model,
 )
 
 PROFILES = Path(pipeline.__file__).with_name("profiles")
@@ -46,6 +48,30 @@ def test_killed_training_ends_as_one_that_was_never_stopped(start, tmp_path, nam
     assert "going on from step 9 of 18, epoch 2" in resumed.log
     assert not list(folder.rglob(".*partial*"))
     assert_same_training(only_folder(tmp_path / "straight.checkpoints"), folder)
+
+
+def test_killed_training_does_not_look_again_at_what_it_started_from(start, tmp_path):
+    """It goes on to the bit, and knows its origin, when that is no longer there."""
+    published = tmp_path / "dcgan" / "1"
+    config = profile("full", warm_start=str(published))
+    save_model(published, config)
+    straight = start(config, "straight", "straight.checkpoints")
+    assert straight.wait() == 0, straight.log
+    killed = start(config, "never", checkpoint_at=9, kill_at=11)
+    assert killed.wait() == -signal.SIGKILL, killed.log
+    shutil.rmtree(published)
+    resumed = start(config, "resumed")
+    assert resumed.wait() == 0, resumed.log
+    assert resumed.events("from") == [9]
+    assert_same_training(
+        only_folder(tmp_path / "straight.checkpoints"), only_folder(tmp_path / "checkpoints")
+    )
+    origins = [
+        read_json(tmp_path / name / "training.json")["descends_from"]
+        for name in ("straight", "resumed")
+    ]
+    assert origins[0] == origins[1]
+    assert origins[0]["discriminator"]["taken"] == 4
 
 
 def test_more_epochs_go_on_from_a_finished_training(start, tmp_path):

@@ -8,7 +8,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from components.shared.errors import DataRefused, Terminated, TrainingStopped
-from components.shared.files import read_json, read_json_lines
+from components.shared.files import read_json, read_json_lines, write_json
 from components.shared.normalization import to_pixels
 from components.shared.pictures import grid
 from components.train.config import TrainConfig
@@ -30,16 +30,25 @@ def run(inputs, tmp_path, name="training", config=CONFIG, checkpoints="checkpoin
     return train(*inputs, tmp_path / name, tmp_path / checkpoints, "code", config)
 
 
+def names_in(folder):
+    return {path.name for path in folder.iterdir()}
+
+
+def snapshots_of(*epochs):
+    """Names of what is kept of these epochs."""
+    kinds = ("keras", "discriminator.npz")
+    return {f"epoch-{epoch:04d}.{kind}" for epoch in epochs for kind in kinds}
+
+
 def test_training_leaves_sheets_snapshots_curves_and_events(inputs, tmp_path):
     summary = run(inputs, tmp_path)
     training = tmp_path / "training"
     assert summary["steps"] == 9
     assert summary["images_seen"] == 72
     assert summary["data"]["counts"]["train"] == 24
+    assert summary["descends_from"] is None
     assert read_json(training / "training.json") == summary
-    assert sorted(path.name for path in (training / "snapshots").iterdir()) == [
-        "epoch-0002.keras", "epoch-0003.keras"
-    ]  # fmt: skip
+    assert names_in(training / "snapshots") == snapshots_of(2, 3)
     sheets = sorted((training / "sheets").iterdir())
     assert [path.name for path in sheets] == [f"epoch-000{epoch}.png" for epoch in range(4)]
     pixels = np.asarray(Image.open(sheets[-1]))
@@ -60,6 +69,24 @@ def test_snapshot_is_the_generator_that_drew_the_last_sheet(inputs, tmp_path):
         np.testing.assert_array_equal(np.asarray(sheet), grid(pixels, 4))
 
 
+def test_snapshot_has_the_discriminator_as_it_was_after_that_epoch(inputs, tmp_path):
+    """Though the training goes on while it is written."""
+    run(inputs, tmp_path)
+    run(inputs, tmp_path, "two", CONFIG.model_copy(update={"epochs": 2}), "two.checkpoints")
+    (folder,) = (tmp_path / "two.checkpoints").iterdir()
+    with (
+        np.load(tmp_path / "training/snapshots/epoch-0002.discriminator.npz") as saved,
+        np.load(max((folder / "checkpoints").iterdir())) as state,
+    ):
+        names = list(saved)
+        assert {saved[name].dtype for name in names} == {np.dtype(np.float32)}
+        assert names[:4] == ["conv_32/kernel", "conv_16/kernel", "conv_8/kernel", "logit/kernel"]
+        # The state has each kernel with its bias.
+        for index, name in enumerate(names):
+            number = 2 * (index % 4) + index // 4
+            np.testing.assert_array_equal(saved[name], state[f"discriminator/{number:02}"], name)
+
+
 def test_finished_training_is_not_done_again(inputs, tmp_path, caplog):
     first = run(inputs, tmp_path)
     with caplog.at_level("INFO", logger="dcgan.train"):
@@ -74,21 +101,18 @@ def test_the_last_snapshots_are_kept_whatever_their_names_length(tmp_path):
     generator = build_generator(CONFIG, 32)
     with TrainingFolder(tmp_path, {}) as folder:
         for epoch in (9998, 9999, 10000, 10001):
-            folder.save_snapshot(epoch, generator, kept=2)
-        names = {path.name for path in (folder.path / "snapshots").iterdir()}
-    assert names == {"epoch-10000.keras", "epoch-10001.keras"}
+            folder.save_snapshot(epoch, generator, {}, kept=2)
+        assert names_in(folder.path / "snapshots") == snapshots_of(10000, 10001)
 
 
 def test_last_snapshot_before_a_training_went_wrong_is_kept(tmp_path):
     generator = build_generator(CONFIG, 32)
     with TrainingFolder(tmp_path, {}) as folder:
         for epoch in range(1, 10):
-            folder.save_snapshot(epoch, generator, kept=2, spared=[4] if epoch > 4 else [])
-        names = {path.name for path in (folder.path / "snapshots").iterdir()}
-        assert names == {f"epoch-000{epoch}.keras" for epoch in (4, 8, 9)}
-        folder.save_snapshot(10, generator, kept=2)
-        names = {path.name for path in (folder.path / "snapshots").iterdir()}
-    assert names == {"epoch-0009.keras", "epoch-0010.keras"}
+            folder.save_snapshot(epoch, generator, {}, kept=2, spared=[4] if epoch > 4 else [])
+        assert names_in(folder.path / "snapshots") == snapshots_of(4, 8, 9)
+        folder.save_snapshot(10, generator, {}, kept=2)
+        assert names_in(folder.path / "snapshots") == snapshots_of(9, 10)
 
 
 def test_too_few_pictures_for_a_batch_are_refused(inputs, tmp_path):
@@ -124,9 +148,9 @@ def test_training_that_explodes_is_stopped_and_its_last_good_snapshot_kept(
     (folder,) = (tmp_path / "checkpoints").iterdir()
     last = read_json_lines(folder / "metrics.jsonl")[-1]
     assert last["step"] < 800, "500 steps after it went wrong"
-    kept = {path.name for path in (folder / "snapshots").iterdir()}
-    assert "epoch-0020.keras" in kept
-    assert len(kept) == config.snapshots_kept + 1
+    kept = names_in(folder / "snapshots")
+    assert kept >= snapshots_of(20)
+    assert len(kept) == 2 * (config.snapshots_kept + 1)
     assert read_json(folder / "training_state.json")["status"] == "stopped"
     assert not (tmp_path / "training").exists()
 
@@ -147,7 +171,7 @@ def test_weights_that_are_not_finite_are_never_saved(inputs, tmp_path, monkeypat
         run(inputs, tmp_path, config=config)
     (folder,) = (tmp_path / "checkpoints").iterdir()
     assert read_json(folder / "training_state.json")["status"] == "stopped"
-    assert [path.name for path in (folder / "snapshots").iterdir()] == ["epoch-0001.keras"]
+    assert names_in(folder / "snapshots") == snapshots_of(1)
     assert not (folder / "sheets" / "epoch-0002.png").exists()
     for path in (folder / "checkpoints").iterdir():
         with np.load(path) as arrays:
@@ -195,8 +219,12 @@ def test_training_starts_with_published_weights(inputs, tmp_path):
     published.mkdir(parents=True)
     generator = build_generator(CONFIG, 32)
     generator.save(published / "generator.keras")
+    write_json(published / "model.json", {"digest": "d1gest"})
     config = CONFIG.model_copy(update={"warm_start": str(published), "epochs": 1})
-    run(inputs, tmp_path, config=config)
+    summary = run(inputs, tmp_path, config=config)
+    assert read_json(tmp_path / "training/training.json") == summary
+    assert summary["descends_from"]["source"] == str(published)
+    assert summary["descends_from"]["digest"] == "d1gest"
     pixels = to_pixels(generator(Trainer(CONFIG, 32).sheet_latents, training=False)).numpy()
     with Image.open(tmp_path / "training/sheets/epoch-0000.png") as sheet:
         np.testing.assert_array_equal(np.asarray(sheet), grid(pixels, 4))
