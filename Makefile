@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo images test lint bench lock
+.PHONY: help setup demo base images test lint bench lock
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -30,6 +30,15 @@ $(VENV)/.ready: requirements.lock pyproject.toml setup.py
 
 demo: setup ## Train on the demo faces, 4.5 minutes of training
 	$(BIN)/dcgan run --profile demo
+
+base: setup ## Train the base anew, from pictures that Node.js draws (hours)
+	mkdir -p build/base && cp infra/base/*.json infra/base/*.mjs build/base
+	cd build/base && npm ci --ignore-scripts && \
+	  node make_pictures.mjs --out pictures --count 40000 --seed 1
+	$(BIN)/dcgan run --profile demo --config infra/base/base.yaml --runs-dir build/base/runs
+	newest=$$(ls -d build/base/runs/published/base/* | sort -V | tail -n 1) && \
+	  cp "$$newest"/generator.keras "$$newest"/discriminator.npz "$$newest"/model.json \
+	  components/train/base
 
 images: ## Build the step images (REGISTRY= TAG= ACCELERATOR=gpu PUSH=1; see README)
 	@$(PYTHON) infra/images/build.py --registry="$(REGISTRY)" --tag="$(TAG)" \
