@@ -39,7 +39,7 @@ def test_resolved_configuration_repeats_the_run(tmp_path):
     file = tmp_path / "config.yaml"
     file.write_text(config.to_yaml())
     assert load_config("full", file) == config
-    assert yaml.safe_load(config.to_yaml())["train"]["augment"] == ["color", "translation"]
+    assert yaml.safe_load(config.to_yaml())["train"]["augment"] == ["translation"]
 
 
 def test_two_batches_are_asked_for_unless_set():
