@@ -187,8 +187,10 @@ class TrainingLoop:
         """Make this the last step, and give what the folder has to know of it."""
         self._total, minutes = done, self._config.minutes
         used = clock(float(self._trainer.seconds.numpy()))
-        LOG.info("train.minutes (=%g) are used up (%s): epoch %d is the last one",
-                 minutes, used, self.epochs)  # fmt: skip
+        LOG.info(
+            "train.minutes (=%g) are used up (%s): epoch %d is the last one, more would go on",
+            minutes, used, self.epochs,
+        )  # fmt: skip
         return {"epochs": self.epochs, "total_steps": done,
                 "time_up": {"minutes": minutes, "epoch": self.epochs}}  # fmt: skip
 
