@@ -20,7 +20,7 @@ def test_demo_takes_all_of_the_base():
     assert origin["source"] == "base"
     assert origin["generator"] == {"taken": 13, "fresh": []}
     assert origin["discriminator"] == {"taken": 5, "fresh": []}
-    assert "ATTRIBUTION.txt" in " ".join(origin["attribution"])
+    assert "Lisa Wischofsky" in " ".join(origin["attribution"])
 
 
 def test_another_width_takes_what_fits():
