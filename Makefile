@@ -46,8 +46,8 @@ images: ## Build the step images (REGISTRY= TAG= ACCELERATOR=gpu PUSH=1; see REA
 	  --beam-sdk-image="$(BEAM_SDK_IMAGE)" --pip-conf="$(PIP_CONF)" --ca="$(CA)" \
 	  $(if $(PUSH),--push)
 
-test: setup ## Run all tests
-	$(BIN)/pytest
+test: setup ## Run all tests, in two processes
+	$(BIN)/pytest -n 2 --dist loadfile
 
 lint: setup ## Check style, types and the rules of the house
 	$(BIN)/ruff check .
