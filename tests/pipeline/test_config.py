@@ -60,6 +60,11 @@ def test_the_limit_of_kid_is_a_number_or_a_control(given, kept):
     assert EvaluateConfig(**json.loads(config.evaluate.model_dump_json())) == config.evaluate
 
 
+@pytest.mark.parametrize("empty", ["", " ", "''"])
+def test_nothing_empties_a_text(empty):
+    assert load_config("demo", overrides=[f"train.warm_start={empty}"]).train.warm_start == ""
+
+
 def test_the_demo_publishes_nothing_that_blurred_pictures_beat():
     assert load_config("demo").evaluate.max_kid == "blurred"
 
