@@ -93,6 +93,28 @@ def ours(batch: int, dtype: str) -> Step:
     return step
 
 
+def demo(batch: int, cores: int | None = None) -> Step:
+    """The demo's step, on so many of the cores, or on all of them."""
+    available = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, available[:cores])  # TensorFlow starts as many threads
+    import tensorflow as tf
+
+    from components.train.trainer import Trainer
+    from pipeline.config import load_config
+
+    settings = load_config("demo").train
+    tf.config.optimizer.set_experimental_options({"remapping": False})  # as the step does
+    trainer = Trainer(settings, IMAGE_SIZE)
+    real = tf.random.uniform([batch, IMAGE_SIZE, IMAGE_SIZE, 3], -1, 1)
+    count = itertools.count()
+
+    def step() -> None:
+        trainer.train_step(real, next(count) % settings.r1_interval == 0)
+        trainer.step.numpy()
+
+    return step
+
+
 def pytorch(batch: int) -> Step:
     """The same networks and mathematics as PyTorch's users write them, float32."""
     import torch
@@ -142,6 +164,8 @@ CONTENDERS: dict[str, Callable[[int], Step]] = {
     "ours, float32": lambda batch: ours(batch, "float32"),
     "ours, bfloat16": lambda batch: ours(batch, "mixed_bfloat16"),
     "PyTorch": pytorch,
+    "demo, one core": lambda batch: demo(batch, cores=1),
+    "demo, all cores": demo,
 }
 
 
