@@ -35,7 +35,8 @@ base: setup ## Train the base anew, from pictures that Node.js draws (hours)
 	mkdir -p build/base && cp infra/base/*.json infra/base/*.mjs build/base
 	cd build/base && npm ci --ignore-scripts && \
 	  node make_pictures.mjs --out pictures --count 40000 --seed 1
-	$(BIN)/dcgan run --profile demo --config infra/base/base.yaml --runs-dir build/base/runs
+	$(BIN)/dcgan run --profile demo --config infra/base/base.yaml --runs-dir build/base/runs \
+	  --require-blessed
 	newest=$$(ls -d build/base/runs/published/base/* | sort -V | tail -n 1) && \
 	  cp "$$newest"/generator.keras "$$newest"/discriminator.npz "$$newest"/model.json \
 	  components/train/base

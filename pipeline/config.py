@@ -16,7 +16,7 @@ from components.export.config import ExportConfig
 from components.ingest.addresses import addresses, make_absolute
 from components.ingest.config import IngestConfig
 from components.shared.errors import UsageError, one_line
-from components.train.config import TrainConfig
+from components.train.config import BASE, TrainConfig
 from components.transform.config import TransformConfig
 from pipeline.cluster.config import ClusterConfig
 
@@ -55,10 +55,13 @@ class PipelineConfig(BaseModel):
         return self
 
     @model_validator(mode="after")
-    def _name_extractor_from_the_root(self) -> "PipelineConfig":
+    def _name_from_the_root(self) -> "PipelineConfig":
         source = make_absolute(self.evaluate.extractor_source)
         named = self.evaluate.model_copy(update={"extractor_source": source})
         object.__setattr__(self, "evaluate", named)
+        if self.train.warm_start != BASE:
+            source = make_absolute(self.train.warm_start)
+            object.__setattr__(self, "train", self.train.model_copy(update={"warm_start": source}))
         return self
 
     @property
@@ -171,7 +174,7 @@ def explain(error: ErrorDetails, model: type[BaseModel] = PipelineConfig) -> str
     if error["type"] == "extra_forbidden":
         return f"{key}: no such key{_suggest(location, model)}"
     field = _field(location, model)
-    expected = _expected(field) if field else None
+    expected = _expected(field) if field and error["type"] != "value_error" else None
     wanted = f"must be {expected}" if expected else error["msg"].removeprefix("Value error, ")
     return f"{key} (={error['input']!r}): {wanted}"
 

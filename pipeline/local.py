@@ -18,6 +18,7 @@ from components.shared.buckets import is_remote
 from components.shared.contracts import STEPS
 from components.shared.errors import Interrupted, PipelineError, UsageError, one_line
 from components.shared.process import PARENT_LOCK_VARIABLE, LogLine, storage_error
+from components.train.config import BASE
 from pipeline.config import PipelineConfig
 from pipeline.container_images import ContainerImages
 from pipeline.preflight import check
@@ -113,6 +114,8 @@ def _run_dag(
     if engine:
         # Cached artifacts lie in the folders of older runs.
         named = local_paths(f"{config.sources}\n{config.evaluate.extractor_source}")
+        if config.train.warm_start != BASE:
+            named += local_paths(config.train.warm_start)
         read, write = (*named, steps.parent), [checkpoints]
         if not is_remote(publish_root):
             write.append(Path(publish_root))

@@ -17,7 +17,7 @@ from components.ingest.sources import open_source
 from components.shared.buckets import client_for, explaining, is_remote
 from components.shared.contracts import STEPS
 from components.shared.errors import UsageError, one_line
-from components.train.config import TrainConfig
+from components.train.config import BASE, TrainConfig
 from pipeline.config import PipelineConfig
 
 _LEAST_BYTES = 256 * 2**20  # records, logs, sheets and the models of a small training
@@ -43,6 +43,7 @@ def check(config: PipelineConfig, runs_dir: Path, publish_root: str) -> None:
             f"evaluate.extractor_source: there is nothing at {extractor}: name what is there, "
             "or an http(s) address"
         )
+    _check_warm_start(config.train.warm_start, f"{publish_root}/{config.export.model_name}")
     for option, folder in folders.items():
         _make_writable(folder, option)
     if is_remote(publish_root):
@@ -87,6 +88,18 @@ def _check_source(address: str) -> None:
         raise UsageError(f"--images {address}: {problem}") from None
 
 
+def _check_warm_start(source: str, own: str) -> None:
+    """Refuse what is not there; only where this run publishes to, there may be nothing yet."""
+    if source in {"", BASE, own} or is_remote(source):
+        return
+    if not Path(source).is_dir():
+        there = "a file" if Path(source).exists() else "nothing"
+        raise UsageError(
+            f"train.warm_start: there is {there} at {source}: name the folder of a published "
+            f"model, of one of its versions or of a run, or {BASE}"
+        )
+
+
 def _check_word(option: str, value: str) -> None:
     if "python3" in value:
         raise UsageError(
@@ -115,13 +128,19 @@ def _try_to_write(address: str) -> None:
 
 def _training_bytes(config: TrainConfig, image_size: int) -> int:
     """Room for checkpoints, snapshots and models, from the number of weights."""
-    widths = [config.base_width >> level for level in range((image_size // 4).bit_length() - 1)]
-    convolutions = config.kernel_size**2 * sum(
-        wide * narrow for wide, narrow in zip(widths, [*widths[1:], 3], strict=True)
-    )
-    generator = convolutions + config.latent_size * 16 * config.base_width
+    generator = _kernels(config, config.base_width, image_size)
+    generator += config.latent_size * 16 * config.base_width
+    discriminator = _kernels(config, config.discriminator_width or config.base_width, image_size)
     # A checkpoint holds both networks and two moments of each weight, and the average; two
-    # are kept while a third is written. Snapshots lie in the training's folder and the run's.
-    checkpoint = 3 * (generator + convolutions) + generator
-    models = generator * (2 * config.snapshots_kept + 6)
+    # are kept while a third is written. Snapshots of both lie in the training's folder and the
+    # run's.
+    checkpoint = 3 * (generator + discriminator) + generator
+    models = (generator + discriminator) * (2 * config.snapshots_kept + 6)
     return _FLOAT_BYTES * (3 * checkpoint + models)
+
+
+def _kernels(config: TrainConfig, width: int, image_size: int) -> int:
+    """Number of weights of a network's convolutions, of so many channels at 4×4."""
+    widths = [width >> level for level in range((image_size // 4).bit_length() - 1)]
+    pairs = zip(widths, [*widths[1:], 3], strict=True)
+    return config.kernel_size**2 * sum(wide * narrow for wide, narrow in pairs)

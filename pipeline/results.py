@@ -10,7 +10,6 @@ from components.shared.contracts import (
     EVAL_SPLIT,
     MANIFEST,
     MODEL_CARD,
-    MODEL_INFO,
     REPORT,
     SAMPLES,
     SCORED_BY,
@@ -84,8 +83,7 @@ def save_results(
     with complete_or_absent(folder) as target:
         shutil.copy(artifacts["report"], target / REPORT)
         shutil.copy(artifacts["evaluation"] / SAMPLES, target / SAMPLES)
-        beside = shutil.ignore_patterns(MODEL_INFO)  # a run has its run.json
-        shutil.copytree(artifacts["model"], target, ignore=beside, dirs_exist_ok=True)
+        shutil.copytree(artifacts["model"], target, dirs_exist_ok=True)
         shutil.copy(artifacts["card"], target / MODEL_CARD)
         train = config.train.by_epochs(training["epochs"])
         repeating = config.model_copy(update={"train": train})

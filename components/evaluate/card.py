@@ -22,11 +22,15 @@ _ROWS = {  # key → what the card calls it
     "coverage": "coverage",
 }
 _RECIPE = (  # of the training configuration, in the order of the card; others are left out
+    "warm_start",
     "batch_size",
     "latent_size",
     "base_width",
+    "discriminator_width",
+    "palette",
     "kernel_size",
     "upsampling",
+    "leaky_slope",
     "dropout",
     "spectral_norm",
     "loss",

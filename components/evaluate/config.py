@@ -15,6 +15,7 @@ from components.shared.step_config import StepConfig
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^([0-9a-fA-F]{64})?$", to_lower=True)]
 ControlName = Literal["floor", "blurred", "collapsed"]  # what they are: controls.py
+Limit = Literal["blurred", "collapsed"]  # not the floor, which is 0 but for chance
 
 
 class EvaluateConfig(StepConfig):
@@ -31,7 +32,7 @@ class EvaluateConfig(StepConfig):
         5, ge=1, le=50, description="k of precision, recall, density and coverage."
     )
     seed: int = Field(0, ge=0, lt=2**31, description="Of the latents that are scored.")
-    max_kid: Annotated[float, Field(gt=0)] | ControlName = Field(
+    max_kid: Annotated[float, Field(gt=0)] | Limit = Field(
         0.5,
         description="Blessed only with a KID at or below this (not times 1000): a number, or the "
         "name of a control, whose KID is meant.",
@@ -59,7 +60,7 @@ class EvaluateConfig(StepConfig):
         try:
             return validate(value)
         except ValidationError:  # one for each of the two
-            controls = ", ".join(get_args(ControlName))
+            controls = ", ".join(get_args(Limit))
             raise ValueError(f"must be a number, > 0, or one of {controls}") from None
 
     @field_validator("extractor_source")

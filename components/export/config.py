@@ -22,6 +22,9 @@ class ExportConfig(StepConfig):
     licence: str = Field(
         "", max_length=200, description="Of the pictures, as the model card is to state it."
     )
+    attribution: str = Field(
+        "", max_length=2000, description="Who made the pictures, as the model card is to state it."
+    )
     gif_frames: int = Field(
         60,
         ge=2,

@@ -68,6 +68,7 @@ def export(training: Path, evaluation: Path, model: Path, config: ExportConfig) 
     info = {
         "name": config.model_name,
         "licence": config.licence,
+        "attribution": config.attribution,
         "digest": weights_digest(generator),
         **{key: scores[key] for key in SCORED_BY},
         "scores": scores["best"],

@@ -2,13 +2,15 @@
 
 from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from components.shared.step_config import StepConfig
 
 Loss = Literal["non_saturating", "hinge"]
 Augmentation = Literal["color", "translation", "cutout"]
 Precision = Literal["auto", "float32", "bfloat16"]
+BASE = "base"  # as warm_start: the model that comes with this package
+_FEWEST_COLOURS = 4
 
 
 class TrainConfig(StepConfig):
@@ -33,11 +35,10 @@ class TrainConfig(StepConfig):
 
     warm_start: str = Field(
         "",
-        pattern=r"^(base|(/|gs://|s3://).*)?$",
         description="Model that gives the first weights, to the layers that fit: base, which "
-        "comes with this package and has seen drawings of many kinds; or absolute path, gs://… "
-        "or s3://… of a published one, as of runs/published/dcgan, whose newest version is "
-        "meant; empty is none.",
+        "comes with this package and has seen drawings of many kinds; or path, gs://… or s3://… "
+        "of a published one, as of runs/published/dcgan, whose newest version is meant; empty is "
+        "none.",
     )
     latent_size: int = Field(100, ge=1, le=4096, description="Length of a latent vector.")
     base_width: int = Field(
@@ -64,8 +65,8 @@ class TrainConfig(StepConfig):
         0,
         ge=0,
         le=64,
-        description="Colours that each picture is mixed from, one of them a shaded background; "
-        "0 lets each pixel have its own. Drawings gain much from some 8.",
+        description="Colours that each picture is mixed from, one of them a shaded background, "
+        "at least 4; 0 lets each pixel have its own. Drawings gain much from some 8.",
     )
     leaky_slope: float = Field(0.3, ge=0, lt=1, description="Negative slope of LeakyReLU.")
     dropout: float = Field(0.3, ge=0, lt=1, description="Dropped share, discriminator only.")
@@ -142,6 +143,17 @@ class TrainConfig(StepConfig):
         30.0, ge=0, description="Days after which an ended training's checkpoints are removed."
     )
 
+    @field_validator("palette")
+    @classmethod
+    def _mix_of_several(cls, value: int) -> int:
+        if 0 < value < _FEWEST_COLOURS:
+            raise ValueError(f"must be 0, or at least {_FEWEST_COLOURS} colours")
+        return value
+
     def by_epochs(self, epochs: int) -> Self:
-        """The same training by its number of epochs alone, which repeats it to the bit."""
+        """The same training by its number of epochs alone, which repeats it to the bit.
+
+        In the same precision, which `auto` might choose anew, and from the same version, where
+        warm_start names a published model.
+        """
         return self.model_copy(update={"epochs": epochs, "minutes": 0.0})

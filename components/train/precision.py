@@ -50,8 +50,8 @@ def agree_on_policy(
         policy = _POLICIES[precision]
         if before not in {None, policy}:
             LOG.info(
-                "it computed in %s so far: it goes on, but no longer to the bit; "
-                "train.precision would tell one for all machines", before,
+                "it computed in %s so far: it goes on, but no longer to the bit; for the next "
+                "training, train.precision=float32 is the same on all machines", before,
             )  # fmt: skip
         folder.mark("running", dtype=policy, **facts)
         chosen = policies.index(policy)

@@ -9,15 +9,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from components.shared.contracts import DISCRIMINATOR, GENERATOR
+from components.shared.contracts import DISCRIMINATOR, GENERATOR, MODEL_INFO
+from components.shared.buckets import is_remote
 from components.shared.errors import PipelineError, UsageError, one_line
 from components.shared.published import champion_in, info_of, local_copy, versions_in
 from components.train.checkpoints import Arrays, copy_of
+from components.train.config import BASE
 from components.train.networks import SINGULAR_VECTOR, generator_weights
 from components.train.trainer import Trainer
 
 LOG = logging.getLogger("dcgan.train")
-_BASE = "base"
 _BASE_FOLDER = Path(__file__).with_name("base")
 
 
@@ -43,7 +44,7 @@ def start_from(source: str, trainer: Trainer, base: Path = _BASE_FOLDER) -> dict
         PipelineError: This installation lacks the base.
     """
     source = source.rstrip("/")
-    home = str(base) if source == _BASE else source
+    home = str(base) if source == BASE else source
     champion = champion_in(home)
     address = champion.address if champion else home
     there = _read(
@@ -67,7 +68,7 @@ def start_from(source: str, trainer: Trainer, base: Path = _BASE_FOLDER) -> dict
     trainer.start_from(generator.arrays, discriminator.arrays)
     info = info_of(address)
     return {
-        "source": _BASE if source == _BASE else address,
+        "source": BASE if source == BASE else _resolved(address),
         "digest": info.get("digest"),
         "attribution": _attribution(info),
         "generator": {"taken": len(generator.taken), "fresh": generator.fresh},
@@ -131,14 +132,20 @@ def _arrays_in(path: Path) -> Arrays:
 
 def _say_why_not(source: str, home: str) -> None:
     """Say why there is no generator; raise where there should be one."""
-    if source == _BASE:
+    if source == BASE:
         raise PipelineError(f"this installation has no {GENERATOR} in {home}: install it anew")
     if versions_in(home):
         raise UsageError(
-            f"train.warm_start: the newest version in {home} has no {GENERATOR}: it was not "
-            "made by this pipeline, name another model, or none"
+            f"train.warm_start: the newest version in {home} has no {GENERATOR}, or no "
+            f"{MODEL_INFO} that can be read: it was not made by this pipeline, or is damaged; "
+            "name another model, or none"
         )
     LOG.info("nothing is published in %s yet: starting from random weights", home)
+
+
+def _resolved(address: str) -> str:
+    """Without links, which may point elsewhere tomorrow."""
+    return address if is_remote(address) else str(Path(address).resolve())
 
 
 def _attribution(info: dict[str, Any]) -> list[str]:

@@ -99,7 +99,7 @@ def test_run_leaves_everything_a_person_asks_for(workspace):
     assert {path.name for path in folder.iterdir()} == {
         "report.html", "dcgan.gif", "latent_walk.gif", "samples.png", "saved_model",
         "generator.keras", "discriminator.npz", "MODEL_CARD.md", "config.yaml", "run.json",
-        "dcgan.webp", "generator.tflite",  # as tiny.yaml asks
+        "model.json", "dcgan.webp", "generator.tflite",  # as tiny.yaml asks
     }  # fmt: skip
     assert frames(folder / "dcgan.gif") == 5
     assert "<html" in (folder / "report.html").read_text()

@@ -3,6 +3,7 @@
 import collections
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -65,7 +66,7 @@ def test_run_leaves_everything_a_person_asks_for(workspace):
     assert {path.name for path in folder.iterdir()} == {
         "report.html", "dcgan.gif", "latent_walk.gif", "samples.png", "saved_model",
         "generator.keras", "discriminator.npz", "MODEL_CARD.md", "config.yaml", "run.json",
-        "dcgan.webp", "generator.tflite",  # as tiny.yaml asks
+        "model.json", "dcgan.webp", "generator.tflite",  # as tiny.yaml asks
     }  # fmt: skip
     assert (workspace / "runs/published/dcgan/1/saved_model.pb").exists()
     assert set(latest(workspace)["steps"]) == {
@@ -108,6 +109,15 @@ def test_refused_data_ends_with_the_steps_own_line_and_code(workspace, engine):
     assert output.splitlines()[-1].startswith("error: ingest: no pictures")
     assert "Traceback" not in output
     assert not containers(engine, workspace)
+
+
+def test_training_begins_with_a_model_that_lies_elsewhere(workspace, tmp_path):
+    shutil.copytree((workspace / "runs/latest").resolve(), tmp_path / "model")
+    run(workspace, "--set", f"train.warm_start={tmp_path / 'model'}")
+    training = Path(latest(workspace)["artifacts"]["training"], "training.json")
+    origin = json.loads(training.read_text())["descends_from"]
+    model = json.loads((tmp_path / "model/model.json").read_text())
+    assert (origin["source"], origin["digest"]) == (str(tmp_path / "model"), model["digest"])
 
 
 LONGER = ("--set", "train.epochs=2000")

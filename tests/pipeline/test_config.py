@@ -65,6 +65,17 @@ def test_nothing_empties_a_text(empty):
     assert load_config("demo", overrides=[f"train.warm_start={empty}"]).train.warm_start == ""
 
 
+def test_a_model_to_start_from_is_named_from_the_root(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for given, kept in {
+        "runs/published/dcgan": str(tmp_path / "runs/published/dcgan"),
+        "gs://bucket/dcgan": "gs://bucket/dcgan",
+        "base": "base",
+    }.items():
+        config = load_config("seed", overrides=[f"train.warm_start={given}"])
+        assert config.train.warm_start == kept
+
+
 def test_the_demo_publishes_nothing_that_blurred_pictures_beat():
     assert load_config("demo").evaluate.max_kid == "blurred"
 
@@ -83,6 +94,8 @@ def test_the_demo_publishes_nothing_that_blurred_pictures_beat():
         ),
         ("train.batch_size=-1", "train.batch_size (=-1): must be a whole number, ≥ 2, ≤ 4,096"),
         ("train.epochs=1.5", "train.epochs (=1.5): must be a whole number, ≥ 1, ≤ 100,000"),
+        ("train.palette=1", "train.palette (=1): must be 0, or at least 4 colours"),
+        ("evaluate.max_kid=floor", "evaluate.max_kid (='floor'): must be a number, > 0, or one of"),
         ("train.dropout=x", "train.dropout (='x'): must be a number, ≥ 0, < 1"),
         ("train.dropout=.nan", "train.dropout (=nan): must be a number, ≥ 0, < 1"),
         ("ingest.image_size=65", "ingest.image_size (=65): must be one of 32, 64, 128, 256"),
@@ -128,10 +141,10 @@ def test_the_demo_publishes_nothing_that_blurred_pictures_beat():
         ("evaluate.extractor_sha256=abc", "evaluate.extractor_sha256 (='abc'): String should"),
         (
             "evaluate.max_kid=blured",
-            "evaluate.max_kid (='blured'): must be a number, > 0, or one of floor, blurred, "
+            "evaluate.max_kid (='blured'): must be a number, > 0, or one of blurred, "
             "collapsed",
         ),
-        ("evaluate.max_kid=0", "evaluate.max_kid (=0): must be a number, > 0, or one of floor,"),
+        ("evaluate.max_kid=0", "evaluate.max_kid (=0): must be a number, > 0, or one of blurred,"),
         ("evaluate.max_kid=.inf", "evaluate.max_kid (=inf): must be a number, > 0, or one of"),
         ("evaluate.max_kid=[blurred]", "evaluate.max_kid (=['blurred']): must be a number, > 0"),
         ("train.epochs", "--set train.epochs: write section.key=value"),

@@ -52,6 +52,13 @@ def test_both_networks_of_the_newest_version_or_of_the_one_named(tmp_path, caplo
     ]
 
 
+def test_the_origin_is_no_link_that_may_point_elsewhere_tomorrow(tmp_path):
+    save_model(tmp_path / "first", CONFIG)
+    (tmp_path / "latest").symlink_to("first")
+    origin = start_from(f"{tmp_path}/latest", Trainer(CONFIG, 32))
+    assert origin["source"] == f"{tmp_path}/first"
+
+
 def test_layers_that_do_not_fit_begin_fresh(tmp_path, caplog):
     """Other latents and colours: what turns one into features and the other into pixels."""
     published = save_model(tmp_path / "dcgan/1", changed(latent_size=9, palette=4, dropout=0.5))
