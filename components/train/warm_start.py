@@ -9,8 +9,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from components.shared.contracts import DISCRIMINATOR, GENERATOR, MODEL_INFO
 from components.shared.buckets import is_remote
+from components.shared.contracts import DISCRIMINATOR, GENERATOR, MODEL_INFO
 from components.shared.errors import PipelineError, UsageError, one_line
 from components.shared.published import champion_in, info_of, local_copy, versions_in
 from components.train.checkpoints import Arrays, copy_of

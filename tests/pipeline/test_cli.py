@@ -68,7 +68,7 @@ def save_pictures(folder, count, size=32):
             ["--set", "evaluate={extractor: saved_model, extractor_source: model}"],
             "there is nothing at",
         ),
-        (["--set", "train.warm_start=runs/publishd/dcgan"], "train.warm_start: there is nothing at"),
+        (["--set", "train.warm_start=nowhere"], "train.warm_start: there is nothing at"),
         (["--set", "train.warm_start=file"], "train.warm_start: there is a file at"),
         (["--runs-dir", "file"], "cannot write there (File exists)"),
         (["--runs-dir", "file/runs"], "cannot write there (Not a directory)"),

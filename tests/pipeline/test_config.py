@@ -141,8 +141,7 @@ def test_the_demo_publishes_nothing_that_blurred_pictures_beat():
         ("evaluate.extractor_sha256=abc", "evaluate.extractor_sha256 (='abc'): String should"),
         (
             "evaluate.max_kid=blured",
-            "evaluate.max_kid (='blured'): must be a number, > 0, or one of blurred, "
-            "collapsed",
+            "evaluate.max_kid (='blured'): must be a number, > 0, or one of blurred, collapsed",
         ),
         ("evaluate.max_kid=0", "evaluate.max_kid (=0): must be a number, > 0, or one of blurred,"),
         ("evaluate.max_kid=.inf", "evaluate.max_kid (=inf): must be a number, > 0, or one of"),
