@@ -59,7 +59,10 @@ def save_pictures(folder, count, size=32):
         (["--publish-root", "python3"], "--publish-root"),
         (["--publish-root", "s3://models/python3"], "the word python3"),
         (["--set", "export.licence=that of python3"], "export.licence that of python3: kfp"),
-        (["--set", "train.base_width=4096", "--runs-dir", "/dev/shm"], "this run needs about"),
+        (
+            ["--set", "train={base_width: 4096, discriminator_width: 0}", "--runs-dir", "/dev/shm"],
+            "this run needs about",
+        ),
         (
             ["--set", "evaluate={extractor: saved_model, extractor_source: python3/model}"],
             "evaluate.extractor_source",
