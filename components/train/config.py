@@ -143,6 +143,14 @@ class TrainConfig(StepConfig):
         30.0, ge=0, description="Days after which an ended training's checkpoints are removed."
     )
 
+    @field_validator("warm_start")
+    @classmethod
+    def _can_be_read(cls, value: str) -> str:
+        scheme, separator, _ = value.partition("://")
+        if separator and scheme not in {"gs", "s3"}:
+            raise ValueError(f"must be {BASE}, a path, or begin with gs:// or s3://")
+        return value
+
     @field_validator("palette")
     @classmethod
     def _mix_of_several(cls, value: int) -> int:

@@ -47,6 +47,7 @@ def make_card(tmp_path):
         blessed: bool = True,
         reason: str = "KID 0.273 is at most 0.5",
         licence: str = "",
+        attribution: str = "",
         **trained: Any,
     ):
         folders = {name: tmp_path / name for name in ("training", "evaluation", "model")}
@@ -54,7 +55,7 @@ def make_card(tmp_path):
             folder.mkdir(exist_ok=True)
         write_json(folders["training"] / TRAINING, TRAINED | trained)
         write_json(folders["evaluation"] / SCORES_FILE, SCORES)
-        info = {"name": "faces", "digest": "d1gest", "licence": licence}
+        info = {"name": "faces", "digest": "d1gest", "licence": licence, "attribution": attribution}
         write_json(folders["model"] / MODEL_INFO, info)
         write_json(tmp_path / "comparison", {"blessed": blessed, "reason": reason})
         path = folders["model"] / MODEL_CARD
@@ -116,6 +117,8 @@ def test_a_model_that_is_not_blessed_says_why(make_card):
 
 def test_the_licence_is_the_one_that_is_given(make_card):
     assert "| licence of the pictures | CC0 1.0 |" in make_card(licence="CC0 1.0")
+    assert "| pictures by | some artist |" in make_card(attribution="some artist")
+    assert "pictures by" not in make_card()
 
 
 @pytest.mark.parametrize(
