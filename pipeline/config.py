@@ -151,7 +151,7 @@ def _parse_override(text: str) -> dict[str, Any]:
     if not separator or not key.strip():
         raise UsageError(f"--set {text}: write section.key=value, e.g. --set train.epochs=5")
     try:
-        nested = yaml.safe_load(value) if value.strip() else ""  # YAML's nothing is null
+        nested: Any = yaml.safe_load(value) if value.strip() else ""  # YAML's nothing is null
     except (ValueError, RecursionError, yaml.YAMLError):
         raise UsageError(f"--set {text}: {value!r} is no YAML value; quote it") from None
     for part in reversed(key.strip().split(".")):
