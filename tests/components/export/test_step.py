@@ -94,6 +94,7 @@ def test_model_json_is_what_publish_needs(inputs, exported):
     assert info == {
         "name": "faces",
         "licence": "",
+        "attribution": "",
         "extractor": {"name": "efficientnet_lite0", "sha256": "f00"},
         "real_images": 100,
         "generated_images": 1000,
