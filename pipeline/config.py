@@ -15,6 +15,7 @@ from components.evaluate.config import EvaluateConfig
 from components.export.config import ExportConfig
 from components.ingest.addresses import addresses, make_absolute
 from components.ingest.config import IngestConfig
+from components.shared.buckets import is_remote
 from components.shared.errors import UsageError, one_line
 from components.train.config import BASE, TrainConfig
 from components.transform.config import TransformConfig
@@ -61,6 +62,8 @@ class PipelineConfig(BaseModel):
         object.__setattr__(self, "evaluate", named)
         if self.train.warm_start != BASE:
             source = make_absolute(self.train.warm_start)
+            if source and not is_remote(source):
+                source = str(Path(source).resolve())  # a link may point elsewhere tomorrow
             object.__setattr__(self, "train", self.train.model_copy(update={"warm_start": source}))
         return self
 

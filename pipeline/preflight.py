@@ -15,8 +15,9 @@ from components.ingest.addresses import (
 )
 from components.ingest.sources import open_source
 from components.shared.buckets import client_for, explaining, is_remote
-from components.shared.contracts import STEPS
+from components.shared.contracts import GENERATOR, STEPS
 from components.shared.errors import UsageError, one_line
+from components.shared.published import versions_in
 from components.train.config import BASE, TrainConfig
 from pipeline.config import PipelineConfig
 
@@ -92,11 +93,11 @@ def _check_warm_start(source: str, own: str) -> None:
     """Refuse what is not there; only where this run publishes to, there may be nothing yet."""
     if source in {"", BASE, own} or is_remote(source):
         return
-    if not Path(source).is_dir():
-        there = "a file" if Path(source).exists() else "nothing"
+    folder = Path(source)
+    if not folder.is_dir() or not ((folder / GENERATOR).exists() or versions_in(folder)):
         raise UsageError(
-            f"train.warm_start: there is {there} at {source}: name the folder of a published "
-            f"model, of one of its versions or of a run, or {BASE}"
+            f"train.warm_start: there is no model at {source}: name the folder of a published "
+            f"one, of one of its versions or of a run, or {BASE}"
         )
 
 

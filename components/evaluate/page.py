@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,7 +34,14 @@ def write_page(path: Path, template: str, **values: Any) -> None:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["cell"] = _cell
     write_atomically(path, environment.get_template(template).render(**values).encode())
+
+
+def _cell(text: str) -> str:
+    """As it may stand in a cell of a Markdown table."""
+    escaped = re.sub(r"([\\|`<*\[\]])", r"\\\1", text)
+    return " ".join(escaped.split())
 
 
 def embed(png: bytes, widest: int, largest_png: int = _LARGEST_PNG) -> Picture:

@@ -4,6 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator
 
+from components.shared.buckets import is_remote, names_bucket
 from components.shared.step_config import StepConfig
 
 Loss = Literal["non_saturating", "hinge"]
@@ -146,9 +147,8 @@ class TrainConfig(StepConfig):
     @field_validator("warm_start")
     @classmethod
     def _can_be_read(cls, value: str) -> str:
-        scheme, separator, _ = value.partition("://")
-        if separator and scheme not in {"gs", "s3"}:
-            raise ValueError(f"must be {BASE}, a path, or begin with gs:// or s3://")
+        if is_remote(value) and not names_bucket(value):
+            raise ValueError(f"must be {BASE}, a path, gs://bucket/… or s3://bucket/…")
         return value
 
     @field_validator("palette")

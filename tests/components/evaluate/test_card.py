@@ -119,6 +119,8 @@ def test_the_licence_is_the_one_that_is_given(make_card):
     assert "| licence of the pictures | CC0 1.0 |" in make_card(licence="CC0 1.0")
     assert "| pictures by | some artist |" in make_card(attribution="some artist")
     assert "pictures by" not in make_card()
+    torn = make_card(attribution="A|B\n\n# `x` <b>")
+    assert r"| pictures by | A\|B # \`x\` \<b> |" in torn
 
 
 @pytest.mark.parametrize(

@@ -138,9 +138,10 @@ def test_sources_that_are_understood(source):
     assert TrainConfig(warm_start=source).warm_start == source
 
 
-def test_a_source_that_is_not_understood():
-    with pytest.raises(ValueError, match="must be base, a path, or begin with gs:// or s3://"):
-        TrainConfig(warm_start="http://models/dcgan")
+@pytest.mark.parametrize("source", ["http://models/dcgan", "gs://", "s3:///dcgan"])
+def test_sources_that_are_not_understood(source):
+    with pytest.raises(ValueError, match="must be base, a path, gs://bucket/… or s3://bucket/…"):
+        TrainConfig(warm_start=source)
 
 
 def test_nothing_published_yet_is_no_error(tmp_path, caplog):
