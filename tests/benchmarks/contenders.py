@@ -13,6 +13,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -85,12 +86,12 @@ def ours(batch: int, dtype: str) -> Step:
 
     trainer = Trainer(TrainConfig(batch_size=batch), IMAGE_SIZE, dtype)
     real = tf.random.uniform([batch, IMAGE_SIZE, IMAGE_SIZE, 3], -1, 1)
+    return lambda: _wait_for_step(trainer, real, penalize=False)
 
-    def step() -> None:
-        trainer.train_step(real, False)
-        trainer.step.numpy()
 
-    return step
+def _wait_for_step(trainer: Any, real: Any, penalize: bool) -> None:
+    trainer.train_step(real, penalize)
+    trainer.step.numpy()
 
 
 def demo(batch: int, cores: int | None = None) -> Step:
@@ -107,12 +108,7 @@ def demo(batch: int, cores: int | None = None) -> Step:
     trainer = Trainer(settings, IMAGE_SIZE)
     real = tf.random.uniform([batch, IMAGE_SIZE, IMAGE_SIZE, 3], -1, 1)
     count = itertools.count()
-
-    def step() -> None:
-        trainer.train_step(real, next(count) % settings.r1_interval == 0)
-        trainer.step.numpy()
-
-    return step
+    return lambda: _wait_for_step(trainer, real, next(count) % settings.r1_interval == 0)
 
 
 def pytorch(batch: int) -> Step:

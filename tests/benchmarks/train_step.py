@@ -18,6 +18,8 @@ from pathlib import Path
 
 from input_pipeline import images_per_second
 
+from pipeline.config import load_config
+
 CONTENDERS = Path(__file__).with_name("contenders.py")
 BATCHES = (10, 64, 128)
 TURNS = 7
@@ -93,7 +95,7 @@ def main() -> None:
     names = names_here()
     print(f"{'64×64':26}{'pictures/s':>12}{'ratio (lowest–highest)':>26}")
     races = [(batch, names) for batch in BATCHES]
-    races.append((32, ["demo, one core", "demo, all cores"]))
+    races.append((load_config("demo").train.batch_size, ["demo, one core", "demo, all cores"]))
     steps = {}
     for batch, racing in races:
         steps[str(batch)] = race(racing, batch)
