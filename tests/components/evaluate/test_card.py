@@ -123,6 +123,13 @@ def test_the_licence_is_the_one_that_is_given(make_card):
     assert r"| pictures by | A\|B # \`x\` \<b> |" in torn
 
 
+def test_a_sign_of_a_table_tears_no_row(make_card):
+    config = TRAINED["config"] | {"warm_start": "/models/a|b"}
+    card = make_card(config=config, reason="no better than a|b")
+    assert r"| warm_start | /models/a\|b |" in card
+    assert r"| blessed | yes: no better than a\|b |" in card
+
+
 @pytest.mark.parametrize(
     ("attribution", "said"),
     [
