@@ -137,6 +137,11 @@ class TrainConfig(StepConfig):
         "fresh: leave that behind and start over, which is what unattended runs want. A fresh "
         "training that is interrupted goes on, too.",
     )
+    queue: str = Field(
+        "",
+        description="Trainings of one queue under one checkpoint root wait for one another, in "
+        "the train step; empty waits for none. The runs of a schedule are one queue.",
+    )
     trainings_kept: int = Field(
         5, ge=0, description="Ended trainings whose checkpoints stay, the last ones."
     )

@@ -19,6 +19,7 @@ from components.train.replicas import find_replicas
 from components.train.trainer import Trainer
 from components.train.training_folder import FollowerFolder, read_state
 from components.train.trainings import identity_of, last_epoch, open_training
+from components.train.turns import our_turn
 from components.train.warm_start import start_from
 
 LOG = logging.getLogger("dcgan.train")
@@ -81,12 +82,11 @@ def train(
     identity = identity_of(data["digest"], code_version, config)
     LOG.info("%d steps an epoch, on %s, %s", steps_per_epoch, _device(), replicas)
 
-    if replicas.is_chief:
-        folder = open_training(checkpoint_root, identity, config, steps_per_epoch)
-    else:
-        folder = FollowerFolder(checkpoint_root, identity)
     with (
-        folder,
+        our_turn(checkpoint_root, config.queue if replicas.is_chief else ""),
+        open_training(checkpoint_root, identity, config, steps_per_epoch)
+        if replicas.is_chief
+        else FollowerFolder(checkpoint_root, identity) as folder,
         replicas.lost_workers_named(),
         open_pictures(records, manifest, config) as pictures,
     ):

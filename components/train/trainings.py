@@ -30,10 +30,10 @@ from components.train.training_folder import (
 LOG = logging.getLogger("dcgan.train")
 _REMOVED = ".removed-"
 _ENDED = {"finished", "stopped", "left behind"}
-# Knobs that decide how long a training goes on, where its pictures wait, or which files it
-# leaves, but not what it has learned after a given step.
+# Knobs that decide when a training begins, how long it goes on, where its pictures wait, or
+# which files it leaves, but not what it has learned after a given step.
 _OTHER_KNOBS = {
-    "resume", "epochs", "minutes", "guard_epochs", "cache_gib", "checkpoint_seconds",
+    "resume", "queue", "epochs", "minutes", "guard_epochs", "cache_gib", "checkpoint_seconds",
     "snapshot_epochs", "snapshots_kept", "trainings_kept", "trainings_kept_days",
 }  # fmt: skip
 

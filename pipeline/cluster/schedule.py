@@ -100,12 +100,17 @@ def read_schedule(path: Path) -> Schedule:
 def configuration(
     schedule: Schedule, file: Path | None = None, overrides: Sequence[str] = ()
 ) -> PipelineConfig:
-    """The configuration of a schedule's runs; its own settings go over the file's."""
+    """The configuration of a schedule's runs; its own settings go over the file's.
+
+    Kubeflow counts runs a schedule, and an edited schedule is a new one to it: so that the new
+    one's first run does not train beside the old one's last, all of them are one queue.
+    """
+    settings = dict(schedule.settings)
+    if schedule.concurrency == 1 and isinstance(train := settings.get("train") or {}, dict):
+        settings["train"] = {"queue": schedule.name, **train}
     if schedule.publish_root:
         overrides = [*overrides, f"cluster.publish_root={json.dumps(schedule.publish_root)}"]
-    return load_config(
-        schedule.profile, file, overrides, [schedule.source], settings=schedule.settings
-    )
+    return load_config(schedule.profile, file, overrides, [schedule.source], settings=settings)
 
 
 def apply(

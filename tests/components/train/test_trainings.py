@@ -158,7 +158,8 @@ def test_fresh_tries_once_more_what_was_stopped(tmp_path):
 @pytest.mark.parametrize(
     "change",
     [
-        {"resume": "fresh"}, {"epochs": 51}, {"minutes": 5.0}, {"guard_epochs": 0},
+        {"resume": "fresh"}, {"queue": "weekly"},
+        {"epochs": 51}, {"minutes": 5.0}, {"guard_epochs": 0},
         {"cache_gib": 0}, {"checkpoint_seconds": 1}, {"snapshot_epochs": 7}, {"snapshots_kept": 1},
         {"trainings_kept": 0}, {"trainings_kept_days": 0},
     ],
@@ -170,7 +171,7 @@ def test_knobs_that_teach_nothing_are_the_same_training(change):
 
 
 @pytest.mark.parametrize("field", sorted(set(TrainConfig.model_fields) - {
-    "resume", "epochs", "minutes", "guard_epochs", "cache_gib", "checkpoint_seconds",
+    "resume", "queue", "epochs", "minutes", "guard_epochs", "cache_gib", "checkpoint_seconds",
     "snapshot_epochs", "snapshots_kept", "trainings_kept", "trainings_kept_days",
 }))  # fmt: skip
 def test_each_other_knob_is_another_training(field):
@@ -280,3 +281,7 @@ class holder:
 
     def __exit__(self, *_):
         self._process.communicate("\n")
+
+    def kill(self):
+        """End it by no act of its own; it is waited for as the block ends."""
+        self._process.kill()

@@ -7,6 +7,7 @@ from datetime import datetime
 import pytest
 import yaml
 
+from pipeline.cluster.schedule import Schedule, configuration
 from tests.pipeline.cluster.conftest import NAMESPACE, options
 
 CREATE = r"POST /apis/v2beta1/recurringruns$"
@@ -345,3 +346,17 @@ def test_host_options_go_over_the_files(dcgan, contract, file):
     path = file(settings={"cluster": {"registry": "r.io", "host": "http://localhost:1"}})
     done = dcgan("schedule", "apply", "-f", path, *options(contract.url))
     assert applied(done) == "created"
+
+
+@pytest.mark.parametrize(
+    ("changes", "queue"),
+    [
+        ({}, "weekly"),
+        ({"concurrency": 2}, ""),
+        ({"settings": {"train": {"queue": "mine", "epochs": 3}}}, "mine"),
+        ({"settings": {"train": None}}, "weekly"),
+    ],
+)
+def test_trainings_of_one_schedule_wait_for_one_another(changes, queue):
+    schedule = Schedule(name="weekly", cron="0 3 * * 1", source="/dcgan/pictures", **changes)
+    assert configuration(schedule).train.queue == queue
