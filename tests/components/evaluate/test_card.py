@@ -78,14 +78,14 @@ def make_card(tmp_path):
         "- By KID the samples are worse than blurred ones.",
         "- None of 64 samples is near.",
         "- Pictures change step by step.",
-        "`net`, bicubic, float32, weights `f00`",
+        "`net`, bicubic, float32, weights `f00…`",
         "not comparable with published FIDs, nor with any score made with another",
         "1000 generated against 100 held-out real pictures",
         "10 epochs, 1234 steps, 12340 pictures seen",
         "| augment | color |",
         "| pictures, train | 900 |",
-        "`abc123`",
-        "`d1gest`",
+        "`abc123…`",
+        "`d1gest…`",
         "8×8 pixels",
         "after epoch 3",
         "It can memorise",
@@ -140,7 +140,7 @@ def test_a_sign_of_a_table_tears_no_row(make_card):
 def test_the_card_names_what_the_model_descends_from(make_card, attribution, said):
     origin = {"source": "base", "digest": "d00d", "attribution": attribution}
     card = make_card(descends_from=origin)
-    assert f"| descends from | base{said}, digest `d00d` |" in card
+    assert f"| descends from | base{said}, digest `d00d…` |" in card
     for nothing in ({}, {"descends_from": None}):
         assert "descends from" not in make_card(**nothing)
 
@@ -155,6 +155,16 @@ def served(request, make_card, tmp_path):
     saved_model = tmp_path / "model" / request.param
     write_saved_model(saved_model, generator)
     return tmp_path / "model", saved_model
+
+
+def test_nothing_in_it_is_wider_than_the_panel_of_kubeflows_page(make_card):
+    """The panel is some 440 pixels wide, and wraps neither code nor a long word."""
+    column = 56
+    digest = "0123456789abcdef" * 4
+    card = make_card(descends_from={"source": "base", "digest": digest, "attribution": []})
+    code = "\n".join(re.findall(r"```\w+\n(.*?)```", card, re.DOTALL))
+    assert max(map(len, code.splitlines())) <= column
+    assert max(map(len, re.findall(r"`[^`\n]+`", card))) <= column
 
 
 def test_its_snippet_draws_beside_the_model(served):
@@ -177,7 +187,7 @@ def test_its_table_and_its_request_are_of_the_signatures_that_export_writes(serv
         assert told == {key: spec.dtype.name for key, spec in specs.items()}
     assert f"1 to {MOST_PICTURES:,} at once" in card
 
-    (body,) = re.findall(r"curl -d '(.*)'", card)
+    (body,) = re.findall(r"curl .* -d '(.*)'", card, re.DOTALL)
     asked = json.loads(body)
     specs = signatures[asked["signature_name"]].structured_input_signature[1]
     assert asked["inputs"].keys() == specs.keys()
