@@ -140,7 +140,7 @@ def test_a_run_of_scores_that_are_not_finite_is_no_mistake(make_run, tmp_path):
     runs = [make_run("monday", kid=None), make_run("tuesday", kid=0.2)]
     write_side_by_side(runs, tmp_path / "page.html")
     html = (tmp_path / "page.html").read_text()
-    assert re.search(r'<th scope="row">monday</th>\s*<td>–</td>', html)
+    assert re.search(r'<th scope="row">monday</th>\s*<td data-label="KID">–</td>', html)
     assert re.search(r'<th scope="row">tuesday<span class="mark">best', html)
 
 

@@ -110,7 +110,7 @@ def test_the_server_gets_six_fields_and_what_the_file_says(dcgan, contract, file
     ("change", "said"),
     [
         ({"catch_up": True}, "catch_up"),
-        ({"concurrency": 3}, "concurrency"),
+        ({"concurrency": 3}, "concurrency, pipeline version, train.queue"),  # none waits
         ({"source": "/dcgan/others"}, "pipeline version, images"),
         ({"source": ["/dcgan/pictures", "s3://b/f*"]}, "pipeline version, images"),
         ({"publish_root": "/dcgan/elsewhere"}, "pipeline version, publish_root"),
@@ -130,8 +130,8 @@ def test_an_edit_changes_just_that(dcgan, contract, file, change, said):
     differ = {key for key in before if before[key] != after[key]}
     differ -= {"recurring_run_id", "created_at", "_order", "description"}
     # A source or setting is the default of the pipeline's parameter, too.
-    fields = {"catch_up": {"no_catchup"}, "concurrency": {"max_concurrency"}}
     others = {"runtime_config", "pipeline_version_reference"}
+    fields = {"catch_up": {"no_catchup"}, "concurrency": {"max_concurrency", *others}}
     assert differ == fields.get(next(iter(change)), others)
 
 
@@ -257,7 +257,7 @@ def test_dry_run_shows_firings_and_changes_nothing(dcgan, contract, file, monkey
     assert applied(dcgan("schedule", "apply", "-f", file(), "--dry-run")) == "unchanged"
     changed = file(cron="0 4 * * *", concurrency=2)
     done = dcgan("schedule", "apply", "-f", changed, "--dry-run")
-    assert applied(done) == "would be updated (cron, concurrency)"
+    assert applied(done) == "would be updated (cron, concurrency, pipeline version, train.queue)"
     assert len(contract.recurring) == 1
 
 
