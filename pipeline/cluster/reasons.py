@@ -82,9 +82,10 @@ def _with_reason(server: KfpServer, task: Task) -> Task:
     if task.state not in GOING_ON or not task.pods:
         return task
     pod = kubernetes_pod(server, task.pods[-1])
-    if pod is None or pod["status"].get("phase") != "Pending":
+    if pod and pod["status"].get("phase") != "Pending":
         return task
-    reason = newest_warning(server, str(pod.get("metadata", {}).get("name", "")))
+    names = [pod["metadata"]["name"]] if pod else task.pods[-1].names  # a quota lets none be made
+    reason = next(filter(None, (newest_warning(server, name) for name in names)), "")
     return task._replace(state="waiting", reason=reason) if reason else task
 
 
