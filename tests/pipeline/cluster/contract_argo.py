@@ -35,16 +35,17 @@ def pod_name(node, template="retry-system-container-impl"):
 
 
 class Nodes:
-    """Names of a run's nodes."""
+    """Names of a run's nodes; `dag_try` counts how often the whole DAG ran again."""
 
-    def __init__(self, run_id, layout):
+    def __init__(self, run_id, layout, dag_try=0):
         self.again = "(0)" if layout == "2.17.0" else ""
         self.counted = layout != "older, no retries"
         self.workflow = f"dcgan-{run_id[:5]}"
+        self.root = f"{self.workflow}({dag_try}).root(0)" if self.again else f"{self.workflow}.root"
 
     def task(self, name):
         condition = f".condition-1{self.again}" if name == "publish" else ""
-        return f"{self.workflow}{self.again}.root{self.again}{condition}.{name}"
+        return f"{self.root}{condition}.{name}"
 
     def pod(self, name, attempt=0):
         """Of a task, or of a driver, which has no executor."""
@@ -54,15 +55,15 @@ class Nodes:
         return f"{executor}({attempt})" if self.counted else executor
 
 
-def argo_rows(run_id, tasks, layout):
+def argo_rows(run_id, tasks, layout, dag_try=0):
     """Rows as Argo's nodes give them for tasks → state.
 
     `cached` is a cache hit, `omitted` did not begin since one before it failed, `driver failed`
     did not since its driver did, and `condition-1` is a row and nothing else. All but collect,
     which begins with the task before it, begin a minute after the last. train is tried twice.
     """
-    nodes, rows = Nodes(run_id, layout), [{"run_id": run_id, "execution_id": "7"}]
-    begin = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
+    nodes, rows = Nodes(run_id, layout, dag_try), [{"run_id": run_id, "execution_id": "7"}]
+    begin = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1 - dag_try / 2)
     for name, state in tasks.items():
         begin += timedelta(minutes=name != "collect")
         rows += _rows_of(nodes, run_id, name, state, begin)

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.cluster import runs
 from tests.pipeline.cluster.conftest import IMAGES, each_layout, options
-from tests.pipeline.cluster.contract_argo import Nodes, node_id, pod_name
+from tests.pipeline.cluster.contract_argo import Nodes, argo_rows, node_id, pod_name
 
 BEFORE = {"fingerprint": "SUCCEEDED"}
 
@@ -50,6 +50,26 @@ def test_log_of_a_task_that_the_cluster_alone_has_tried_again(dcgan, contract, l
     contract.logs[pod_name(node, "system-container-impl")] = b"[train] epoch 1\n"
     contract.is_ui, contract.logs.left = True, left
     assert dcgan("runs", "logs", "one", *options(contract.url)).out == "[train] epoch 1\n"
+
+
+def test_log_of_a_task_whose_whole_dag_ran_again(dcgan, contract):
+    """Its rows are then there twice, in any order; the newest tells how it is."""
+    run = start(dcgan, contract)
+    run["_phases"], identity = [], run["run_id"]
+    for attempt, log in enumerate((b"[ingest] 12 files\n", b"[ingest] 13 files\n")):
+        node = Nodes(identity, contract.layout, dag_try=attempt).pod("ingest")
+        contract.logs[pod_name(node_id(node))] = log
+    older, newer = (
+        argo_rows(identity, {"ingest": state}, contract.layout, attempt)
+        for attempt, state in enumerate(("FAILED", "SUCCEEDED"))
+    )
+    for rows in (older + newer, newer + older):
+        run["run_details"] = {"task_details": rows}
+        out = dcgan("runs", "logs", "one", "ingest", *options(contract.url)).out
+        assert out == "[ingest] 12 files\n[ingest] 13 files\n"
+        assert re.search(
+            r"ingest +succeeded", dcgan("runs", "show", "one", *options(contract.url)).out
+        )
 
 
 def test_log_of_a_run_that_was_retried_another_day(dcgan, contract, monkeypatch):
