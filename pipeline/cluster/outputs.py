@@ -1,7 +1,9 @@
 """What a run on Kubeflow leaves: logs of its pods, and files to take home."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from kfp_server_api import V2beta1Run
 
@@ -61,6 +63,21 @@ def follow_log(server: KfpServer, run: V2beta1Run, task: str) -> Iterator[str]:
             return
 
 
+def scores_of(server: KfpServer, run: V2beta1Run) -> dict[str, Any]:
+    """What evaluate said of the model of a run; empty where that is not to be had."""
+    try:
+        scores = json.loads(_artifact(server, _uris(server, run)["metrics"]))
+    except (PipelineError, KeyError, ValueError):
+        return {}
+    return scores if isinstance(scores, dict) else {}
+
+
+def _uris(server: KfpServer, run: V2beta1Run) -> dict[str, str]:
+    """Where a run's results are: the API does not say it, so the last task logs it."""
+    lines = map(parse_log_line, log_of(server, run, COLLECT).splitlines())
+    return dict(line.message.partition(" ")[::2] for line in lines if line)
+
+
 def _check_name(task: str) -> None:
     if task not in CLUSTER_TASKS:
         raise UsageError(f"no task {task!r}: choose one of {', '.join(TASKS)}")
@@ -85,8 +102,7 @@ def _whole_lines(log: str) -> str:
 def fetch(server: KfpServer, run: V2beta1Run, folder: Path) -> list[Path]:
     """Bring report, GIF and metrics home.
 
-    Kubeflow's API does not say where a run's artifacts are, so the pipeline's last task
-    writes it to its log. The files come through the UI's server.
+    The files come through the UI's server.
 
     Args:
         server: Its host must be that of the UI.
@@ -96,8 +112,7 @@ def fetch(server: KfpServer, run: V2beta1Run, folder: Path) -> list[Path]:
     Raises:
         PipelineError: The log or a file is not to be had.
     """
-    lines = map(parse_log_line, log_of(server, run, COLLECT).splitlines())
-    uris = dict(line.message.partition(" ")[::2] for line in lines if line)
+    uris = _uris(server, run)
     if missing := _FILES.keys() - uris.keys():
         raise PipelineError(
             f"run {run.display_name} does not say where its {', '.join(sorted(missing))} is; "

@@ -160,7 +160,7 @@ def test_where_nothing_hinders_nothing_is_said(dcgan, contract, phase, events, i
 @pytest.mark.parametrize("command", ["submit", "show"])
 @pytest.mark.parametrize(
     ("compare", "why"),
-    [("SUCCEEDED", "KID 9 is above max_kid (=1)"), ("cached", "the model was not better (see")],
+    [("SUCCEEDED", "KID 9 is above max_kid (=1)"), ("cached", "the model was not better than")],
 )
 def test_a_model_that_was_not_good_enough(dcgan, contract, compare, why, command):
     contract.phases = [("SUCCEEDED", {"compare": compare, "condition-1": "SKIPPED"})]
@@ -174,6 +174,26 @@ def test_a_model_that_was_not_good_enough(dcgan, contract, compare, why, command
     assert f"run one: succeeded\nnot published: {why}" in done.out
     done = dcgan(*start, "--require-blessed", *options(contract.url), code=5)
     assert f"error: not blessed: {why}" in done.err
+
+
+@pytest.mark.parametrize(
+    ("scores", "why"),
+    [
+        (b'{"passed": false, "passed_reason": "KID 9 is above max_kid (=1)"}', "KID 9 is above"),
+        (b'{"passed": true}', "the model was not better than the published one (see the report)"),
+        (b"<!doctype html>", "the model was not better than the published one (see the report)"),
+    ],
+)
+def test_where_compare_was_a_cache_hit_the_scores_tell(dcgan, contract, scores, why):
+    contract.is_ui = True
+    ended = {"compare": "cached", "collect": "SUCCEEDED", "condition-1": "SKIPPED"}
+    contract.phases = [("SUCCEEDED", ended)]
+    dcgan("submit", *IMAGES, "--name", "one", *options(contract.url))
+    (run,) = contract.runs.values()
+    dcgan("runs", "show", "one", *options(contract.url))
+    contract.logs[contract.pod_of(run, "collect")] = b"[collect] metrics minio://mlpipeline/m\n"
+    contract.objects["minio", "mlpipeline", "m"] = scores
+    assert f"not published: {why}" in dcgan("runs", "show", "one", *options(contract.url)).out
 
 
 def test_a_model_that_was_good_enough(dcgan, contract):
