@@ -1,6 +1,7 @@
 """`dcgan runs`: what is found, and what a person is told when nothing is."""
 
 import io
+import re
 import uuid
 
 import pytest
