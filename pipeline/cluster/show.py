@@ -14,6 +14,7 @@ from pipeline.cluster.tasks import Task, state_of, word_of
 from pipeline.show import plain
 
 _COLOURS = {"succeeded": "green", "cached": "green", "running": "cyan", "failed": "red"}
+_NAMES = 38  # columns that the names of a run and of its schedule share
 
 
 def task_table(tasks: Iterable[Task]) -> Table:
@@ -65,7 +66,11 @@ class Progress:
 def run_list(runs: Sequence[V2beta1Run], schedules: Mapping[str, str]) -> Table:
     """Runs, one a line; `schedules` gives names by ids."""
     table = Table(box=None, pad_edge=False)
-    for column in ("run", "schedule", "state", "began", "took"):
+    # A run's name should stay in one line, since other commands take it.
+    longest = max((len(run.display_name or "") for run in runs), default=0)
+    table.add_column("run", overflow="fold")
+    table.add_column("schedule", overflow="fold", max_width=max(len("deleted"), _NAMES - longest))
+    for column in ("state", "began", "took"):
         table.add_column(column, overflow="fold")
     for run in runs:
         took = None

@@ -171,8 +171,15 @@ def test_list_says_which_schedule_a_run_belongs_to(dcgan, contract):
     before = len(contract.requests)
     lines = dcgan("runs", "list", *options(contract.url)).out.splitlines()
     assert max(map(len, lines)) <= 80
-    schedules = [re.split(r"  +", line)[1] for line in lines if "pending" in line]
-    assert schedules == ["deleted", "weekly-retraining-of-t", "–"]  # goes on in the next line
+    columns = [re.split(r"  +", line) for line in lines if "pending" in line]
+    whole = [run["display_name"] for run in contract.runs.values()][::-1]
+    assert all(
+        len(name) > 30 and whole[n].startswith(name) for n, (name, *_) in enumerate(columns[:2])
+    )
+    schedules = [schedule for _, schedule, *_ in columns]
+    assert schedules[0] == "deleted"
+    assert "weekly-retraining-of-the-faces".startswith(schedules[1])  # goes on beneath
+    assert schedules[2] == "–"
     asked = contract.requests[before:]
     assert asked.count("GET /apis/v2beta1/recurringruns") == 1
 
