@@ -15,6 +15,7 @@ from components.shared.errors import NotBlessed, PipelineError, UsageError
 from components.shared.process import storage_error
 from pipeline import show
 from pipeline.cluster import commands
+from pipeline.cluster.run_commands import runs
 from pipeline.cluster.schedule_commands import schedule
 from pipeline.config import load_config
 from pipeline.container_images import ContainerImages
@@ -26,6 +27,7 @@ from pipeline.options import (
     Paranoid,
     Profile,
     PublishRoot,
+    RequireBlessed,
     RunsDir,
 )
 from pipeline.results import read_run
@@ -65,9 +67,7 @@ def run(
     tag: Annotated[
         str, typer.Option(help="Of the images.", metavar="TAG", show_default="made from this code")
     ] = "",
-    require_blessed: Annotated[
-        bool, typer.Option("--require-blessed", help="End with 5 unless the model is blessed.")
-    ] = False,
+    require_blessed: RequireBlessed = False,
 ) -> None:
     """Run the whole pipeline on this machine; what did not change is not run again."""
     from pipeline.local import run_locally
@@ -208,7 +208,7 @@ def doctor(runs_dir: RunsDir = RUNS) -> None:
 app.command("compile")(commands.compile_)
 app.command()(commands.submit)
 app.add_typer(schedule, name="schedule")
-app.add_typer(commands.runs, name="runs")
+app.add_typer(runs, name="runs")
 
 
 def _publish_root(given: str | None, runs_dir: Path) -> str:

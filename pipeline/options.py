@@ -36,3 +36,6 @@ PublishRoot = Annotated[
         show_default="published in the runs' folder",
     ),
 ]
+RequireBlessed = Annotated[
+    bool, typer.Option("--require-blessed", help="End with 5 unless the model is blessed.")
+]

@@ -1,15 +1,20 @@
 """What a run on Kubeflow leaves: logs of its pods, and files to take home."""
 
+import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from kfp_server_api import V2beta1Run
 
 from components.shared.contracts import GIF, REPORT, SCORES
 from components.shared.errors import PipelineError, UsageError
 from components.shared.files import complete_or_absent
-from components.shared.process import LogLine, parse_log_line
-from pipeline.cluster.runs import CLUSTER_TASKS, COLLECT, pods_of
-from pipeline.cluster.server import KfpServer, NotFound, ServerError
+from components.shared.process import parse_log_line
+from pipeline.cluster.pods import log_of_pod
+from pipeline.cluster.runs import follow
+from pipeline.cluster.server import KfpServer, NotFound
+from pipeline.cluster.tasks import CLUSTER_TASKS, COLLECT, GOING_ON, Pod, has_ended, task_of
 from pipeline.results import TASKS
 
 _FILES = {"report": REPORT, "gif": GIF, "metrics": SCORES}
@@ -24,48 +29,80 @@ def log_of(server: KfpServer, run: V2beta1Run, task: str) -> str:
         UsageError: The pipeline has no such task.
         PipelineError: No log is to be had.
     """
+    _check_name(task)
+    logs = [log for pod in _pods(run, task) if (log := log_of_pod(server, run, pod))]
+    if not logs:
+        raise _no_log(run, task)
+    return "".join(map(_whole_lines, logs))
+
+
+def follow_log(server: KfpServer, run: V2beta1Run, task: str) -> Iterator[str]:
+    """A task's log as it grows, whole lines, all tries, until the task has ended.
+
+    Raises:
+        UsageError: The pipeline has no such task.
+        PipelineError: The task has ended, and no log is to be had.
+    """
+    _check_name(task)
+    shown: dict[Pod, str] = {}
+    for now in follow(server, run):
+        found = task_of(now, task)
+        ended = has_ended(now) or bool(found and found.state not in {*GOING_ON, "omitted"})
+        pods = _pods(now, task)
+        for pod in pods:
+            log = log_of_pod(server, now, pod) or ""
+            goes_on = not ended and pod == pods[-1]
+            log = log[: log.rfind("\n") + 1] if goes_on else log and _whole_lines(log)
+            # After a log was rotated, the server has what came since.
+            if new := log.removeprefix(shown.get(pod, "")):
+                yield new
+                shown[pod] = log
+        if ended and not shown:
+            raise _no_log(now, task)
+        if ended:
+            return
+
+
+def scores_of(server: KfpServer, run: V2beta1Run) -> dict[str, Any]:
+    """What evaluate said of the model of a run; empty where that is not to be had."""
+    try:
+        scores = json.loads(_artifact(server, _uris(server, run)["metrics"]))
+    except (PipelineError, KeyError, ValueError):
+        return {}
+    return scores if isinstance(scores, dict) else {}
+
+
+def _uris(server: KfpServer, run: V2beta1Run) -> dict[str, str]:
+    """Where a run's results are: the API does not say it, so the last task logs it."""
+    lines = map(parse_log_line, log_of(server, run, COLLECT).splitlines())
+    return dict(line.message.partition(" ")[::2] for line in lines if line)
+
+
+def _check_name(task: str) -> None:
     if task not in CLUSTER_TASKS:
         raise UsageError(f"no task {task!r}: choose one of {', '.join(TASKS)}")
-    logs = [log for pod in pods_of(run, task) if (log := _pod_log(server, run, pod))]
-    if not logs:
-        raise PipelineError(
-            f"no log of {task} in run {run.display_name}: it has not begun, was a cache hit, or "
-            "its pod is gone"
-        )
-    return "".join(log if log.endswith("\n") else f"{log}\n" for log in logs)
 
 
-def _pod_log(server: KfpServer, run: V2beta1Run, pod: str) -> str | None:
-    """A pod's log from the API's server, else from the UI's; None where neither has it."""
-    named = {"podname": pod, "runid": run.run_id, "podnamespace": server.pods}
-    for path, query in (
-        (f"/apis/v1alpha1/runs/{run.run_id}/nodes/{pod}/log", None),
-        ("/k8s/pod/logs", named),
-    ):
-        try:
-            text = server.get_raw(path, query, once=True).decode(errors="replace")
-        except (ServerError, UsageError):
-            continue
-        if not text.lstrip().lower().startswith("<!doctype html"):  # the UI's page for any path
-            return text
-    return None
+def _no_log(run: V2beta1Run, task: str) -> PipelineError:
+    return PipelineError(
+        f"no log of {task} in run {run.display_name}: it has not begun, was a cache hit, or its "
+        "pod is gone"
+    )
 
 
-def error_of(server: KfpServer, run: V2beta1Run, task: str) -> LogLine | None:
-    """The error that a failed task ended with, in its own words, where its log tells."""
-    try:
-        lines = log_of(server, run, task).splitlines()
-    except PipelineError:
-        return None
-    found = (parse_log_line(line) for line in reversed(lines))
-    return next((line for line in found if line and line.exit_code is not None), None)
+def _pods(run: V2beta1Run, task: str) -> tuple[Pod, ...]:
+    found = task_of(run, task)
+    return found.pods if found else ()
+
+
+def _whole_lines(log: str) -> str:
+    return log if log.endswith("\n") else f"{log}\n"
 
 
 def fetch(server: KfpServer, run: V2beta1Run, folder: Path) -> list[Path]:
     """Bring report, GIF and metrics home.
 
-    Kubeflow's API does not say where a run's artifacts are, so the pipeline's last task
-    writes it to its log. The files come through the UI's server.
+    The files come through the UI's server.
 
     Args:
         server: Its host must be that of the UI.
@@ -75,8 +112,7 @@ def fetch(server: KfpServer, run: V2beta1Run, folder: Path) -> list[Path]:
     Raises:
         PipelineError: The log or a file is not to be had.
     """
-    lines = map(parse_log_line, log_of(server, run, COLLECT).splitlines())
-    uris = dict(line.message.partition(" ")[::2] for line in lines if line)
+    uris = _uris(server, run)
     if missing := _FILES.keys() - uris.keys():
         raise PipelineError(
             f"run {run.display_name} does not say where its {', '.join(sorted(missing))} is; "

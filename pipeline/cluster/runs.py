@@ -1,37 +1,18 @@
-"""Runs on Kubeflow: find, follow, stop."""
+"""Runs on Kubeflow: find, follow, stop, retry."""
 
-import re
 import time
 import uuid
 from collections.abc import Iterator
-from datetime import datetime, timedelta
 from itertools import islice
-from typing import NamedTuple
 
-from kfp_server_api import V2beta1PipelineTaskDetail, V2beta1Run
+from kfp_server_api import V2beta1Run
 
 from components.shared.errors import UsageError, one_line
 from pipeline.cluster.server import KfpServer, NotFound, ServerError
-from pipeline.results import TASKS
+from pipeline.cluster.tasks import has_ended, state_of, word_of
 
-COLLECT = "collect"  # the task that names the others' files
-CLUSTER_TASKS = (*TASKS, COLLECT, "notify")  # notify where there is a webhook
-
-_ENDED = {"SUCCEEDED", "SKIPPED", "FAILED", "CANCELED"}
 _POLL_SECONDS = 5
 _LOSSES = 30  # looks in a row that fail, each after the tries of one request
-_SLACK = timedelta(seconds=1)  # the server's times are whole seconds
-_EXECUTOR = "executor"  # how Argo shows the pod of any task
-# Kubeflow's names for a pod that runs a step: of a task with retries, and of one without.
-_TEMPLATES = ("retry-system-container-impl", "system-container-impl")
-
-
-class Task(NamedTuple):
-    """A task of a run, as a person sees it."""
-
-    name: str
-    state: str
-    seconds: float | None
 
 
 def find_run(server: KfpServer, name_or_id: str) -> V2beta1Run:
@@ -61,19 +42,6 @@ def newest_runs(server: KfpServer, experiment_id: str, count: int) -> list[V2bet
     return list(islice(runs, count))
 
 
-def state_of(run: V2beta1Run) -> str:
-    """State of a run; a stopped one is CANCELED, which servers end as FAILED."""
-    states = [change.state for change in run.state_history or ()]
-    if run.state == "FAILED" and "CANCELING" in states:
-        return "CANCELED"
-    return run.state or "PENDING"
-
-
-def has_ended(run: V2beta1Run) -> bool:
-    """Whether the run's state is final."""
-    return state_of(run) in _ENDED
-
-
 def stop(server: KfpServer, run: V2beta1Run) -> bool:
     """Stop a run; False where it had ended already."""
     if has_ended(run):
@@ -88,6 +56,37 @@ def stop(server: KfpServer, run: V2beta1Run) -> bool:
             raise
         return state_of(now) == "CANCELED"
     return True
+
+
+def retry(server: KfpServer, run: V2beta1Run) -> None:
+    """Have a failed run go on at the task that failed.
+
+    Raises:
+        UsageError: The run has not failed.
+    """
+    if (state := state_of(run)) != "FAILED":
+        advice = "; `dcgan submit` starts another, which goes on from the last checkpoint"
+        raise UsageError(
+            f"run {run.display_name} is {word_of(state)}: only one that failed can be retried"
+            f"{advice if state == 'CANCELED' else ''}"
+        )
+
+    def landed() -> V2beta1Run | None:
+        now = server.call(server.runs.run_service_get_run, run.run_id)
+        # It may have failed again since.
+        goes_on = not has_ended(now) or len(now.state_history) > len(run.state_history)
+        return now if goes_on else None
+
+    server.call(server.runs.run_service_retry_run, run.run_id, landed=landed)
+
+
+def schedule_names(server: KfpServer, runs: list[V2beta1Run]) -> dict[str, str]:
+    """Names of the schedules that runs belong to, by their ids; deleted ones are not there."""
+    if not any(run.recurring_run_id for run in runs):
+        return {}
+    listing = server.recurring_runs.recurring_run_service_list_recurring_runs
+    found = server.pages(listing, **server.scope)
+    return {one.recurring_run_id: one.display_name for one in found}
 
 
 def follow(server: KfpServer, run: V2beta1Run) -> Iterator[V2beta1Run]:
@@ -114,90 +113,6 @@ def follow(server: KfpServer, run: V2beta1Run) -> Iterator[V2beta1Run]:
         if has_ended(now):
             return
         time.sleep(_POLL_SECONDS)
-
-
-def tasks_of(run: V2beta1Run) -> list[Task]:
-    """The tasks that have begun, in the order of the DAG."""
-    rows = _rows(run)
-    found = {row.display_name: row for row in rows}
-    return [
-        Task(name, _task_state(found[name], rows), _seconds(found[name]))
-        for name in CLUSTER_TASKS
-        if name in found
-    ]
-
-
-def pods_of(run: V2beta1Run, task: str) -> list[str]:
-    """Names of the pods that a task may have run in, the last try last.
-
-    The API names no pods. It gives Argo's node ids, <workflow>-<hash>, from which Argo makes
-    the names of pods, by way of the template: tasks that may be tried again have another.
-    """
-    rows = _rows(run)
-    row = next((row for row in rows if row.display_name == task), None)
-    if row is None:
-        return []
-    return [
-        re.sub(r"-(\d+)$", rf"-{template}-\1", node)
-        for node in dict.fromkeys([*_children(row), *_tries(row, rows)])
-        for template in _TEMPLATES
-    ]
-
-
-def _tries(row: V2beta1PipelineTaskDetail, rows: list[V2beta1PipelineTaskDetail]) -> list[str]:
-    """Ids of the nodes of a task's tries, where it may be tried again.
-
-    They are children of an `executor` that does not say whose it is. But a node's id ends in
-    the 32-bit FNV-1a hash of its name, and the first try's name is its parent's and "(0)".
-    """
-    first = set()
-    for node in _children(row):
-        workflow, _, digits = node.rpartition("-")
-        if digits.isdecimal():
-            digest = int(digits)
-            for byte in b"(0)":
-                digest = (digest ^ byte) * 0x01000193 % 2**32
-            first.add(f"{workflow}-{digest}")
-    executors = [_children(one) for one in rows if one.display_name == _EXECUTOR]
-    return next((nodes for nodes in executors if first & set(nodes)), [])
-
-
-def _children(row: V2beta1PipelineTaskDetail) -> list[str]:
-    return [child.pod_name for child in row.child_tasks or () if child.pod_name]
-
-
-def _rows(run: V2beta1Run) -> list[V2beta1PipelineTaskDetail]:
-    details = run.run_details and run.run_details.task_details
-    return [row for row in details or () if row.display_name]  # some are the cache's own
-
-
-def _task_state(row: V2beta1PipelineTaskDetail, rows: list[V2beta1PipelineTaskDetail]) -> str:
-    """The API has no state for a cache hit: the task has succeeded, and its pod is skipped."""
-    if row.state == "SUCCEEDED" and not _tries(row, rows) and _is_skipped(row, rows):
-        return "cached"
-    return (row.state or "omitted").lower()
-
-
-def _is_skipped(row: V2beta1PipelineTaskDetail, rows: list[V2beta1PipelineTaskDetail]) -> bool:
-    """Whether a pod is skipped that would have begun with the task; a skipped one has no id."""
-    return any(
-        pod.display_name == _EXECUTOR
-        and pod.state == "SKIPPED"
-        and _is_set(pod.start_time)
-        and _is_set(row.start_time)
-        and abs(pod.start_time - row.start_time) <= _SLACK
-        for pod in rows
-    )
-
-
-def _seconds(row: V2beta1PipelineTaskDetail) -> float | None:
-    if not (_is_set(row.start_time) and _is_set(row.end_time)):
-        return None
-    return float((row.end_time - row.start_time).total_seconds())
-
-
-def _is_set(moment: datetime | None) -> bool:
-    return moment is not None and moment.year > 1970  # the server's way to say that it is not
 
 
 def _is_id(text: str) -> bool:

@@ -49,6 +49,8 @@ class KfpServer:
             server, which refuses one.
         pods: Namespace that the pods run in.
         version: What the server says it is, e.g. 2.14.3; may be empty or `unknown`.
+        is_ui: Whether it is the UI's server, which passes most of the API on and gives files
+            and what Kubernetes knows of pods.
         runs, recurring_runs, pipelines, experiments, uploads: Services of kfp_server_api.
     """
 
@@ -94,7 +96,7 @@ class KfpServer:
         health = self._health()
         if health.get("apiServerReady") is False:
             raise ServerError(f"the API behind {self.host} is not ready: try again")
-        # The UI's server, which passes most requests on, answers this one itself.
+        self.is_ui = "apiServerTagName" in health  # it answers this request itself
         self.version = str(health.get("tag_name") or health.get("apiServerTagName") or "")
         if health.get("multi_user") or health.get("apiServerMultiUser"):
             if not self.config.namespace:

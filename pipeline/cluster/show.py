@@ -1,28 +1,32 @@
 """How the command line shows what is on Kubeflow, within 80 columns."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Self
 
 from kfp_server_api import V2beta1Run
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 
-from pipeline.cluster.runs import Task, state_of
+from pipeline.cluster.tasks import Task, state_of, word_of
 from pipeline.show import plain
 
 _COLOURS = {"succeeded": "green", "cached": "green", "running": "cyan", "failed": "red"}
+_NAMES = 38  # columns that the names of a run and of its schedule share
 
 
 def task_table(tasks: Iterable[Task]) -> Table:
-    """Tasks of a run, their states and how long they took."""
+    """Tasks of a run, their states, how long they took, and what they wait for."""
     table = Table(box=None, pad_edge=False)
     for column in ("task", "state", "took"):
         table.add_column(column)
+    table.add_column("", overflow="fold", no_wrap=False)
     for task in tasks:
         colour = _COLOURS.get(task.state, "yellow")
-        table.add_row(task.name, f"[{colour}]{task.state}[/]", duration(task.seconds))
+        state = f"[{colour}]{task.state}[/]"
+        table.add_row(task.name, state, duration(task.seconds), escape(task.reason))
     return table
 
 
@@ -52,26 +56,33 @@ class Progress:
             self._live.update(task_table(tasks))
             return
         for task in tasks:
-            if self._shown.get(task.name) != task.state:
+            state = f"{task.state}: {task.reason}" if task.reason else task.state
+            if self._shown.get(task.name) != state:
                 took = f" after {duration(task.seconds)}" if task.seconds else ""
-                self._console.print(f"{task.name:>11} {task.state}{took}")
-            self._shown[task.name] = task.state
+                self._console.print(f"{task.name:>11} {escape(state)}{took}")
+            self._shown[task.name] = state
 
 
-def run_list(runs: Sequence[V2beta1Run]) -> Table:
-    """Runs, one a line."""
+def run_list(runs: Sequence[V2beta1Run], schedules: Mapping[str, str]) -> Table:
+    """Runs, one a line; `schedules` gives names by ids."""
     table = Table(box=None, pad_edge=False)
-    for column in ("run", "state", "began", "took"):
+    # A run's name should stay in one line, since other commands take it.
+    longest = max((len(run.display_name or "") for run in runs), default=0)
+    table.add_column("run", overflow="fold")
+    table.add_column("schedule", overflow="fold", max_width=max(len("deleted"), _NAMES - longest))
+    for column in ("state", "began", "took"):
         table.add_column(column, overflow="fold")
     for run in runs:
         took = None
         if run.created_at and run.finished_at and run.finished_at.year > 1970:
             took = (run.finished_at - run.created_at).total_seconds()
-        state = state_of(run).lower()
+        state = word_of(state_of(run))
         colour = _COLOURS.get(state, "yellow")
+        belongs_to = run.recurring_run_id and schedules.get(run.recurring_run_id, "deleted")
         table.add_row(
-            plain(run.display_name), f"[{colour}]{state}[/]", local(run.created_at), duration(took)
-        )
+            plain(run.display_name), plain(belongs_to), f"[{colour}]{state}[/]",
+            local(run.created_at), duration(took),
+        )  # fmt: skip
     return table
 
 

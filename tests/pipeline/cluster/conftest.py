@@ -9,6 +9,7 @@ import pytest
 
 from pipeline import cli
 from pipeline.cluster import runs, server
+from tests.pipeline.cluster.contract_argo import LAYOUTS
 from tests.pipeline.cluster.contract_server import ContractServer
 
 REAL = os.environ.get("KFP_ENDPOINT")
@@ -36,9 +37,18 @@ def _no_waiting(monkeypatch):
 
 
 @pytest.fixture
-def contract():
+def layout():
+    """Of Argo's nodes; `each_layout` has a test run with all."""
+    return LAYOUTS[0]
+
+
+each_layout = pytest.mark.parametrize("layout", LAYOUTS)
+
+
+@pytest.fixture
+def contract(layout):
     """The tests' own server, whose state a test may look at and disturb."""
-    server = ContractServer()
+    server = ContractServer(layout=layout)
     yield server
     server.close()
 

@@ -39,6 +39,7 @@ _ROUTES = [
     ("GET", r"/apis/v2beta1/runs", lambda s, q, b: s.list_of(s.runs, "runs", q)),
     ("GET", r"/apis/v2beta1/runs/([^/:]+)", lambda s, q, b, i: s.get_run(i)),
     ("POST", r"/apis/v2beta1/runs/([^/:]+):terminate", lambda s, q, b, i: s.terminate_run(i)),
+    ("POST", r"/apis/v2beta1/runs/([^/:]+):retry", lambda s, q, b, i: s.retry_run(i)),
     ("POST", r"/apis/v2beta1/recurringruns", lambda s, q, b: s.create_recurring(b)),
     (
         "GET", r"/apis/v2beta1/recurringruns",
@@ -55,6 +56,8 @@ _ROUTES = [
     ),
     ("GET", r"/apis/v1alpha1/runs/[^/]+/nodes/([^/]+)/log", lambda s, q, b, i: s.logs.get(i)),
     ("GET", r"/k8s/pod/logs", lambda s, q, b: s.pod_log(q)),
+    ("GET", r"/k8s/pod", lambda s, q, b: s.pod(q)),
+    ("GET", r"/k8s/pod/events", lambda s, q, b: s.pod_events(q)),
     ("GET", r"/artifacts/get", lambda s, q, b: s.artifact(q)),
 ]  # fmt: skip
 
@@ -104,6 +107,8 @@ class Handler(BaseHTTPRequestHandler):
             self._check_login(url.path)
             if self.contract.is_ui and url.path.startswith("/apis/v1alpha1/"):
                 return 200, "<!doctype html><title>Kubeflow Pipelines</title>"
+            if not self.contract.is_ui and not url.path.startswith("/apis/"):
+                raise Refusal(404, 5, "Not Found")
             query = dict(parse_qsl(url.query))
             for method, path, act in _ROUTES:
                 match = re.fullmatch(path, url.path)

@@ -1,9 +1,9 @@
 """A server that speaks Kubeflow Pipelines' REST API v2beta1 as the real ones do.
 
 Behaviour and odd corners are those of the API server's Go source, versions 2.14 to 2.17: zero
-values are left out, filters pass over case, a terminated run ends as FAILED, a cached task is
-one whose `executor` is SKIPPED, there is no update of a recurring run, a five-field cron is
-read with its seconds first. Bodies are checked by the models of kfp_server_api.
+values are left out, filters pass over case, a terminated run ends as FAILED, there is no update
+of a recurring run, a five-field cron is read with its seconds first. Bodies are checked by the
+models of kfp_server_api. What Argo does behind it is in contract_argo.
 """
 
 import base64
@@ -12,7 +12,7 @@ import re
 import ssl
 import threading
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from http.server import ThreadingHTTPServer
 from typing import NamedTuple
 from urllib.parse import unquote_plus
@@ -20,6 +20,14 @@ from urllib.parse import unquote_plus
 import kfp_server_api
 import yaml
 
+from tests.pipeline.cluster.contract_argo import (
+    Logs,
+    Nodes,
+    argo_rows,
+    node_id,
+    pod_name,
+    recording,
+)
 from tests.pipeline.cluster.contract_http import Handler, Refusal
 
 NEVER = "1970-01-01T00:00:00Z"
@@ -61,12 +69,14 @@ def check_body(body, kind):
 class ContractServer:
     """State of the server, and the thread that serves it at `url`."""
 
-    def __init__(self, certificate=None, multi_user=False, version="2.17.0"):
-        self.multi_user, self.version = multi_user, version
+    def __init__(self, certificate=None, multi_user=False, version="2.17.0", layout="2.17.0"):
+        self.multi_user, self.version, self.layout = multi_user, version, layout
         self.token = self.cookie = None  # what a request must show
         self.is_ui = False  # the UI's server, which passes most of the API on
         self.pipelines, self.versions, self.experiments = {}, {}, {}
-        self.runs, self.recurring, self.logs, self.objects = {}, {}, {}, {}
+        self.runs, self.recurring, self.objects = {}, {}, {}
+        self.logs = Logs()  # of pods, by their names
+        self.pods, self.events = {}, {}  # what Kubernetes says of them, by their names
         self.requests, self.faults = [], []
         self.phases = [("RUNNING", {}), ("SUCCEEDED", {})]  # of each run, one a look
         self.lock = threading.RLock()
@@ -97,6 +107,24 @@ class ContractServer:
         body = {key: job[key] for key in keys if key in job}
         name = f"{job['display_name'][:25]}x7k2p-1-{uuid.uuid4().int % 10**10}"
         return self.create_run({**body, "display_name": name, "recurring_run_id": recurring_run_id})
+
+    def replay(self, name):
+        """Serve a recorded run."""
+        run = recording(name)
+        self.runs[run["run_id"]] = {**run, "_order": 0, "_phases": []}
+        self.experiments[run["experiment_id"]] = {
+            "experiment_id": run["experiment_id"], "display_name": "dcgan",
+            "created_at": run["created_at"], "_order": 0,
+        }  # fmt: skip
+        return run
+
+    def pod_of(self, run, task, attempt=0):
+        """Name of the pod of a task's try."""
+        nodes = Nodes(run["run_id"], self.layout)
+        template = "retry-system-container-impl" if nodes.counted else "system-container-impl"
+        if task.endswith("-driver"):
+            template = "system-container-driver"
+        return pod_name(node_id(nodes.pod(task, attempt)), template)
 
     # What each request does; the names are the API's.
 
@@ -144,7 +172,7 @@ class ContractServer:
             state, tasks = run["_phases"].pop(0)
             if state != run["state"]:
                 self._enter(run, state)
-            run["run_details"] = {"task_details": argo_rows(run["run_id"], tasks)}
+            run["run_details"] = {"task_details": argo_rows(run["run_id"], tasks, self.layout)}
         return run
 
     def terminate_run(self, run_id):
@@ -152,6 +180,13 @@ class ContractServer:
         if run["state"] not in {"PENDING", "RUNNING"}:
             raise Refusal(400, 3, f"Failed to terminate run {run_id}. Row not found")
         run["state"], run["_asked_to_stop"] = "CANCELING", True
+        return {}
+
+    def retry_run(self, run_id):
+        run = self._get(self.runs, run_id, "Run")
+        if run["state"] != "FAILED":
+            raise Refusal(400, 3, f"Failed to retry run {run_id}: workflow must be Failed/Error")
+        self._enter(run, "RUNNING")
         return {}
 
     def create_recurring(self, body):
@@ -179,14 +214,35 @@ class ContractServer:
         return {}
 
     def pod_log(self, query):
-        if query.get("podnamespace") != ("me" if self.multi_user else "kubeflow"):
-            raise Refusal(404, 5, "pod not found")
-        return self.logs.get(query["podname"])
+        self._check_pods_namespace(query)
+        return self.logs.of_uis_pod(query["podname"])
+
+    def pod(self, query):
+        self._check_pods_namespace(query)
+        return self.pods.get(query["podname"])
+
+    def pod_events(self, query):
+        self._check_pods_namespace(query)
+        return {"items": self.events.get(query["podname"], [])}
 
     def artifact(self, query):
         if self.multi_user and not query.get("namespace"):
             raise Refusal(400, 3, "Namespace is required")
-        return self.objects.get((query["source"], query["bucket"], query["key"]))
+        source, bucket, key = query["source"], query["bucket"], query["key"]
+        days = [datetime.fromisoformat(run["created_at"]) for run in self.runs.values()]
+        if (source, bucket) == ("minio", "mlpipeline"):
+            archived = (self.logs.archived(key, self._pods_namespace, day) for day in days)
+            if found := next(filter(None, archived), None):
+                return found
+        return self.objects.get((source, bucket, key))
+
+    @property
+    def _pods_namespace(self):
+        return "me" if self.multi_user else "kubeflow"
+
+    def _check_pods_namespace(self, query):
+        if query.get("podnamespace") != self._pods_namespace:
+            raise Refusal(404, 5, "pod not found")
 
     def list_of(self, table, key, query):
         if self.multi_user and key != "pipeline_versions" and not query.get("namespace"):
@@ -257,42 +313,3 @@ def _matches(item, query):
         if item.get(condition["key"], "").lower() != condition["string_value"].lower():
             return False
     return True
-
-
-def node_id(run_id, name):
-    """Argo's id of a node of a run: the workflow's name, and a hash (32-bit FNV-1a) of its own."""
-    workflow, digest = f"dcgan-{run_id[:5]}", 0x811C9DC5
-    for byte in f"{workflow}.root.{name}".encode():
-        digest = (digest ^ byte) * 0x01000193 % 2**32
-    return f"{workflow}-{digest}"
-
-
-def pod_of(run_id, task, attempt=0):
-    """Name of a pod: the template of what may be tried again stands before the hash."""
-    workflow, _, digest = node_id(run_id, f"{task}.executor({attempt})").rpartition("-")
-    return f"{workflow}-retry-system-container-impl-{digest}"
-
-
-def argo_rows(run_id, tasks):
-    """Rows as Argo's nodes give them for tasks → state (`cached` for a cache hit).
-
-    All but collect, which begins with the task before it, begin a minute after the last.
-    """
-    begin, rows = now() - timedelta(hours=1), []
-    for name, state in tasks.items():
-        begin += timedelta(minutes=name != "collect")
-        running = state in {"RUNNING", "PENDING"}
-        end = "0001-01-01T00:00:00Z" if running else text_of(begin + timedelta(seconds=50))
-        row = {"run_id": run_id, "start_time": text_of(begin), "end_time": end, "state": state}
-        if state == "cached":
-            rows.append({**row, "display_name": "executor", "state": "SKIPPED"})
-            row["state"] = "SUCCEEDED"
-        else:
-            count = 2 if name == "train" else 1
-            tries = [{"pod_name": node_id(run_id, f"{name}.executor({n})")} for n in range(count)]
-            rows.append({**row, "display_name": "executor", "child_tasks": tries})
-            rows.append({**row, "display_name": "executor(0)"})
-        executor = [{"pod_name": node_id(run_id, f"{name}.executor")}]
-        rows.append({**row, "display_name": name, "child_tasks": executor})
-        rows.append({**row, "display_name": f"{name}-driver", "state": "SUCCEEDED"})
-    return [{"run_id": run_id, "execution_id": "7"}, *rows]

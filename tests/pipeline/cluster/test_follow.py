@@ -6,9 +6,9 @@ import re
 import pytest
 
 from pipeline.results import TASKS
-from tests.pipeline.cluster.conftest import IMAGES, options, run_of
+from tests.pipeline.cluster.conftest import IMAGES, each_layout, options, run_of
+from tests.pipeline.cluster.contract_argo import LAYOUTS
 from tests.pipeline.cluster.contract_http import Refusal
-from tests.pipeline.cluster.contract_server import pod_of
 
 
 def phases(contract, *ends, at="train"):
@@ -34,6 +34,7 @@ def test_wait_follows_task_by_task_to_success(dcgan, contract):
     assert re.match(r"run \S+: succeeded", lines[-1])
 
 
+@pytest.mark.parametrize("layout", LAYOUTS[:2])
 def test_unchanged_pictures_show_as_cached(dcgan, contract):
     cached = {"fingerprint": "SUCCEEDED"} | dict.fromkeys(TASKS[1:-1], "cached")
     ended = {"collect": "SUCCEEDED", "publish": "SUCCEEDED"}  # collect begins with compare
@@ -45,11 +46,12 @@ def test_unchanged_pictures_show_as_cached(dcgan, contract):
     assert states == wanted | {"collect": "succeeded"}
 
 
+@each_layout
 def test_failure_is_told_in_the_steps_words_and_with_its_code(dcgan, contract):
     phases(contract, "FAILED", "FAILED", at="ingest")
     name = run_of(dcgan("submit", *IMAGES, *options(contract.url)))
     (run,) = contract.runs.values()
-    pod = pod_of(run["run_id"], "ingest")
+    pod = contract.pod_of(run, "ingest")
     contract.logs[pod] = (
         b"[ingest] error 1: OSError: the first try\n"
         b"[ingest] 12 files\n[ingest] error 3: no pictures in /dcgan/pictures\n"
@@ -89,8 +91,8 @@ def test_following_outlives_a_broken_connection(dcgan, contract):
 @pytest.mark.parametrize("multi_user", [False, True])
 @pytest.mark.parametrize("scheme", ["minio", "s3", "gs"])
 def test_results_come_home(dcgan, contract, tmp_path, scheme, multi_user):
-    contract.multi_user = multi_user
-    where = options(contract.url, "cluster.namespace=me")
+    contract.multi_user, contract.is_ui = multi_user, True
+    where = options(contract.url, f"cluster.namespace='{'me' if multi_user else ''}'")
     contract.phases = [("SUCCEEDED", {"collect": "SUCCEEDED"})]
     name = run_of(dcgan("submit", *IMAGES, *where))
     (run,) = contract.runs.values()
@@ -99,7 +101,7 @@ def test_results_come_home(dcgan, contract, tmp_path, scheme, multi_user):
         key = f"v2/artifacts/dcgan/{run['run_id']}/evaluate/1f/{output}"
         contract.objects["gcs" if scheme == "gs" else scheme, "mlpipeline", key] = content
         lines.append(f"[collect] {output} {scheme}://mlpipeline/{key}\n")
-    pod = pod_of(run["run_id"], "collect")
+    pod = contract.pod_of(run, "collect")
     contract.logs[pod] = "".join(lines).encode()
     home = tmp_path / "home"
     dcgan("runs", "show", name, "--fetch", home, *where)
@@ -113,12 +115,13 @@ def test_results_come_home(dcgan, contract, tmp_path, scheme, multi_user):
 
 
 def test_results_that_cannot_be_had_leave_nothing(dcgan, contract, tmp_path):
+    contract.is_ui = True
     contract.phases = [("SUCCEEDED", {"collect": "SUCCEEDED"})]
     home = tmp_path / "home"
     done = dcgan("submit", *IMAGES, "--fetch", home, *options(contract.url), code=1)
     assert "no log of collect" in done.err
     (run,) = contract.runs.values()
-    pod = pod_of(run["run_id"], "collect")
+    pod = contract.pod_of(run, "collect")
     contract.logs[pod] = b"[collect] report minio://mlpipeline/gone\n"
     again = ["runs", "show", run["display_name"], "--fetch", home, *options(contract.url)]
     assert "does not say where its gif, metrics is" in dcgan(*again, code=1).err

@@ -1,22 +1,16 @@
 """`dcgan runs`: what is found, and what a person is told when nothing is."""
 
 import io
+import re
 import uuid
-from datetime import UTC, datetime, timedelta
 
 import pytest
-from kfp_server_api import (
-    V2beta1PipelineTaskDetail,
-    V2beta1Run,
-    V2beta1RunDetails,
-    V2beta1RuntimeStatus,
-)
+from kfp_server_api import V2beta1Run, V2beta1RuntimeStatus
 from rich.console import Console
 
-from pipeline.cluster.runs import Task, state_of, tasks_of
 from pipeline.cluster.show import Progress
+from pipeline.cluster.tasks import Task, state_of
 from tests.pipeline.cluster.conftest import IMAGES, options
-from tests.pipeline.cluster.contract_server import pod_of
 
 
 @pytest.mark.cluster
@@ -105,46 +99,89 @@ def test_a_stop_that_only_we_have_seen_is_one(dcgan, contract, monkeypatch):
     dcgan("submit", *IMAGES, "--wait", *options(contract.url), code=130)
 
 
-def test_a_pod_of_another_time_is_not_a_tasks_own():
-    noon = datetime(2026, 11, 24, 12, tzinfo=UTC)
-
-    def row(name, state, minutes):
-        start = noon + timedelta(minutes=minutes)
-        return V2beta1PipelineTaskDetail(
-            display_name=name, state=state, start_time=start, end_time=start
-        )
-
-    rows = [
-        row("train", "SUCCEEDED", 0),
-        row("export", "SUCCEEDED", 9),
-        row("executor", "SKIPPED", 9),
-    ]
-    run = V2beta1Run(run_details=V2beta1RunDetails(task_details=rows))
-    assert [(task.name, task.state) for task in tasks_of(run)] == [
-        ("train", "succeeded"),
-        ("export", "cached"),
-    ]
+def test_a_run_that_was_stopped_and_retried_and_fails_has_failed():
+    """So says its history; a retry of a stopped run is the server's own pages' to start."""
+    states = ["RUNNING", "CANCELING", "FAILED", "RUNNING", "FAILED"]
+    history = [V2beta1RuntimeStatus(state=state) for state in states]
+    assert state_of(V2beta1Run(state="FAILED", state_history=history)) == "FAILED"
+    assert state_of(V2beta1Run(state="FAILED", state_history=history[:3])) == "CANCELED"
 
 
-def test_log_of_all_tries(dcgan, contract):
-    contract.phases = [("RUNNING", {"fingerprint": "SUCCEEDED", "train": "RUNNING"})]
-    dcgan("submit", *IMAGES, "--name", "one", *options(contract.url))
+def failed(contract, dcgan):
+    contract.phases = [("FAILED", {"fingerprint": "SUCCEEDED", "ingest": "FAILED"})]
+    dcgan("submit", *IMAGES, "--name", "one", "--wait", *options(contract.url), code=1)
     (run,) = contract.runs.values()
-    contract.logs[pod_of(run["run_id"], "train", 0)] = b"[train] epoch 1"
-    contract.logs[pod_of(run["run_id"], "train", 1)] = b"[train] epoch 2\n"
-    contract.logs[pod_of(run["run_id"], "fingerprint")] = b"[fingerprint] done\n"
-    out = dcgan("runs", "logs", "one", *options(contract.url)).out
-    assert out == "[train] epoch 1\n[train] epoch 2\n"
+    going_on = ("RUNNING", {"ingest": "RUNNING"})
+    run["_phases"] = [going_on, going_on, ("SUCCEEDED", {"ingest": "SUCCEEDED"})]
+    return run
 
 
-def test_log_through_the_uis_server(dcgan, contract, monkeypatch):
-    """It passes most of the API on, but answers any other path by its own page."""
-    contract.phases = [("RUNNING", {"train": "RUNNING"})]
+@pytest.mark.parametrize("fault", [None, {"status": 503}, {}])
+def test_a_failed_run_is_retried_once_though_the_answer_is_lost(dcgan, contract, fault):
+    run = failed(contract, dcgan)
+    if fault is not None:
+        contract.fail(":retry", after=True, **fault)
+    out = dcgan("runs", "retry", "one", "--wait", *options(contract.url)).out
+    assert "run one: goes on\n" in out
+    assert "ingest running\n" in out
+    assert out.endswith("run one: succeeded\n")
+    assert [change["state"] for change in run["state_history"]].count("FAILED") == 1
+    assert [line.endswith(":retry") for line in contract.requests].count(True) == 1
+
+
+def test_a_retried_run_that_fails_again_at_once_is_not_retried_twice(dcgan, contract, monkeypatch):
+    run = failed(contract, dcgan)
+    retry = contract.retry_run
+
+    def retry_then_fail(run_id):
+        retry(run_id)
+        contract._enter(run, "FAILED")
+        return {}
+
+    monkeypatch.setattr(contract, "retry_run", retry_then_fail)
+    contract.fail(":retry", after=True, status=503)
+    assert "run one: goes on" in dcgan("runs", "retry", "one", *options(contract.url)).out
+    assert [line.endswith(":retry") for line in contract.requests].count(True) == 1
+
+
+@pytest.mark.parametrize(
+    ("state", "word"),
+    [("RUNNING", "running"), ("SUCCEEDED", "succeeded"), ("CANCELED", "stopped; `dcgan submit`")],
+)
+def test_only_what_failed_is_retried(dcgan, contract, state, word):
+    contract.phases = [(state, {})]
     dcgan("submit", *IMAGES, "--name", "one", *options(contract.url))
+    done = dcgan("runs", "retry", "one", *options(contract.url), code=2)
+    said, _, advice = word.partition(";")
+    assert f"run one is {said}: only one that failed can be retried{advice and ';'}" in done.err
+    assert not any(line.endswith(":retry") for line in contract.requests)
+
+
+def test_list_says_which_schedule_a_run_belongs_to(dcgan, contract):
+    dcgan("submit", *IMAGES, "--name", "by-hand", *options(contract.url))
     (run,) = contract.runs.values()
-    contract.logs[pod_of(run["run_id"], "train")] = b"[train] epoch 1\n"
-    contract.is_ui = True
-    assert dcgan("runs", "logs", "one", *options(contract.url)).out == "[train] epoch 1\n"
+    trigger = {"cron_schedule": {"cron": "0 0 3 * * 1"}}
+    keys = ("experiment_id", "pipeline_version_reference", "runtime_config")
+    for name in ("weekly-retraining-of-the-faces", "deleted-since"):
+        job = {key: run[key] for key in keys} | {"display_name": name, "trigger": trigger}
+        contract.create_recurring({**job, "max_concurrency": "1", "mode": "ENABLE"})
+    for identity in list(contract.recurring):
+        contract.fire(identity)
+    contract.delete_recurring(identity, {"propagation_policy": "ORPHAN"})
+    before = len(contract.requests)
+    lines = dcgan("runs", "list", *options(contract.url)).out.splitlines()
+    assert max(map(len, lines)) <= 80
+    columns = [re.split(r"  +", line) for line in lines if "pending" in line]
+    whole = [run["display_name"] for run in contract.runs.values()][::-1]
+    assert all(
+        len(name) > 30 and whole[n].startswith(name) for n, (name, *_) in enumerate(columns[:2])
+    )
+    schedules = [schedule for _, schedule, *_ in columns]
+    assert schedules[0] == "deleted"
+    assert "weekly-retraining-of-the-faces".startswith(schedules[1])  # goes on beneath
+    assert schedules[2] == "–"
+    asked = contract.requests[before:]
+    assert asked.count("GET /apis/v2beta1/recurringruns") == 1
 
 
 def test_on_a_terminal_the_table_is_renewed_in_place():

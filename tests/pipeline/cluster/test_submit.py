@@ -56,8 +56,8 @@ def test_a_run_that_is_stopped_ends_as_stopped(dcgan, own):
     assert "being stopped" in dcgan("runs", "stop", name, *own).out
     done = dcgan("runs", "show", name, "--wait", *own, code=130)
     assert f"run {name} was stopped" in done.err
-    assert "canceled" in dcgan("runs", "list", *own).out
-    assert f"run {name}: canceled already" in dcgan("runs", "stop", name, *own).out
+    assert "stopped" in dcgan("runs", "list", *own).out
+    assert f"run {name}: stopped already" in dcgan("runs", "stop", name, *own).out
 
 
 def test_what_the_server_gets_is_what_compile_writes(dcgan, contract, tmp_path):
