@@ -72,8 +72,17 @@ class PodConfig(StepConfig):
 
     cpu: _Cpu = "1"
     memory: _Memory = "2Gi"  # requested, and the most it gets
-    timeout_minutes: int = Field(60, ge=1, description="A try that takes longer has failed.")
-    retries: int = Field(2, ge=0, le=20, description="Further tries after a failure.")
+    timeout_minutes: int = Field(
+        60, ge=1, description="A pod that takes longer, restarts and all, has failed."
+    )
+    restarts: int = Field(
+        2, ge=0, le=20, description="Times that a step which crashed begins again in its pod."
+    )
+    retries: int = Field(
+        0, ge=0, le=20,
+        description="Further pods for one that is lost, before KFP 2.17.0 after any failure; 0 "
+        "leaves that to the server.",
+    )  # fmt: skip
     node_selector: dict[str, str] = Field({}, description="Labels of nodes that will do.")
     tolerations: tuple[Toleration, ...] = ()
 
@@ -98,7 +107,7 @@ class TrainPod(PodConfig):
     cpu: _Cpu = "4"
     memory: _Memory = "8Gi"
     timeout_minutes: int = Field(24 * 60, ge=1)
-    retries: int = Field(3, ge=0, le=20, description="Each goes on from the last checkpoint.")
+    restarts: int = Field(3, ge=0, le=20, description="Each goes on from the last checkpoint.")
     gpus: int = Field(1, ge=0, le=16, description="0 trains on the CPU, in the image for it.")
     gpu_type: str = Field("nvidia.com/gpu", min_length=1, description="Resource of the node.")
     shared_memory: str = Field(
