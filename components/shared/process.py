@@ -117,9 +117,13 @@ def stops_in_its_own_time() -> Iterator[threading.Event]:
     """
     global _stop_request  # noqa: PLW0603 signals belong to the whole process
     stop = _stop_request = threading.Event()
+    asked = False
 
     def ask(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
+        nonlocal asked
+        if not asked:  # a second signal within `set` would wait for the lock of the first
+            asked = True
+            stop.set()
 
     usual = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
     try:

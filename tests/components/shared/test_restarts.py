@@ -30,6 +30,7 @@ KILLED = "os.kill(os.getpid(), 9)"
 @pytest.fixture
 def start(tmp_path):
     """Start a step in a folder and group of its own: start(what it does, restarts, pause)."""
+    started = []
 
     def start(action, restarts="2", pause=0.01):
         environment = os.environ | {
@@ -37,13 +38,18 @@ def start(tmp_path):
             "PYTHONUNBUFFERED": "1",
             RESTARTS_VARIABLE: restarts,
         }
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-c", STEP, action, str(pause)],
             cwd=tmp_path, env=environment, text=True, start_new_session=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         )  # fmt: skip
+        started.append(process)
+        return process
 
-    return start
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
 
 
 @pytest.fixture
@@ -51,8 +57,8 @@ def run(start):
     """Run such a step to its end; gives its exit code and the lines of its log."""
 
     def run(*arguments, **options):
-        with start(*arguments, **options) as process:
-            output, _ = process.communicate(timeout=60)
+        process = start(*arguments, **options)
+        output, _ = process.communicate(timeout=60)
         return process.returncode, output.splitlines()
 
     return run
@@ -117,21 +123,22 @@ def test_it_goes_on_until_it_succeeds(run, tries):
 
 @pytest.mark.parametrize("restarts", ["", "0"])
 def test_a_step_that_is_not_asked_to_has_no_child(start, tries, restarts):
-    with start(KILLED, restarts=restarts) as process:
-        process.communicate(timeout=60)
+    process = start(KILLED, restarts=restarts)
+    process.communicate(timeout=60)
     assert process.returncode == -signal.SIGKILL
     assert tries() == [process.pid]
 
 
 def test_pauses_grow(run):
-    _, log = run(KILLED, pause=0.6)
-    assert [line.partition("again in ")[2] for line in log[:2]] == ["1 s (1 of 2)", "1 s (2 of 2)"]
+    _, log = run(KILLED, pause=0.5)
+    assert [line.partition("again in ")[2] for line in log[:2]] == ["0 s (1 of 2)", "1 s (2 of 2)"]
 
 
 IN_ITS_OWN_TIME = """
 with stops_in_its_own_time() as stop:
     print("ready", flush=True)
-    stop.wait()
+    while not stop.is_set():  # not `wait`, whose lock the handler may find held
+        time.sleep(0.01)
     print("saved", flush=True)
     raise Terminated("stopped, with a checkpoint")
 """
@@ -146,41 +153,41 @@ time.sleep(600)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("tell", [os.kill, os.killpg])
 def test_a_step_that_is_told_to_stop_saves_and_ends(start, tries, number, tell):
-    with start(IN_ITS_OWN_TIME) as process:
-        assert process.stdout.readline() == "ready\n"
-        tell(process.pid, number)
-        output, _ = process.communicate(timeout=60)
+    process = start(IN_ITS_OWN_TIME)
+    assert process.stdout.readline() == "ready\n"
+    tell(process.pid, number)
+    output, _ = process.communicate(timeout=60)
     assert process.returncode == 143
     assert output == "saved\n[train] error 143: stopped, with a checkpoint\n"
     assert len(tries()) == 1
 
 
 def test_a_step_that_is_killed_when_it_does_not_stop_is_not_begun_again(start, tries):
-    with start(STUBBORN) as process:
-        assert process.stdout.readline() == "ready\n"
-        os.killpg(process.pid, signal.SIGTERM)
-        assert process.stdout.readline() == "heard\n"
-        os.kill(tries()[0], signal.SIGKILL)
-        output, _ = process.communicate(timeout=60)
+    process = start(STUBBORN)
+    assert process.stdout.readline() == "ready\n"
+    os.killpg(process.pid, signal.SIGTERM)
+    assert process.stdout.readline() == "heard\n"
+    os.kill(tries()[0], signal.SIGKILL)
+    output, _ = process.communicate(timeout=60)
     assert (process.returncode, output) == (137, "")
     assert len(tries()) == 1
 
 
 def test_a_stop_between_two_tries_ends_at_once(start, tries):
-    with start(KILLED, pause=600) as process:
-        assert process.stdout.readline().endswith("beginning again in 600 s (1 of 2)\n")
-        process.send_signal(signal.SIGTERM)
-        output, _ = process.communicate(timeout=60)
+    process = start(KILLED, pause=600)
+    assert process.stdout.readline().endswith("beginning again in 600 s (1 of 2)\n")
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=60)
     assert process.returncode == 143
     assert output == "[train] error 143: stopped while it waited to begin again\n"
     assert len(tries()) == 1
 
 
 def test_the_step_ends_with_the_process_that_was_started(start, tries):
-    with start("print('ready', flush=True); time.sleep(600)") as process:
-        assert process.stdout.readline() == "ready\n"
-        assert is_running(tries()[0])
-        process.kill()
+    process = start("print('ready', flush=True); time.sleep(600)")
+    assert process.stdout.readline() == "ready\n"
+    assert is_running(tries()[0])
+    process.kill()
     assert tries() != [process.pid]
     wait_until_gone(tries()[0])
 

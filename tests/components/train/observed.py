@@ -66,7 +66,8 @@ class ObservedLoop(TrainingLoop):
             kill()
         if done == self.plan.get("wait_at"):
             print(f"waiting after step {done}", flush=True)
-            process._stop_request.wait()
+            while not process._stop_request.is_set():  # not `wait`: the handler wants its lock
+                time.sleep(0.01)
         moment, name = self.plan.get("full_at", (None, None))
         if done == moment:
             (self._folder.path / name).symlink_to("/dev/full")
