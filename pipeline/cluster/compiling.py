@@ -62,7 +62,7 @@ def compile_pipeline(config: PipelineConfig) -> CompiledPipeline:
         warnings.simplefilter("ignore", FutureWarning)
         path = Path(folder, "dcgan.yaml")
         compiler.Compiler().compile(
-            make_dag(_Placement(config).place, notify_from, collect_results=True),
+            make_dag(_Placement(config).place, notify_from, cluster.api_host, collect_results=True),
             str(path),
             pipeline_name=PIPELINE,
             pipeline_parameters=run_parameters(config),

@@ -21,8 +21,8 @@ def refuse_password(address: str) -> None:
     """Raise UsageError, which does not show it, for an address with a password in it."""
     if "@" in address.partition("://")[2].partition("/")[0]:
         raise UsageError(
-            "cluster.host or ui_host holds a name or password: leave it out, and put a token into "
-            "$KFP_TOKEN"
+            "cluster.host, ui_host or api_host holds a name or password: leave it out, and put a "
+            "token into $KFP_TOKEN"
         )
 
 
@@ -137,6 +137,11 @@ class ClusterConfig(StepConfig):
     ui_host: str = Field(
         "", description="Of the pages, for links; also in what the webhook is told."
     )
+    api_host: str = Field(
+        "http://ml-pipeline.kubeflow:8888",
+        description="Of the KFP API as pods reach it; `notify` asks there how the run ended. Empty "
+        "asks nobody.",
+    )
     namespace: str = Field("", description="The user's, on a multi-user Kubeflow.")
     token_file: str = Field("", description="Bearer token, read anew at each request.")
     cookies_file: str = Field("", description="Value of the Cookie header.")
@@ -173,7 +178,7 @@ class ClusterConfig(StepConfig):
     evaluate: EvaluatePod = EvaluatePod()
     export: ExportPod = ExportPod()
 
-    @field_validator("host", "ui_host")
+    @field_validator("host", "ui_host", "api_host")
     @classmethod
     def _holds_no_password(cls, address: str) -> str:
         refuse_password(address)

@@ -113,8 +113,10 @@ def test_a_failure_is_told_when_all_else_has_ended(compiled):
     assert set(compiled.spec["root"]["dag"]["tasks"]) == {"exit-handler-1", "notify"}
     notify = compiled.tasks["notify"]
     assert notify["dependentTasks"] == ["exit-handler-1"]
-    address = notify["inputs"]["parameters"]["ui_host"]["runtimeValue"]["constant"]
-    assert address == "https://kubeflow.example"
+    for name, address in {
+        "ui_host": "https://kubeflow.example", "api_host": "http://ml-pipeline.kubeflow:8888"
+    }.items():  # fmt: skip
+        assert notify["inputs"]["parameters"][name]["runtimeValue"]["constant"] == address
     assert notify["triggerPolicy"]["strategy"] == "ALL_UPSTREAM_TASKS_COMPLETED"
     # Without the secret its pod cannot begin, and the run seems to go on until then.
     assert compiled.kubernetes["notify"]["activeDeadlineSeconds"] == "600"
