@@ -90,9 +90,9 @@ def test_tasks_that_failed_are_in_the_order_of_their_ends(cluster):
     run = cluster.gives("data-refused-with-webhook")
     for row in run["run_details"]["task_details"]:
         if row["display_name"] == "fingerprint":
-            row |= {"state": "FAILED", "end_time": "2026-11-28T14:50:40Z"}
+            row |= {"state": "FAILED", "end_time": "2026-11-28T14:59:00Z"}
     cluster.gives("data-refused-with-webhook", run_details=run["run_details"])
-    assert ask(cluster.host, "0a1b").failed == ("fingerprint", "ingest")
+    assert ask(cluster.host, "0a1b").failed == ("ingest", "fingerprint")
 
 
 def test_a_failure_is_told_by_names_that_people_know(cluster):
