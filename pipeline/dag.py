@@ -41,6 +41,7 @@ class Outputs(NamedTuple):
 def make_dag(
     place: Callable[[dsl.PipelineTask, str], None] = lambda task, step: None,
     notify_from: str | None = None,
+    api_host: str = "",
     collect_results: bool = False,
 ) -> Any:
     """The pipeline `dcgan`.
@@ -51,6 +52,8 @@ def make_dag(
         notify_from: Address of Kubeflow's pages, or an empty text: end with a task that tells
             a webhook of a failure, with a link to there. The pipeline then gives nothing back:
             kfp returns no outputs from within an exit handler.
+        api_host: Address of Kubeflow's API inside the cluster, which that task asks how the run
+            ended; an empty text asks nobody.
         collect_results: Add a task that logs where the run's results are.
     """
 
@@ -183,15 +186,18 @@ def make_dag(
     )
     if notify_from is None:
         return pipeline(dcgan)
-    return pipeline(_with_exit_handler(dcgan, place, notify_from))
+    return pipeline(_with_exit_handler(dcgan, place, notify_from, api_host))
 
 
 def _with_exit_handler(
-    dag: Callable[..., Outputs], place: Callable[[dsl.PipelineTask, str], None], ui_host: str
+    dag: Callable[..., Outputs],
+    place: Callable[[dsl.PipelineTask, str], None],
+    ui_host: str,
+    api_host: str,
 ) -> Callable[..., None]:
     @functools.wraps(dag)
     def with_exit_handler(*args: Any, **kwargs: Any) -> None:
-        told = notify(run_id=dsl.PIPELINE_JOB_ID_PLACEHOLDER, ui_host=ui_host)
+        told = notify(run_id=dsl.PIPELINE_JOB_ID_PLACEHOLDER, ui_host=ui_host, api_host=api_host)
         # A run that is retried keeps its id, and may fail again.
         told.set_caching_options(False)
         place(told, "export")

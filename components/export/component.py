@@ -107,13 +107,14 @@ def collect(
 
 
 @dsl.component(base_image=image("export"), install_kfp_package=False)
-def notify(status: dsl.PipelineTaskFinalStatus, run_id: str, ui_host: str):
+def notify(status: dsl.PipelineTaskFinalStatus, run_id: str, ui_host: str, api_host: str):
     """Tell a webhook when the run failed; its address is in $DCGAN_WEBHOOK_URL.
 
     Args:
         status: How the run ended.
         run_id: Id of the run.
         ui_host: Address of Kubeflow's pages, for a link to the run; may be empty.
+        api_host: Address of Kubeflow's API inside the cluster; may be empty.
     """
     from components.shared.process import step_process
 
@@ -123,5 +124,5 @@ def notify(status: dsl.PipelineTaskFinalStatus, run_id: str, ui_host: str):
         process.imported()
         notify(
             status.state or "", run_id, status.pipeline_job_resource_name or "",
-            ui_host, status.error_message or "",
+            ui_host, status.error_message or "", api_host,
         )  # fmt: skip

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
+from components.export.run_facts import RunFacts, ask
 from components.shared.errors import PipelineError, UsageError, one_line
 
 LOG = logging.getLogger("dcgan.notify")
@@ -20,8 +21,10 @@ _SUCCESSES = {"COMPLETE", "CACHED", "SUCCEEDED"}
 _FAILURES = {"FAILED", "CANCELED", "CANCELLED"}
 
 
-def notify(state: str, run_id: str, name: str, ui_host: str, error: str) -> None:
-    """Post one message when a run did not succeed, or may not have.
+def notify(
+    state: str, run_id: str, name: str, ui_host: str, error: str, api_host: str = ""
+) -> None:
+    """Post one message when a run did not succeed, or may not have; none when a person stopped it.
 
     The body is ``{"text": …}``, which Slack, Mattermost and Google Chat take. The address
     is a secret, so it is in no message and no log.
@@ -33,6 +36,8 @@ def notify(state: str, run_id: str, name: str, ui_host: str, error: str) -> None
         name: What the cluster calls the run.
         ui_host: Address of Kubeflow's pages, for a link to the run; may be empty.
         error: What Kubeflow says of the failure; often empty.
+        api_host: Address of Kubeflow's API inside the cluster, which knows the run's name, what
+            failed and who stopped it; may be empty.
 
     Raises:
         UsageError: There is no address, or it is none.
@@ -41,26 +46,34 @@ def notify(state: str, run_id: str, name: str, ui_host: str, error: str) -> None
     if state in _SUCCESSES:
         LOG.info("the run succeeded: nothing to tell")
         return
+    facts = ask(api_host, run_id)
+    if facts and facts.is_stopped:
+        LOG.info("a person stopped run %s: nothing to tell", facts.name)
+        return
     address = os.environ.get(WEBHOOK_VARIABLE, "").strip()
     if not address.lower().startswith(("https://", "http://")):
         raise UsageError(
             f"${WEBHOOK_VARIABLE} holds no address: put one under the key `url` of the secret "
             "that cluster.webhook_secret names"
         )
-    text = _text(state, run_id, name, ui_host, error)
+    text = _text(_how_it_ended(state, name, facts), run_id, ui_host, error)
     _post(address, json.dumps({"text": text}).encode())
     LOG.info("told the webhook: %s", text)
 
 
-def _text(state: str, run_id: str, name: str, ui_host: str, error: str) -> str:
+def _how_it_ended(state: str, name: str, facts: RunFacts | None) -> str:
+    name = facts.name if facts else name
+    if facts and facts.failed:
+        return f"{name} failed in {', '.join(facts.failed)}"
     if state in _FAILURES:
-        text = f"dcgan: {name} ended as {state}"
-    else:
-        text = f"dcgan: {name} ended, its state is not known (Kubeflow says {state or 'nothing'})"
-    if error:
-        text += f": {one_line(error)}"
+        return f"{name} ended as {state}"
+    return f"{name} ended, its state is not known (Kubeflow says {state or 'nothing'})"
+
+
+def _text(how_it_ended: str, run_id: str, ui_host: str, error: str) -> str:
+    what = f": {one_line(error)}" if error else ""
     where = f"see {ui_host.rstrip('/')}/#/runs/details/{run_id}" if ui_host else f"run {run_id}"
-    return f"{text}; {where}"
+    return f"dcgan: {how_it_ended}{what}; {where}"
 
 
 class _NoRedirects(HTTPRedirectHandler):

@@ -24,6 +24,7 @@ from types import FrameType
 from typing import NamedTuple
 
 from components.shared.errors import PipelineError, Terminated, UsageError, one_line
+from components.shared.restarts import go_on_in_child
 
 PARENT_LOCK_VARIABLE = "DCGAN_PARENT_LOCK"  # path of a file that a local run keeps locked
 SECONDS_TO_STOP = 60.0  # for a step whose parent is gone
@@ -85,10 +86,12 @@ def step_process(step: str) -> Iterator[StepProcess]:
     """Log, time and end the process that runs one step.
 
     An error foreseen by us, storage that ran out, or SIGTERM becomes one line and its exit
-    code; anything else keeps its traceback and ends with 1.
+    code; anything else keeps its traceback and ends with 1. Where `restarts` asks for it, the
+    block runs in a child of this process, which begins it again after a crash.
     """
     log = _start_log(step)
     usual = signal.signal(signal.SIGTERM, lambda *_: _terminate(step))
+    go_on_in_child()
     _end_with_parent(step)
     process = StepProcess()
     try:
@@ -114,9 +117,13 @@ def stops_in_its_own_time() -> Iterator[threading.Event]:
     """
     global _stop_request  # noqa: PLW0603 signals belong to the whole process
     stop = _stop_request = threading.Event()
+    asked = False
 
     def ask(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
+        nonlocal asked
+        if not asked:  # a second signal within `set` would wait for the lock of the first
+            asked = True
+            stop.set()
 
     usual = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
     try:

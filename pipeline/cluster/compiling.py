@@ -12,6 +12,7 @@ from components.export.notify import WEBHOOK_VARIABLE
 from components.ingest.addresses import addresses
 from components.shared.contracts import STEPS
 from components.shared.errors import UsageError
+from components.shared.restarts import RESTARTS_VARIABLE
 from pipeline.cluster.config import CLAIMED_USER, PodConfig, TrainPod
 from pipeline.config import DEMO, PipelineConfig
 from pipeline.container_images import ContainerImages
@@ -22,8 +23,13 @@ PIPELINE = "dcgan"
 # What reads or writes outside of Kubeflow: pictures, checkpoints, features, published models.
 _OUTSIDE = {"fingerprint", "ingest", "validate", "train", "evaluate", "compare", "publish"}
 # What decodes no picture and computes nothing.
-_LIGHT = {"fingerprint", "publish", "collect", "notify"}
 _LIGHT_POD = PodConfig(cpu="500m", memory="1Gi", timeout_minutes=30)
+# The run shows as running until it has ended, also where its pod cannot begin, for want of the
+# secret; time is for pulling the image. It posts again by itself, and twice told is once too much.
+_NOTIFY_POD = _LIGHT_POD.model_copy(update={"timeout_minutes": 10, "restarts": 0})
+_FIXED_PODS = dict.fromkeys(("fingerprint", "publish", "collect"), _LIGHT_POD) | {
+    "notify": _NOTIFY_POD
+}
 _BACK_OFF = {"backoff_duration": "30s", "backoff_factor": 2.0, "backoff_max_duration": "1800s"}
 
 
@@ -56,7 +62,7 @@ def compile_pipeline(config: PipelineConfig) -> CompiledPipeline:
         warnings.simplefilter("ignore", FutureWarning)
         path = Path(folder, "dcgan.yaml")
         compiler.Compiler().compile(
-            make_dag(_Placement(config).place, notify_from, collect_results=True),
+            make_dag(_Placement(config).place, notify_from, cluster.api_host, collect_results=True),
             str(path),
             pipeline_name=PIPELINE,
             pipeline_parameters=run_parameters(config),
@@ -109,7 +115,7 @@ class _Placement:
         self._images = images_of(config)
 
     def place(self, task: dsl.PipelineTask, step: str) -> None:
-        pod: PodConfig = _LIGHT_POD if task.name in _LIGHT else getattr(self._cluster, step)
+        pod: PodConfig = _FIXED_PODS.get(task.name) or getattr(self._cluster, step)
         task.set_container_image(self._images[step])
         self._ask(task, pod)
         self._choose_node(task, pod)
@@ -130,6 +136,8 @@ class _Placement:
         task.set_memory_request(pod.memory)
         task.set_memory_limit(pod.memory)
         kubernetes.set_timeout(task, 60 * pod.timeout_minutes)
+        if pod.restarts:
+            task.set_env_variable(RESTARTS_VARIABLE, str(pod.restarts))
         if pod.retries:
             task.set_retry(pod.retries, **_BACK_OFF)
         if isinstance(pod, TrainPod):

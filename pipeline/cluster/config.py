@@ -21,8 +21,8 @@ def refuse_password(address: str) -> None:
     """Raise UsageError, which does not show it, for an address with a password in it."""
     if "@" in address.partition("://")[2].partition("/")[0]:
         raise UsageError(
-            "cluster.host or ui_host holds a name or password: leave it out, and put a token into "
-            "$KFP_TOKEN"
+            "cluster.host, ui_host or api_host holds a name or password: leave it out, and put a "
+            "token into $KFP_TOKEN"
         )
 
 
@@ -72,8 +72,17 @@ class PodConfig(StepConfig):
 
     cpu: _Cpu = "1"
     memory: _Memory = "2Gi"  # requested, and the most it gets
-    timeout_minutes: int = Field(60, ge=1, description="A try that takes longer has failed.")
-    retries: int = Field(2, ge=0, le=20, description="Further tries after a failure.")
+    timeout_minutes: int = Field(
+        60, ge=1, description="A pod that takes longer, restarts and all, has failed."
+    )
+    restarts: int = Field(
+        2, ge=0, le=20, description="Times that a step which crashed begins again in its pod."
+    )
+    retries: int = Field(
+        0, ge=0, le=20,
+        description="Further pods for one that is lost, before KFP 2.17.0 after any failure; 0 "
+        "leaves that to the server.",
+    )  # fmt: skip
     node_selector: dict[str, str] = Field({}, description="Labels of nodes that will do.")
     tolerations: tuple[Toleration, ...] = ()
 
@@ -98,7 +107,7 @@ class TrainPod(PodConfig):
     cpu: _Cpu = "4"
     memory: _Memory = "8Gi"
     timeout_minutes: int = Field(24 * 60, ge=1)
-    retries: int = Field(3, ge=0, le=20, description="Each goes on from the last checkpoint.")
+    restarts: int = Field(3, ge=0, le=20, description="Each goes on from the last checkpoint.")
     gpus: int = Field(1, ge=0, le=16, description="0 trains on the CPU, in the image for it.")
     gpu_type: str = Field("nvidia.com/gpu", min_length=1, description="Resource of the node.")
     shared_memory: str = Field(
@@ -127,6 +136,11 @@ class ClusterConfig(StepConfig):
     host: str = Field("", description="Address of the KFP API or UI; else $KFP_ENDPOINT.")
     ui_host: str = Field(
         "", description="Of the pages, for links; also in what the webhook is told."
+    )
+    api_host: str = Field(
+        "http://ml-pipeline.kubeflow:8888",
+        description="Of the KFP API as pods reach it; `notify` asks there how the run ended. Empty "
+        "asks nobody.",
     )
     namespace: str = Field("", description="The user's, on a multi-user Kubeflow.")
     token_file: str = Field("", description="Bearer token, read anew at each request.")
@@ -164,7 +178,7 @@ class ClusterConfig(StepConfig):
     evaluate: EvaluatePod = EvaluatePod()
     export: ExportPod = ExportPod()
 
-    @field_validator("host", "ui_host")
+    @field_validator("host", "ui_host", "api_host")
     @classmethod
     def _holds_no_password(cls, address: str) -> str:
         refuse_password(address)

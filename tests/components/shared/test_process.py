@@ -111,7 +111,8 @@ from components.shared.errors import Terminated
 from components.shared.process import step_process, stops_in_its_own_time
 with step_process("train"), stops_in_its_own_time() as stop:
     print("ready", flush=True)
-    stop.wait()
+    while not stop.is_set():  # not `wait`, whose lock the handler may find held
+        time.sleep(0.01)
     time.sleep(1)
     open(sys.argv[1], "w").write("saved")
     raise Terminated("stopped, with a checkpoint")
@@ -131,6 +132,16 @@ def test_step_that_stops_in_its_own_time_is_not_interrupted(tmp_path, number):
     assert child.returncode == 143
     assert output == "[train] error 143: stopped, with a checkpoint\n"
     assert (tmp_path / "saved").exists()
+
+
+def test_a_signal_while_another_is_handled_does_not_lock_up(monkeypatch):
+    with stops_in_its_own_time() as stop:
+        calls = []
+        monkeypatch.setattr(
+            stop, "set", lambda: (calls.append("set"), signal.raise_signal(signal.SIGTERM))
+        )
+        signal.raise_signal(signal.SIGTERM)
+    assert calls == ["set"]
 
 
 def test_handlers_are_as_before_after_a_step(capsys):

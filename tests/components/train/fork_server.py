@@ -4,34 +4,17 @@ This file is a program: it imports what a training needs, runs no TensorFlow ope
 forks a child for each line that it reads, {"component": arguments of the train component,
 "log": path, "plan": …}. It answers with the child's process id, and later its exit status.
 
-A child runs the component's body, as its plan says:
-    kill_at: it dies after that step, as always here by SIGKILL
-    checkpoint_at: with a checkpoint of that step written before
-    kill_soon: [step, seconds]: it dies so long after that step, counted from its first
-    kill_in_write: [step, seconds]: or so long into the first write of a checkpoint after it
-    kill_in_fsync: [step, any]: or when such a write is done but for the renaming
-    wait_at: it waits for a signal after that step
-    slow_writes: seconds that the writer takes for each file, when it is there but not whole
-    time_passes: [step, seconds]: so much training time has passed at once after that step
-    full_at: [step, path]: after that step the disk is full for that file of the training
-Beside the log, in `<log>.events`, it notes {"from": first step}, {"done": step, "memory":
-resident pages} and {"queued": step of a checkpoint}.
+A child runs the component's body, observed as its plan says, with its events in `<log>.events`.
 """
 
 import json
 import os
-import signal
 import sys
-import threading
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
-from components.shared import process
-from components.train import step
 from components.train.component import train
-from components.train.loop import TrainingLoop
-from components.train.training_folder import TrainingFolder
+from tests.components.train.observed import observe
 
 
 def main():
@@ -49,73 +32,10 @@ def child(component, log, plan):
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for stream in (1, 2):
         os.dup2(file, stream)
-    ObservedLoop.plan, ObservedLoop.events = plan, Path(f"{log}.events")
-    step.TrainingLoop = ObservedLoop
-    TrainingFolder.save_checkpoint = observed_write
-    os.fsync = slow_fsync
+    observe(plan, Path(f"{log}.events"))
     folders = ("records", "transform_graph", "training")
     arguments = component | {name: SimpleNamespace(path=component[name]) for name in folders}
     train.python_func(**arguments)
-
-
-class ObservedLoop(TrainingLoop):
-    """Notes what it does, and dies as planned."""
-
-    def note(self, **event):
-        with self.events.open("a") as file:
-            file.write(json.dumps(event) + "\n")
-
-    def run(self, *arguments):
-        for how in ("kill_soon", "kill_in_write", "kill_in_fsync"):
-            if how in self.plan:
-                self.plan[how][0] += self.first_step
-        self.note(**{"from": self.first_step})
-        super().run(*arguments)
-
-    def _after(self, done):
-        moment, seconds = self.plan.get("time_passes", (None, None))
-        if done == moment:
-            self._trainer.seconds.assign_add(seconds)
-        super()._after(done)
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-        self.note(done=done, memory=pages)
-        moment, seconds = self.plan.get("kill_soon", (None, None))
-        if done == moment:
-            threading.Timer(seconds, kill).start()
-        if done == self.plan.get("checkpoint_at"):
-            self._save(done)
-            self._writer.flush()
-        if done == self.plan.get("kill_at"):
-            kill()
-        if done == self.plan.get("wait_at"):
-            process._stop_request.wait()
-        moment, name = self.plan.get("full_at", (None, None))
-        if done == moment:
-            (self._folder.path / name).symlink_to("/dev/full")
-
-    def _save(self, done):
-        super()._save(done)
-        self.note(queued=done)
-
-
-def observed_write(self, arrays, write=TrainingFolder.save_checkpoint):
-    moment, seconds = ObservedLoop.plan.get("kill_in_write", (float("inf"), None))
-    if arrays["step"] >= moment:
-        threading.Timer(seconds, kill).start()
-    moment, _ = ObservedLoop.plan.get("kill_in_fsync", (float("inf"), None))
-    if arrays["step"] >= moment:
-        os.fsync = lambda _: kill()
-    write(self, arrays)
-
-
-def slow_fsync(descriptor, fsync=os.fsync):
-    if threading.current_thread().name.startswith("writer"):
-        time.sleep(ObservedLoop.plan.get("slow_writes", 0))
-    fsync(descriptor)
-
-
-def kill():
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 if __name__ == "__main__":

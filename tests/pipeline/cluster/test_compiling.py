@@ -12,6 +12,7 @@ from kfp.kubernetes import kubernetes_executor_config_pb2
 from kfp.pipeline_spec import pipeline_spec_pb2
 
 from components.shared.contracts import STEPS
+from components.shared.restarts import RESTARTS_VARIABLE
 from pipeline.cluster.compiling import compile_pipeline
 from pipeline.config import load_config
 from pipeline.container_images import ContainerImages
@@ -32,6 +33,7 @@ cluster:
   images:
     export: ghcr.io/me/export@sha256:0123456789abcdef
   ingest: {cpu: 1500m, memory: 6Gi, retries: 5}
+  transform: {restarts: 0}
   train:
     gpus: 2
     gpu_type: nvidia.com/gpu
@@ -111,9 +113,13 @@ def test_a_failure_is_told_when_all_else_has_ended(compiled):
     assert set(compiled.spec["root"]["dag"]["tasks"]) == {"exit-handler-1", "notify"}
     notify = compiled.tasks["notify"]
     assert notify["dependentTasks"] == ["exit-handler-1"]
-    address = notify["inputs"]["parameters"]["ui_host"]["runtimeValue"]["constant"]
-    assert address == "https://kubeflow.example"
+    for name, address in {
+        "ui_host": "https://kubeflow.example", "api_host": "http://ml-pipeline.kubeflow:8888"
+    }.items():  # fmt: skip
+        assert notify["inputs"]["parameters"][name]["runtimeValue"]["constant"] == address
     assert notify["triggerPolicy"]["strategy"] == "ALL_UPSTREAM_TASKS_COMPLETED"
+    # Without the secret its pod cannot begin, and the run seems to go on until then.
+    assert compiled.kubernetes["notify"]["activeDeadlineSeconds"] == "600"
     (secret,) = compiled.kubernetes["notify"]["secretAsEnv"]
     assert secret["secretName"] == "webhook"
     assert secret["keyToEnv"] == [{"secretKey": "url", "envVar": "DCGAN_WEBHOOK_URL"}]
@@ -159,16 +165,24 @@ def test_on_the_cpu_no_gpu_is_asked_for():
     assert container["image"] == ContainerImages().reference("train")
 
 
-def test_retries_back_off(compiled):
-    policy = compiled.tasks["ingest"]["retryPolicy"]
-    assert policy == {
+def test_steps_that_crash_begin_again_in_their_pods(compiled):
+    containers = {name: executor["container"] for name, executor in compiled.executors.items()}
+    asked = {name: container.get("env") for name, container in containers.items()}
+    assert asked.pop("notify") is None, "what was told must not be told twice"
+    assert asked.pop("train") == [{"name": RESTARTS_VARIABLE, "value": "3"}]
+    assert asked.pop("transform") is None, "as configured"
+    assert {*OUTSIDE, "report", "export", "collect"} == {*asked, "train"}
+    assert all(env == [{"name": RESTARTS_VARIABLE, "value": "2"}] for env in asked.values())
+
+
+def test_lost_pods_are_the_servers_matter_unless_configured(compiled):
+    assert compiled.tasks["ingest"]["retryPolicy"] == {
         "maxRetryCount": 5,
         "backoffDuration": "30s",
         "backoffFactor": 2.0,
         "backoffMaxDuration": "1800s",
     }
-    for name in (*OUTSIDE, "transform", "report", "export"):
-        assert compiled.tasks[name]["retryPolicy"]["maxRetryCount"] > 0, name
+    assert [name for name, task in compiled.tasks.items() if "retryPolicy" in task] == ["ingest"]
 
 
 def test_training_is_placed_and_limited(compiled):
