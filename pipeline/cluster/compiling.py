@@ -27,7 +27,7 @@ _LIGHT_POD = PodConfig(cpu="500m", memory="1Gi", timeout_minutes=30)
 # The run shows as running until it has ended, also where its pod cannot begin, for want of the
 # secret; time is for pulling the image. It posts again by itself, and twice told is once too much.
 _NOTIFY_POD = _LIGHT_POD.model_copy(update={"timeout_minutes": 10, "restarts": 0})
-_FIXED_PODS = dict.fromkeys(("fingerprint", "publish", "collect"), _LIGHT_POD) | {
+FIXED_PODS = dict.fromkeys(("fingerprint", "publish", "collect"), _LIGHT_POD) | {
     "notify": _NOTIFY_POD
 }
 _BACK_OFF = {"backoff_duration": "30s", "backoff_factor": 2.0, "backoff_max_duration": "1800s"}
@@ -115,7 +115,7 @@ class _Placement:
         self._images = images_of(config)
 
     def place(self, task: dsl.PipelineTask, step: str) -> None:
-        pod: PodConfig = _FIXED_PODS.get(task.name) or getattr(self._cluster, step)
+        pod: PodConfig = FIXED_PODS.get(task.name) or getattr(self._cluster, step)
         task.set_container_image(self._images[step])
         self._ask(task, pod)
         self._choose_node(task, pod)

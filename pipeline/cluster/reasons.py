@@ -18,7 +18,7 @@ SECTIONS = {
     "ingest": "ingest", "transform": "transform", "train": "train", "export": "export",
     "validate": "evaluate", "evaluate": "evaluate", "compare": "evaluate", "report": "evaluate",
 }  # fmt: skip
-_KILLED = "exit status 137"
+_KILLED = 137  # exit code of a process that was killed by signal 9
 # What Kubeflow's driver and launcher end with: glog's fatal line, of which the head tells
 # time and place.
 _FATAL = re.compile(r"F\d{4} [\d:.]+ +\d+ [\w.-]+:\d+\] (?P<message>.+)")
@@ -48,13 +48,13 @@ def why_failed(server: KfpServer, run: V2beta1Run) -> Failure:
     logs = (log_of_pod(server, run, pod) for pod in reversed(task.pods))
     lines = (next((log for log in logs if log), "")).splitlines()
     error = _step_error(lines)
-    if error and error.exit_code != Terminated.exit_code:
+    if error and error.exit_code not in {Terminated.exit_code, _KILLED}:
         return Failure(task.name, error.message, error.exit_code or PipelineError.exit_code)
     if status.get("reason") == "DeadlineExceeded":
         return Failure(task.name, f"past its time: {_raise(task.name, 'timeout_minutes')}")
     fatal = _fatal(lines)
-    if _KILLED in fatal or "OOMKilled" in _ends(status):
-        return Failure(task.name, f"killed for memory: {_raise(task.name, 'memory')}")
+    if killed := _how_killed(status, fatal, error):
+        return Failure(task.name, f"{killed}: {_raise(task.name, 'memory')}")
     if error:  # SIGTERM, of which no more is known
         hint = f"evicted, or past its time; for that {_raise(task.name, 'timeout_minutes')}"
         return Failure(task.name, f"{error.message} ({hint})", error.exit_code or 1)
@@ -101,6 +101,15 @@ def _step_error(lines: list[str]) -> LogLine | None:
 def _fatal(lines: list[str]) -> str:
     found = (_FATAL.fullmatch(line.strip()) for line in reversed(lines))
     return next((one_line(match["message"]) for match in found if match), "")
+
+
+def _how_killed(status: dict[str, Any], fatal: str, error: LogLine | None) -> str:
+    """How the step's process was killed, SIGTERM apart; empty where it was not."""
+    if "OOMKilled" in _ends(status):
+        return "killed for memory"
+    if f"exit status {_KILLED}" in fatal or (error and error.exit_code == _KILLED):
+        return "killed by signal 9, as where memory runs out"
+    return ""
 
 
 def _ends(status: dict[str, Any]) -> set[str]:

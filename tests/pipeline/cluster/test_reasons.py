@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from pipeline.cluster.compiling import _LIGHT
+from pipeline.cluster.compiling import FIXED_PODS
 from pipeline.cluster.config import ClusterConfig
 from pipeline.cluster.reasons import SECTIONS
 from pipeline.dag import make_dag
@@ -50,7 +50,16 @@ def ended(reason):
         ),
         (
             f"[train] epoch 3/50\n{GLOG} failed to execute component: exit status 137\n",
-            None, 1, "killed for memory: raise cluster.train.memory",
+            None, 1, "killed by signal 9, as where memory runs out: raise cluster.train.memory",
+        ),
+        (
+            "[train] killed by signal 9: beginning again in 10 s (1 of 1)\n[train] error 137: "
+            f"killed by signal 9 in restart 1 of 1\n{GLOG} failed: exit status 137\n",
+            ended("OOMKilled"), 1, "killed for memory: raise cluster.train.memory",
+        ),
+        (
+            "[train] error 137: killed by signal 9 in restart 1 of 1\n",
+            None, 1, "killed by signal 9, as where memory runs out: raise cluster.train.memory",
         ),
         ("[train] epoch 3/50\n", ended("OOMKilled"), 1, "killed for memory: raise cluster.train"),
         (
@@ -78,14 +87,15 @@ def test_why_a_run_failed(failed, log, status, code, told):
 def test_no_knob_is_named_where_there_is_none(failed):
     log = f"{GLOG} failed to execute component: exit status 137\n"
     assert failed("publish", log) == (
-        " in publish: killed for memory: no knob raises its memory, which is plenty: see its log"
+        " in publish: killed by signal 9, as where memory runs out: no knob raises its memory, "
+        "which is plenty: see its log"
     )
 
 
 def test_through_the_api_alone_the_log_tells(failed):
     status = {"phase": "Failed", "reason": "DeadlineExceeded"}
     log = f"{GLOG} failed to execute component: exit status 137\n"
-    assert "killed for memory" in failed("train", log, status, is_ui=False)
+    assert "memory runs out" in failed("train", log, status, is_ui=False)
 
 
 @each_layout
@@ -102,7 +112,7 @@ def test_a_dag_whose_driver_failed(failed):
 def test_sections_are_those_of_the_dag():
     placed = {}
     make_dag(lambda task, step: placed.__setitem__(task.name, step), collect_results=True)
-    assert {task: step for task, step in placed.items() if task not in _LIGHT} == SECTIONS
+    assert {task: step for task, step in placed.items() if task not in FIXED_PODS} == SECTIONS
     assert all(hasattr(ClusterConfig(), section) for section in SECTIONS.values())
 
 

@@ -137,7 +137,9 @@ LAST_WORDS = {
 WHY = {
     "data-refused-with-webhook": "ingest: no pictures in /dcgan/bad",
     "no-template-defaults-data-refused": "ingest: no pictures in /dcgan/bad",
-    "out-of-memory": "train: killed for memory: raise cluster.train.memory",
+    "out-of-memory": (
+        "train: killed by signal 9, as where memory runs out: raise cluster.train.memory"
+    ),
     "timed-out": "train: past its time: raise cluster.train.timeout_minutes",
     "driver-failed-in-outage": "compare: KFP driver: connection refused",
 }
