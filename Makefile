@@ -63,6 +63,7 @@ bench: setup ## Measure speed, as ratios side by side (JSON=FOLDER keeps them; F
 	  $(if $(JSON),--json $(JSON)/ingest.json)
 	$(BIN)/python tests/benchmarks/evaluate.py $(if $(JSON),--json $(JSON)/evaluate.json)
 	$(BIN)/python tests/benchmarks/train_step.py $(if $(JSON),--json $(JSON)/train_step.json)
+	$(BIN)/python tests/benchmarks/stop.py $(if $(JSON),--json $(JSON)/stop.json)
 
 # tensorflow-cpu stands in for tensorflow in the images; the rest is as in requirements.lock.
 LOCKS := infra/images/locks

@@ -16,7 +16,7 @@ from components.shared.contracts import SNAPSHOTS
 from components.shared.errors import Terminated, TrainingStopped
 from components.shared.process import stops_in_its_own_time
 from components.train.batches import Pictures, batches
-from components.train.checkpoints import Arrays, copy_of
+from components.train.checkpoints import Arrays, values_of
 from components.train.config import TrainConfig
 from components.train.guards import spread_of_data
 from components.train.progress import Progress, clock
@@ -215,14 +215,14 @@ class TrainingLoop:
         return seconds
 
     def _discriminator(self) -> Arrays:
-        return copy_of(self._trainer.discriminator.named_weights())
+        return values_of(self._trainer.discriminator.named_weights())
 
     def _save(self, done: int) -> None:
         """Have a checkpoint written of the state as it is now; one copy at a time."""
         if self._checkpoint is not None:
             self._checkpoint.result()
         self._count_time()
-        arrays = copy_of(self._state)
+        arrays = values_of(self._state)
         self._checkpoint = self._writer.submit(self._folder.save_checkpoint, arrays)
         self._saved_at, self._saved_step = self._counted_at, done
         self._checkpoint_due = False

@@ -9,7 +9,7 @@ import tensorflow as tf
 from components.train import training_layers
 from components.train.adam import Adam
 from components.train.augment import augment, flip
-from components.train.checkpoints import Arrays
+from components.train.checkpoints import Arrays, value_of
 from components.train.config import TrainConfig
 from components.train.hardware import has_gpu
 from components.train.losses import (
@@ -112,10 +112,10 @@ class Trainer:
             average.assign(weight)
 
     def sampler_weights(self) -> list[np.ndarray]:
-        """Copies of the weights to sample from: averaged over time where that is on."""
+        """Values of the weights to sample from: averaged over time where that is on."""
         averaged = self._config.ema_half_life > 0
         variables = self._average if averaged else _variables(self.generator.weights)
-        return [np.array(variable.numpy()) for variable in variables]
+        return [value_of(variable) for variable in variables]
 
     def _train_step(self, real: tf.Tensor, penalize: bool) -> None:
         """Update both networks at once, with one pass of the fakes through the discriminator.

@@ -13,7 +13,7 @@ from components.shared.buckets import is_remote
 from components.shared.contracts import DISCRIMINATOR, GENERATOR, MODEL_INFO
 from components.shared.errors import PipelineError, UsageError, one_line
 from components.shared.published import champion_in, info_of, local_copy, versions_in
-from components.train.checkpoints import Arrays, copy_of
+from components.train.checkpoints import Arrays, values_of
 from components.train.config import BASE
 from components.train.networks import SINGULAR_VECTOR, generator_weights
 from components.train.trainer import Trainer
@@ -53,7 +53,7 @@ def start_from(source: str, trainer: Trainer, base: Path = _BASE_FOLDER) -> dict
     if there is None:
         _say_why_not(source, home)
         return None
-    generator = _fitting(generator_weights(trainer.generator), copy_of(generator_weights(there)))
+    generator = _fitting(generator_weights(trainer.generator), values_of(generator_weights(there)))
     if not generator.taken:
         raise UsageError(
             f"train.warm_start: no layer of {address}/{GENERATOR} fits: it draws {_what(there)}, "

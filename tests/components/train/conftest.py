@@ -13,7 +13,7 @@ import pytest
 from components.shared.contracts import DISCRIMINATOR, GENERATOR, MODEL_INFO
 from components.shared.files import read_json_lines, write_json
 from components.train import hardware
-from components.train.checkpoints import copy_of
+from components.train.checkpoints import values_of
 from components.train.config import TrainConfig
 from components.train.networks import build_generator, generator_weights
 from components.train.trainer import Trainer
@@ -150,7 +150,7 @@ def curve(training):
 
 def weights_of(trainer):
     """Copies of all weights of both networks, by name."""
-    return copy_of(generator_weights(trainer.generator) | trainer.discriminator.named_weights())
+    return values_of(generator_weights(trainer.generator) | trainer.discriminator.named_weights())
 
 
 def save_model(folder, config, seed=1, **info):
@@ -162,6 +162,6 @@ def save_model(folder, config, seed=1, **info):
     generator = build_generator(config, 32)  # of Keras' own layers, as snapshots are
     generator.set_weights(trainer.generator.get_weights())
     generator.save(folder / GENERATOR)
-    np.savez(folder / DISCRIMINATOR, **copy_of(trainer.discriminator.named_weights()))
+    np.savez(folder / DISCRIMINATOR, **values_of(trainer.discriminator.named_weights()))
     write_json(folder / MODEL_INFO, {"digest": f"digest of {folder.name}"} | info)
     return weights_of(trainer)

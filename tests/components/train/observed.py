@@ -6,6 +6,8 @@ A plan says for one process:
     kill_soon: [step, seconds]: it dies so long after that step, counted from its first
     kill_in_write: [step, seconds]: or so long into the first write of a checkpoint after it
     kill_in_fsync: [step, any]: or when such a write is done but for the renaming
+    stop_soon, stop_in_write: [step, seconds]: at that step, or when the first write of a
+        checkpoint after it begins, it is asked to stop, and dies so long afterwards
     wait_at: it waits for a signal after that step
     slow_writes: seconds that the writer takes for each file, when it is there but not whole
     time_passes: [step, seconds]: so much training time has passed at once after that step
@@ -26,6 +28,9 @@ from components.train import step
 from components.train.loop import TrainingLoop
 from components.train.training_folder import TrainingFolder
 
+# How a plan ends it, by steps that are counted from its first.
+COUNTED = {"kill_soon", "kill_in_write", "kill_in_fsync", "stop_soon", "stop_in_write"}
+
 
 def observe(plan, events):
     """Have the training of this process follow a plan, and note what it does."""
@@ -43,9 +48,8 @@ class ObservedLoop(TrainingLoop):
             file.write(json.dumps(event) + "\n")
 
     def run(self, *arguments):
-        for how in ("kill_soon", "kill_in_write", "kill_in_fsync"):
-            if how in self.plan:
-                self.plan[how][0] += self.first_step
+        for how in self.plan.keys() & COUNTED:
+            self.plan[how][0] += self.first_step
         self.note(**{"from": self.first_step})
         super().run(*arguments)
 
@@ -58,7 +62,10 @@ class ObservedLoop(TrainingLoop):
         self.note(done=done, memory=pages)
         moment, seconds = self.plan.get("kill_soon", (None, None))
         if done == moment:
-            threading.Timer(seconds, kill).start()
+            kill_after(seconds)
+        moment, seconds = self.plan.get("stop_soon", (None, None))
+        if done == moment:
+            stop(seconds)
         if done == self.plan.get("checkpoint_at"):
             self._save(done)
             self._writer.flush()
@@ -80,7 +87,10 @@ class ObservedLoop(TrainingLoop):
 def observed_write(self, arrays, write=TrainingFolder.save_checkpoint):
     moment, seconds = ObservedLoop.plan.get("kill_in_write", (float("inf"), None))
     if arrays["step"] >= moment:
-        threading.Timer(seconds, kill).start()
+        kill_after(seconds)
+    moment, seconds = ObservedLoop.plan.get("stop_in_write", (float("inf"), None))
+    if arrays["step"] >= moment:
+        stop(seconds)
     moment, _ = ObservedLoop.plan.get("kill_in_fsync", (float("inf"), None))
     if arrays["step"] >= moment:
         os.fsync = lambda _: kill()
@@ -91,6 +101,18 @@ def slow_fsync(descriptor, fsync=os.fsync):
     if threading.current_thread().name.startswith("writer"):
         time.sleep(ObservedLoop.plan.get("slow_writes", 0))
     fsync(descriptor)
+
+
+def stop(seconds):
+    """As Kubernetes does, which waits no longer than that."""
+    os.kill(os.getpid(), signal.SIGTERM)
+    kill_after(seconds)
+
+
+def kill_after(seconds):
+    timer = threading.Timer(seconds, kill)
+    timer.daemon = True  # who ends before is not held up
+    timer.start()
 
 
 def kill():

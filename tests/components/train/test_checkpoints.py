@@ -1,11 +1,19 @@
+import os
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from components.shared.errors import PipelineError, TrainingStopped
-from components.train.checkpoints import checkpoints_in, copy_of, restore, save_checkpoint
+from components.train.checkpoints import (
+    checkpoints_in,
+    restore,
+    save_checkpoint,
+    value_of,
+    values_of,
+)
 from components.train.config import TrainConfig
 from components.train.trainer import Trainer
 
@@ -21,7 +29,7 @@ def state_at(step):
 
 def save(folder, *steps):
     for step in steps:
-        save_checkpoint(folder, copy_of(state_at(step)))
+        save_checkpoint(folder, values_of(state_at(step)))
 
 
 def restored(folder):
@@ -47,7 +55,7 @@ def test_copy_does_not_change_when_training_goes_on():
     config = TrainConfig(batch_size=2, base_width=16, latent_size=8, ema_half_life=5)
     trainer = Trainer(config, 16)
     state = trainer.state()
-    copies = copy_of(state), trainer.sampler_weights()
+    copies = values_of(state), trainer.sampler_weights()
     kept = {name: array.copy() for name, array in copies[0].items()}
     weights = [array.copy() for array in copies[1]]
     trainer.train_step(tf.zeros([2, 16, 16, 3]), False)
@@ -55,9 +63,49 @@ def test_copy_does_not_change_when_training_goes_on():
         np.testing.assert_array_equal(copies[0][name], array, err_msg=name)
     for now, then in zip(copies[1], weights, strict=True):
         np.testing.assert_array_equal(now, then)
-    changed = [name for name, array in copy_of(state).items() if np.any(array != kept[name])]
+    changed = [name for name, array in values_of(state).items() if np.any(array != kept[name])]
     parts = {name.split("/")[0] for name in changed}
     assert parts == {name.split("/")[0] for name in state} - {"seconds"}
+
+
+def test_value_is_not_copied():
+    """At full width a copy would take as long as writing it to a disk."""
+    variable = tf.Variable(tf.zeros([40, 5]))
+    assert np.shares_memory(value_of(variable), value_of(variable))
+
+
+def in_several_pieces(step):
+    weights = np.random.default_rng(0).standard_normal([600_001, 2], np.float32)
+    return {"weights": weights, "step": np.int64(step), "none": np.zeros([0, 3])}
+
+
+def test_checkpoint_is_a_file_of_numpys(tmp_path):
+    """So that people can look into it, and one that `np.savez` wrote is restored."""
+    arrays = in_several_pieces(7)
+    save_checkpoint(tmp_path, arrays)
+    with np.load(tmp_path / "step-00000007.npz") as file:
+        assert list(file) == list(arrays)
+        for name, array in arrays.items():
+            assert (file[name].dtype, file[name].shape) == (array.dtype, array.shape)
+            np.testing.assert_array_equal(file[name], array)
+    np.savez(tmp_path / "step-00000008.npz", **values_of(state_at(8)))
+    assert restored(tmp_path) == 8
+
+
+def test_bytes_are_on_the_disk_before_the_name_is(tmp_path, monkeypatch):
+    """A loss of power leaves what was synced, and nothing else for sure."""
+    synced, fsync = [], os.fsync
+
+    def observed(descriptor):
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        size = path.stat().st_size if path.is_file() else None
+        synced.append((path.name, size, len(checkpoints_in(tmp_path))))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", observed)
+    save(tmp_path, 1)
+    size = checkpoints_in(tmp_path)[0].stat().st_size
+    assert synced == [(".step-00000001.npz.partial", size, 0), (tmp_path.name, None, 1)]
 
 
 def test_names_do_not_depend_on_what_the_process_built_before():
@@ -117,11 +165,19 @@ def test_checkpoint_of_another_network_is_an_error(tmp_path, other):
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_state_that_is_not_finite_is_never_written(tmp_path, value):
     save(tmp_path, 1)
-    arrays = copy_of(state_at(2))
+    arrays = {name: array.copy() for name, array in values_of(state_at(2)).items()}
     arrays["generator/000"][3, 3] = value
     with pytest.raises(TrainingStopped, match="generator/000 is no longer finite after step 2"):
         save_checkpoint(tmp_path, arrays)
     assert [path.name for path in tmp_path.iterdir()] == ["step-00000001.npz"]
+
+
+def test_last_value_of_a_large_array_counts(tmp_path):
+    arrays = in_several_pieces(2)
+    arrays["weights"][-1, -1] = float("nan")
+    with pytest.raises(TrainingStopped, match="weights is no longer finite after step 2"):
+        save_checkpoint(tmp_path, arrays)
+    assert not list(tmp_path.iterdir())
 
 
 def test_full_disk_leaves_the_older_checkpoints(tmp_path):

@@ -91,23 +91,28 @@ SMALL = np.random.default_rng(0).integers(0, 256, (24, 16, 16, 3), np.uint8)
 
 
 @pytest.mark.parametrize("random_images", [SMALL], ids=["16x16"])
-def test_killed_twenty_times_at_any_moment(start, tmp_path, random_images):
-    """With a checkpoint written nearly all the time, by steps of some milliseconds."""
+def test_ended_twenty_times_at_any_moment(start, tmp_path, random_images):
+    """With a checkpoint written nearly all the time, by steps of some milliseconds.
+
+    Killed, or asked to stop and killed before it may be done.
+    """
+    ways = ["kill_soon", "kill_in_write", "stop_soon", "kill_in_fsync", "stop_in_write"]
     config = profile("seed", epochs=60, checkpoint_seconds=0, snapshot_epochs=5, ema_half_life=50)
     straight = start(config, "straight", "straight.checkpoints")
     assert straight.wait() == 0, straight.log
     moments, in_write = random.Random(0), 0
     before = 0
     for life in range(20):
-        how = ["kill_soon", "kill_in_write", "kill_soon", "kill_in_fsync"][life % 4]
+        how = ways[life % 5]
         plan = {how: [moments.randrange(1, 10), moments.uniform(0, 0.03)]}
         training = start(config, "never", **plan)
-        assert training.wait() == -signal.SIGKILL, training.log
+        code = training.wait()
+        assert code in {-signal.SIGKILL, 143 if "stop" in how else None}, training.log
         assert training.events("from") == [before], "all that was there is found"
         before = assert_nothing_is_missing(only_folder(tmp_path / "checkpoints"))
         # One checkpoint may be under way; the one that was asked for before it is there.
         asked_for = [training.events("from")[0], *training.events("queued")]
-        assert before >= asked_for[-2 if len(asked_for) > 1 else -1]
+        assert before >= asked_for[-2 if len(asked_for) > 1 and code != 143 else -1]
         in_write += bool(list(tmp_path.glob("checkpoints/*/checkpoints/.step-*.partial")))
     assert not (tmp_path / "never").exists()
     resumed = start(config, "resumed")
@@ -115,7 +120,7 @@ def test_killed_twenty_times_at_any_moment(start, tmp_path, random_images):
     assert_same_training(
         only_folder(tmp_path / "straight.checkpoints"), only_folder(tmp_path / "checkpoints")
     )
-    assert in_write >= 5, "kills that fell into the writing of a checkpoint"
+    assert in_write >= 4, "kills that fell into the writing of a checkpoint"
     print(f"{in_write} of 20 kills fell into the writing of a checkpoint")
 
 

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from components.train.augment import flip
-from components.train.checkpoints import copy_of
+from components.train.checkpoints import values_of
 from components.train.config import TrainConfig
 from components.train.losses import discriminator_loss, generator_loss
 from components.train.replicas import Replicas
@@ -104,7 +104,7 @@ def test_average_follows_all_weights_of_the_generator():
 def test_copies_of_weights_stay_when_training_goes_on():
     trainer = Trainer(CONFIG, 32)
     trainer.train_step(REAL, False)
-    copies = [trainer.sampler_weights(), list(copy_of(trainer.state()).values())]
+    copies = [trainer.sampler_weights(), list(values_of(trainer.state()).values())]
     values = [[array.copy() for array in each] for each in copies]
     for _ in range(3):
         trainer.train_step(REAL, False)
@@ -129,7 +129,7 @@ def test_step_compiles_by_xla():
     """As on a GPU, where an operation without a compiled form would end the training."""
     knobs = {"spectral_norm": True, "flip": True, "dropout": 0.3, "upsampling": "nearest"}
     trainer = Trainer(CONFIG.model_copy(update=knobs), 32)
-    before = copy_of(trainer.state())
+    before = values_of(trainer.state())
     step = tf.function(trainer.train_step.python_function, jit_compile=True)
     step(REAL, True)
     for name, variable in trainer.state().items():
