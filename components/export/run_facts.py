@@ -4,6 +4,8 @@ import json
 import logging
 import os
 import re
+import time
+from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.request import ProxyHandler, Request, build_opener
@@ -14,6 +16,7 @@ LOG = logging.getLogger("dcgan.notify")
 
 TOKEN_FILE_VARIABLE = "KF_PIPELINES_SA_TOKEN_PATH"  # as kfp's own client has it
 _TIMEOUT = 10  # seconds
+_LARGEST = 2**25  # bytes; a run of ours has some 100 kB
 _DRIVER = "-driver"  # of a task or a group of them, which Kubeflow shows as a row of its own
 _GROUP = re.compile(r"root|exit-handler-\d+|condition-\d+|notify")
 
@@ -37,7 +40,7 @@ def ask(api_host: str, run_id: str) -> RunFacts | None:
         return None
     try:
         run = _get(f"{api_host.rstrip('/')}/apis/v2beta1/runs/{run_id}")
-        return RunFacts(run["display_name"], _is_stopped(run), _failed(run))
+        return RunFacts(one_line(run["display_name"] or run_id), _is_stopped(run), _failed(run))
     except Exception as error:  # whatever it is, a message that says less is better than none
         LOG.info(
             "%s says nothing of the run (%s): telling what is known here", api_host, one_line(error)
@@ -46,12 +49,23 @@ def ask(api_host: str, run_id: str) -> RunFacts | None:
 
 
 def _get(address: str) -> Any:
-    headers = {}
+    request = Request(address)
     if token_file := os.environ.get(TOKEN_FILE_VARIABLE):  # where Kubeflow has many users
-        headers["Authorization"] = f"Bearer {Path(token_file).read_text().strip()}"
+        token = Path(token_file).read_text().strip()
+        request.add_unredirected_header("Authorization", f"Bearer {token}")
     opener = build_opener(ProxyHandler({}))  # no proxy stands between a pod and its cluster
-    with opener.open(Request(address, headers=headers), timeout=_TIMEOUT) as answer:
-        return json.load(answer)
+    with opener.open(request, timeout=_TIMEOUT) as answer:
+        return json.loads(_read(answer))
+
+
+def _read(answer: HTTPResponse) -> bytes:
+    """All of an answer; its socket's time-out is of each part alone."""
+    body, deadline = b"", time.monotonic() + _TIMEOUT
+    while part := answer.read1(2**16):
+        body += part
+        if len(body) > _LARGEST or time.monotonic() > deadline:
+            raise ValueError(f"no end of its answer after {_TIMEOUT} s or {_LARGEST} bytes")
+    return body
 
 
 def _is_stopped(run: dict[str, Any]) -> bool:

@@ -91,10 +91,10 @@ def step_process(step: str) -> Iterator[StepProcess]:
     """
     log = _start_log(step)
     usual = signal.signal(signal.SIGTERM, lambda *_: _terminate(step))
-    go_on_in_child()
-    _end_with_parent(step)
-    process = StepProcess()
     try:
+        go_on_in_child()
+        _end_with_parent(step)
+        process = StepProcess()
         yield process
     except Exception as error:
         known = _as_pipeline_error(error)

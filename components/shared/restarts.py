@@ -10,8 +10,9 @@ import ctypes
 import logging
 import os
 import signal
+import socket
 import sys
-from typing import NamedTuple, NoReturn
+from typing import IO, NamedTuple, NoReturn
 
 from components.shared.errors import (
     DataRefused,
@@ -36,6 +37,11 @@ _FINAL = {0} | {
     error.exit_code
     for error in (UsageError, DataRefused, TrainingStopped, NotBlessed, Interrupted, Terminated)
 }
+
+
+# In a child: where it sends files that its parent shall hold open, and those of earlier tries.
+_parent: socket.socket | None = None
+_kept_open: dict[str, int] = {}
 
 
 class _End(NamedTuple):
@@ -64,18 +70,22 @@ def go_on_in_child() -> None:
     To be called while the process has one thread, and before it opens or imports what a fork
     would share.
     """
-    restarts = int(os.environ.pop(RESTARTS_VARIABLE, None) or 0)
+    restarts = _asked_for()
     if not restarts:
         return
-    sys.stdout.flush()
-    sys.stderr.flush()
-    # Blocked and waited for, not handled, so that none falls between two instructions.
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        stream.flush()
+    # Blocked and waited for, not handled, so that none falls between two instructions; and not
+    # ignored, as it may be from whoever started this, since then the kernel tells nothing.
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS | {signal.SIGCHLD})
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     parent, pause = os.getpid(), _FIRST_PAUSE
     for restart in range(1, restarts + 2):
         child = os.fork()
         if child == 0:
-            _live_and_die_with(parent)
+            here.close()
+            _live_and_die_with(parent, there)
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             return
         end = _wait_for(child)
@@ -85,10 +95,32 @@ def go_on_in_child() -> None:
             _give_up(end, restarts)
         LOG.info("%s: beginning again in %.0f s (%d of %d)", end, pause, restart, restarts)
         _pause(pause)
+        _take_files(here)
         pause = min(2 * pause, _LONGEST_PAUSE)
 
 
-def _live_and_die_with(parent: int) -> None:
+def keep_open(name: str, file: IO[str]) -> None:
+    """Have the parent hold a file open until it ends itself, so that a lock outlives a crash."""
+    if _parent is not None:
+        socket.send_fds(_parent, [name.encode()], [file.fileno()])
+
+
+def kept_open(name: str) -> IO[str] | None:
+    """The file of that name that an earlier try had kept open, with its lock."""
+    descriptor = _kept_open.pop(name, None)
+    return None if descriptor is None else os.fdopen(descriptor, "w")
+
+
+def _asked_for() -> int:
+    value = os.environ.pop(RESTARTS_VARIABLE, None) or "0"
+    if not value.isdecimal():
+        raise UsageError(f"${RESTARTS_VARIABLE} is {value!r}: set a whole number, or nothing")
+    return int(value)
+
+
+def _live_and_die_with(parent: int, keeper: socket.socket) -> None:
+    global _parent  # noqa: PLW0603  a process has one
+    _parent = keeper
     # A group of its own: what a try leaves behind is found, and a signal comes to it but once.
     os.setpgid(0, 0)
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -102,7 +134,8 @@ def _wait_for(child: int) -> _End:
         number = signal.sigwait(_STOPS | {signal.SIGCHLD})
         if number != signal.SIGCHLD:
             stopped = True
-            os.kill(child, number)
+            with contextlib.suppress(ProcessLookupError):  # it has just ended
+                os.kill(child, number)
             continue
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
@@ -110,6 +143,15 @@ def _wait_for(child: int) -> _End:
             with contextlib.suppress(OSError):
                 os.killpg(child, signal.SIGKILL)
             return _End(os.waitstatus_to_exitcode(status), stopped)
+
+
+def _take_files(here: socket.socket) -> None:
+    """Take what the last try sent; until then the socket holds it open."""
+    here.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            name, descriptors, _, _ = socket.recv_fds(here, 4096, 1)
+            _kept_open[name.decode()] = descriptors[0]
 
 
 def _pause(seconds: float) -> None:

@@ -1,5 +1,6 @@
 """A run followed to its end by a command, which then ends as the run did."""
 
+import shlex
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -87,11 +88,12 @@ def result(server: "KfpServer", run: "V2beta1Run") -> str:
     return plain("\n".join(lines))
 
 
-def goes_on(run: "V2beta1Run") -> Interrupted:
-    """What a person is told who stops following a run."""
-    name = run.display_name
+def goes_on(run: "V2beta1Run", task: str | None = None) -> Interrupted:
+    """What a person is told who stops following a run, or the log of a task."""
+    name = shlex.quote(run.display_name)
+    again = f"logs {name} {task} -f" if task else f"show {name} --wait"
     return Interrupted(
-        f"run {name} goes on; follow it by `dcgan runs show {name} --wait`, stop it by "
+        f"run {run.display_name} goes on; follow it by `dcgan runs {again}`, stop it by "
         f"`dcgan runs stop {name}`"
     )
 

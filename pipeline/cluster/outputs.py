@@ -14,8 +14,16 @@ from components.shared.process import parse_log_line
 from pipeline.cluster.pods import log_of_pod
 from pipeline.cluster.runs import follow
 from pipeline.cluster.server import KfpServer, NotFound
-from pipeline.cluster.tasks import CLUSTER_TASKS, COLLECT, GOING_ON, Pod, has_ended, task_of
-from pipeline.results import TASKS
+from pipeline.cluster.tasks import (
+    CLUSTER_TASKS,
+    COLLECT,
+    GOING_ON,
+    Pod,
+    failed_task,
+    has_ended,
+    is_withheld,
+    task_of,
+)
 
 _FILES = {"report": REPORT, "gif": GIF, "metrics": SCORES}
 _BEGINS = {"report": b"<", "gif": b"GIF8", "metrics": b"{"}
@@ -53,8 +61,7 @@ def follow_log(server: KfpServer, run: V2beta1Run, task: str) -> Iterator[str]:
             log = log_of_pod(server, now, pod) or ""
             goes_on = not ended and pod == pods[-1]
             log = log[: log.rfind("\n") + 1] if goes_on else log and _whole_lines(log)
-            # After a log was rotated, the server has what came since.
-            if new := log.removeprefix(shown.get(pod, "")):
+            if new := _new_in(log, shown.get(pod, "")):
                 yield new
                 shown[pod] = log
         if ended and not shown:
@@ -80,19 +87,42 @@ def _uris(server: KfpServer, run: V2beta1Run) -> dict[str, str]:
 
 def _check_name(task: str) -> None:
     if task not in CLUSTER_TASKS:
-        raise UsageError(f"no task {task!r}: choose one of {', '.join(TASKS)}")
+        raise UsageError(f"no task {task!r}: choose one of {', '.join(CLUSTER_TASKS)}")
 
 
-def _no_log(run: V2beta1Run, task: str) -> PipelineError:
-    return PipelineError(
-        f"no log of {task} in run {run.display_name}: it has not begun, was a cache hit, or its "
-        "pod is gone"
-    )
+def _no_log(run: V2beta1Run, name: str) -> PipelineError:
+    """Why there is none."""
+    task, failed = task_of(run, name), failed_task(run)
+    state = task.state if task else "omitted"
+    why = "its log is gone, or has not been written"
+    if state == "cached":
+        why = "it was a cache hit, whose log is that of the run that computed it"
+    elif state == "omitted" and name == "publish" and is_withheld(run):
+        why = "it did not run, since the model was not good enough"
+    elif state == "omitted" and failed and failed.name != name:
+        why = f"it did not run, since {failed.name} failed"
+    elif state == "omitted":
+        why = "it did not run" if has_ended(run) else "it has not begun"
+    elif state in GOING_ON:
+        why = "its pod has not begun to write"
+    return PipelineError(f"no log of {name} in run {run.display_name}: {why}")
 
 
 def _pods(run: V2beta1Run, task: str) -> tuple[Pod, ...]:
     found = task_of(run, task)
     return found.pods if found else ()
+
+
+def _new_in(log: str, shown: str) -> str:
+    """What of a log was not shown yet; it begins later once it was rotated."""
+    if log in shown:
+        return ""
+    lines = shown.splitlines(keepends=True)
+    for start in range(len(lines)):
+        if log.startswith(rest := "".join(lines[start:])):
+            return log.removeprefix(rest)
+    _, last, new = log.rpartition(lines[-1]) if lines else ("", "", log)
+    return new if last else log
 
 
 def _whole_lines(log: str) -> str:

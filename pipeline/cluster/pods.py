@@ -55,29 +55,35 @@ def _read(server: KfpServer, path: str, query: dict[str, str] | None) -> str | N
         text = server.get_raw(path, query, once=True).decode(errors="replace")
     except (ServerError, UsageError):
         return None
-    # The UI's page for any path that it does not know.
-    return None if text.lstrip().lower().startswith("<!doctype html") else text
+    # The UI has a page for any path that it does not know, a proxy one of its own.
+    return None if text.lstrip().lower().startswith(("<!doctype html", "<html")) else text
 
 
 def kubernetes_pod(server: KfpServer, pod: Pod) -> dict[str, Any] | None:
     """The pod as Kubernetes has it; None where it is gone, or the server is not the UI's."""
     found = (_read_json(server, "/k8s/pod", name) for name in pod.names)
-    return next((one for one in found if one.get("status")), None)
+    return next((one for one in found if isinstance(one.get("status"), dict)), None)
 
 
 def newest_warning(server: KfpServer, name: str) -> str:
     """What Kubernetes last warned of about a pod of this name, as one line; else empty."""
-    items = _read_json(server, "/k8s/pod/events", name).get("items") or []
-    warnings = [event for event in items if event.get("type") == "Warning"]
+    items = _read_json(server, "/k8s/pod/events", name).get("items")
+    events = filter(is_object, items if isinstance(items, list) else ())
+    warnings = [event for event in events if event.get("type") == "Warning"]
     if not warnings:
         return ""
     newest = max(warnings, key=_time_of)
     return one_line(f"{newest.get('reason') or 'warning'}: {newest.get('message') or ''}")
 
 
+def is_object(value: Any) -> bool:
+    """Whether a value of an answer is an object, as it should be."""
+    return isinstance(value, dict)
+
+
 def _time_of(event: dict[str, Any]) -> str:
     """Of an event; all are in UTC, so their texts compare."""
-    return next((time for key in _TIMES if (time := event.get(key))), "")
+    return str(next((time for key in _TIMES if (time := event.get(key))), ""))
 
 
 def _read_json(server: KfpServer, path: str, name: str) -> dict[str, Any]:
@@ -86,6 +92,6 @@ def _read_json(server: KfpServer, path: str, name: str) -> dict[str, Any]:
     text = _read(server, path, {"podname": name, "podnamespace": server.pods})
     try:
         answer = json.loads(text or "")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return answer if isinstance(answer, dict) else {}

@@ -9,7 +9,7 @@ from kfp_server_api import V2beta1Run
 from components.shared.errors import PipelineError, Terminated, one_line
 from components.shared.process import LogLine, parse_log_line
 from pipeline.cluster.outputs import scores_of
-from pipeline.cluster.pods import kubernetes_pod, log_of_pod, newest_warning
+from pipeline.cluster.pods import is_object, kubernetes_pod, log_of_pod, newest_warning
 from pipeline.cluster.server import KfpServer
 from pipeline.cluster.tasks import GOING_ON, Task, failed_task, is_withheld, task_of
 
@@ -22,6 +22,8 @@ _KILLED = 137  # exit code of a process that was killed by signal 9
 # What Kubeflow's driver and launcher end with: glog's fatal line, of which the head tells
 # time and place.
 _FATAL = re.compile(r"F\d{4} [\d:.]+ +\d+ [\w.-]+:\d+\] (?P<message>.+)")
+# What `components.shared.restarts` says.
+_BEGUN_AGAIN = re.compile(r"\[\w+\] .+: beginning again in \d+ s \(\d+ of \d+\)")
 
 
 class Failure(NamedTuple):
@@ -44,12 +46,12 @@ def why_failed(server: KfpServer, run: V2beta1Run) -> Failure:
     if task is None:
         return Failure(None, None)
     pod = task.pods[-1] if task.pods else None
-    status = ((pod and kubernetes_pod(server, pod)) or {}).get("status") or {}
+    status = ((pod and kubernetes_pod(server, pod)) or {}).get("status", {})
     logs = (log_of_pod(server, run, pod) for pod in reversed(task.pods))
-    lines = (next((log for log in logs if log), "")).splitlines()
+    lines = _last_try(next((log for log in logs if log), "").splitlines())
     error = _step_error(lines)
     if error and error.exit_code not in {Terminated.exit_code, _KILLED}:
-        return Failure(task.name, error.message, error.exit_code or PipelineError.exit_code)
+        return Failure(task.name, error.message, _exit_code(error))
     if status.get("reason") == "DeadlineExceeded":
         return Failure(task.name, f"past its time: {_raise(task.name, 'timeout_minutes')}")
     fatal = _fatal(lines)
@@ -57,7 +59,7 @@ def why_failed(server: KfpServer, run: V2beta1Run) -> Failure:
         return Failure(task.name, f"{killed}: {_raise(task.name, 'memory')}")
     if error:  # SIGTERM, of which no more is known
         hint = f"evicted, or past its time; for that {_raise(task.name, 'timeout_minutes')}"
-        return Failure(task.name, f"{error.message} ({hint})", error.exit_code or 1)
+        return Failure(task.name, f"{error.message} ({hint})", _exit_code(error))
     return Failure(task.name, fatal or status.get("message") or None)
 
 
@@ -88,9 +90,16 @@ def _with_reason(server: KfpServer, task: Task) -> Task:
     pod = kubernetes_pod(server, task.pods[-1])
     if pod and pod["status"].get("phase") != "Pending":
         return task
-    names = [pod["metadata"]["name"]] if pod else task.pods[-1].names  # a quota lets none be made
+    name = pod and (pod.get("metadata") or {}).get("name")
+    names = [str(name)] if name else task.pods[-1].names  # a quota lets none be made
     reason = next(filter(None, (newest_warning(server, name) for name in names)), "")
     return task._replace(state="waiting", reason=reason) if reason else task
+
+
+def _last_try(lines: list[str]) -> list[str]:
+    """What a step said since it last began again in its pod."""
+    begun = (n for n in reversed(range(len(lines))) if _BEGUN_AGAIN.fullmatch(lines[n].strip()))
+    return lines[next(begun, -1) + 1 :]
 
 
 def _step_error(lines: list[str]) -> LogLine | None:
@@ -101,6 +110,12 @@ def _step_error(lines: list[str]) -> LogLine | None:
 def _fatal(lines: list[str]) -> str:
     found = (_FATAL.fullmatch(line.strip()) for line in reversed(lines))
     return next((one_line(match["message"]) for match in found if match), "")
+
+
+def _exit_code(error: LogLine) -> int:
+    """What a process can end with, and no success."""
+    code = error.exit_code or 0
+    return code if 0 < code < 256 else PipelineError.exit_code
 
 
 def _how_killed(status: dict[str, Any], fatal: str, error: LogLine | None) -> str:
@@ -114,8 +129,10 @@ def _how_killed(status: dict[str, Any], fatal: str, error: LogLine | None) -> st
 
 def _ends(status: dict[str, Any]) -> set[str]:
     """How the containers of a pod ended, in Kubernetes' words."""
-    states = [one.get("state") or {} for one in status.get("containerStatuses") or ()]
-    return {str((state.get("terminated") or {}).get("reason")) for state in states}
+    containers = filter(is_object, status.get("containerStatuses") or ())
+    states = filter(is_object, (one.get("state") for one in containers))
+    ends = filter(is_object, (state.get("terminated") for state in states))
+    return {str(end.get("reason")) for end in ends}
 
 
 def _raise(task: str, knob: str) -> str:

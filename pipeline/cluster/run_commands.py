@@ -116,4 +116,4 @@ def show_log(
                 sys.stdout.write(part)
                 sys.stdout.flush()
         except KeyboardInterrupt:
-            raise goes_on(found) from None
+            raise goes_on(found, task) from None

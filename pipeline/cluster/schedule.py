@@ -105,12 +105,15 @@ def configuration(
     Kubeflow counts runs a schedule, and an edited schedule is a new one to it: so that the new
     one's first run does not train beside the old one's last, all of them are one queue.
     """
-    settings = dict(schedule.settings)
-    if schedule.concurrency == 1 and isinstance(train := settings.get("train") or {}, dict):
-        settings["train"] = {"queue": schedule.name, **train}
     if schedule.publish_root:
         overrides = [*overrides, f"cluster.publish_root={json.dumps(schedule.publish_root)}"]
-    return load_config(schedule.profile, file, overrides, [schedule.source], settings=settings)
+    config = load_config(
+        schedule.profile, file, overrides, [schedule.source], settings=schedule.settings
+    )
+    if config.train.queue or schedule.concurrency > 1:
+        return config
+    train = config.train.model_copy(update={"queue": schedule.name})
+    return config.model_copy(update={"train": train})
 
 
 def apply(

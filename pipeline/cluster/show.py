@@ -14,7 +14,9 @@ from pipeline.cluster.tasks import Task, state_of, word_of
 from pipeline.show import plain
 
 _COLOURS = {"succeeded": "green", "cached": "green", "running": "cyan", "failed": "red"}
-_NAMES = 38  # columns that the names of a run and of its schedule share
+_NAMES = 45  # columns that the names of a run and of its schedule share
+
+_YEAR = len("2026-")  # left out of a list, for room
 
 
 def task_table(tasks: Iterable[Task]) -> Table:
@@ -69,7 +71,7 @@ def run_list(runs: Sequence[V2beta1Run], schedules: Mapping[str, str]) -> Table:
     # A run's name should stay in one line, since other commands take it.
     longest = max((len(run.display_name or "") for run in runs), default=0)
     table.add_column("run", overflow="fold")
-    table.add_column("schedule", overflow="fold", max_width=max(len("deleted"), _NAMES - longest))
+    table.add_column("schedule", overflow="fold", max_width=max(len("schedule"), _NAMES - longest))
     for column in ("state", "began", "took"):
         table.add_column(column, overflow="fold")
     for run in runs:
@@ -81,7 +83,7 @@ def run_list(runs: Sequence[V2beta1Run], schedules: Mapping[str, str]) -> Table:
         belongs_to = run.recurring_run_id and schedules.get(run.recurring_run_id, "deleted")
         table.add_row(
             plain(run.display_name), plain(belongs_to), f"[{colour}]{state}[/]",
-            local(run.created_at), duration(took),
+            local(run.created_at)[_YEAR:], duration(took),
         )  # fmt: skip
     return table
 

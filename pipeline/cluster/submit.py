@@ -209,6 +209,9 @@ def submit(config: PipelineConfig, server: KfpServer, name: str) -> Submitted:
         config: Resolved configuration, checked by `check_config`.
         server: Where to.
         name: Of the run. One of this name in the experiment is not started again.
+
+    Raises:
+        UsageError: The server refuses, or has a run of this name that is of another version.
     """
     cluster = config.cluster
     version = upload(server, compile_pipeline(config))
@@ -220,6 +223,12 @@ def submit(config: PipelineConfig, server: KfpServer, name: str) -> Submitted:
         service_account=cluster.service_account or None,
     )
     run, is_new = start_run(server, wanted)
+    there = run.pipeline_version_reference
+    if there and there.pipeline_version_id != version.version_id:
+        raise UsageError(
+            f"run {name} is there already, of other pictures, settings or code: choose another "
+            f"--name; see {server.run_link(run.run_id)}"
+        )
     return Submitted(run, version, is_new)
 
 

@@ -29,6 +29,7 @@ GOING_ON = {"running", "pending"}
 
 _ENDED = {"SUCCEEDED", "SKIPPED", "FAILED", "CANCELED"}
 _EXECUTOR = "executor"  # how Argo shows the pods of any task
+_NODE = re.compile(r".+-\d+")  # an id of Argo's
 _FIRST = datetime.min.replace(tzinfo=UTC)
 # Templates, which are in the names of pods: of a step with retries, without; of a driver.
 _STEP = ("retry-system-container-impl", "system-container-impl")
@@ -135,7 +136,7 @@ class _Rows:
 
     def __init__(self, run: V2beta1Run) -> None:
         details = (run.run_details and run.run_details.task_details) or ()
-        rows = [row for row in details if row.display_name]  # some are the cache's own
+        rows = [row for row in details if row and row.display_name]  # some are the cache's own
         self.named: dict[str, list[V2beta1PipelineTaskDetail]] = {}
         for row in sorted(rows, key=lambda row: row.start_time or _FIRST):
             self.named.setdefault(row.display_name, []).append(row)
@@ -209,7 +210,8 @@ def _failed_driver(rows: _Rows, name: str) -> Task | None:
 
 
 def _children(row: V2beta1PipelineTaskDetail) -> list[str]:
-    return [child.pod_name for child in row.child_tasks or () if child.pod_name]
+    names = [child.pod_name for child in row.child_tasks or () if child]
+    return [name for name in names if name and _NODE.fullmatch(name)]
 
 
 def _beneath(node: str, name: str) -> str:

@@ -1,8 +1,10 @@
 """What the webhook is told where Kubeflow's API answers, by runs as a real server gave them."""
 
+import contextlib
 import json
 import socket
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -21,8 +23,14 @@ class Handler(BaseHTTPRequestHandler):
         status, body = self.server.answer
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
+        if self.server.location:
+            self.send_header("Location", self.server.location)
         self.end_headers()
-        self.wfile.write(body)
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # tired of waiting
+            for byte in body if self.server.seconds else ():
+                self.wfile.write(bytes([byte]))
+                time.sleep(self.server.seconds)
+            self.wfile.write(b"" if self.server.seconds else body)
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -41,6 +49,7 @@ class Cluster(ThreadingHTTPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
         self.asked, self.texts, self.answer = [], [], (404, b"")
+        self.location, self.seconds = "", 0.0
         self.host = f"http://127.0.0.1:{self.server_port}"
 
     def gives(self, name, **changes):
@@ -168,3 +177,32 @@ def test_a_token_is_sent_where_there_is_one_and_no_proxy_is_in_between(
     cluster.gives("out-of-memory")
     assert ask(cluster.host, "0a1b") is not None
     assert cluster.asked == [("/apis/v2beta1/runs/0a1b", "Bearer secret")]
+
+
+def test_the_token_does_not_follow_to_another_host(cluster, tmp_path, monkeypatch):
+    (tmp_path / "token").write_text("secret")
+    monkeypatch.setenv(TOKEN_FILE_VARIABLE, str(tmp_path / "token"))
+    with Cluster() as other:
+        thread = threading.Thread(target=other.serve_forever, args=[0.01])
+        thread.start()
+        other.gives("out-of-memory")
+        cluster.answer = (302, b"")
+        cluster.location = f"{other.host}/apis"
+        assert ask(cluster.host, "0a1b") is not None
+        other.shutdown()
+        thread.join()
+    assert cluster.asked == [("/apis/v2beta1/runs/0a1b", "Bearer secret")]
+    assert other.asked == [("/apis", None)]
+
+
+@pytest.mark.parametrize(("limit", "value"), [("_TIMEOUT", 0.2), ("_LARGEST", 3)])
+def test_an_answer_without_end_is_left(cluster, monkeypatch, limit, value):
+    monkeypatch.setattr(f"components.export.run_facts.{limit}", value)
+    cluster.answer = (200, b"[" * 40)
+    cluster.seconds = 0.02  # for each byte
+    assert cluster.told("FAILED") == [f"dcgan: {WORKFLOW} ended as FAILED; run 0a1b"]
+
+
+def test_a_name_stays_in_its_line(cluster):
+    cluster.gives("out-of-memory", display_name="one\n[notify] error 3: x")
+    assert cluster.told("FAILED") == ["dcgan: one [notify] error 3: x failed in train; run 0a1b"]

@@ -1,5 +1,6 @@
 """Steps that crash in a pod, as real processes."""
 
+import fcntl
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from components.shared import restarts
 from components.shared.restarts import RESTARTS_VARIABLE
 
 STEP = """
@@ -255,3 +257,68 @@ def test_kfp_gets_the_outputs_of_the_try_that_succeeds(tmp_path):
     assert (tmp_path / "tries").read_text().split() == ["1", "1", "1"]
     written = json.loads((tmp_path / "out" / "executor_output.json").read_text())
     assert written["parameterValues"] == {"twice": "haha"}
+
+
+def test_a_file_and_its_lock_outlive_a_crash(run):
+    action = f"""
+import fcntl
+file = restarts.kept_open("turn")
+assert (file is None) == (tried == 1), tried
+if file is None:
+    file = open("lock", "w")
+    fcntl.flock(file, fcntl.LOCK_EX)
+    restarts.keep_open("turn", file)
+other = open("lock", "w")
+try:
+    fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+except BlockingIOError:
+    print("held", flush=True)
+if tried < 3: {KILLED}
+"""
+    returned, log = run(action)
+    assert returned == 0, log
+    assert log.count("held") == 3
+
+
+def test_a_lock_is_held_between_two_tries(start, tmp_path):
+    action = f"""
+import fcntl
+file = restarts.kept_open("turn") or open("lock", "w")
+fcntl.flock(file, fcntl.LOCK_EX)
+restarts.keep_open("turn", file)
+{KILLED}
+"""
+    process = start(action, restarts="1", pause=60)
+    for line in process.stdout:
+        if "beginning again" in line:
+            break
+    with (tmp_path / "lock").open("w") as other:
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        process.terminate()
+        assert process.wait(60) == 143
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_without_a_parent_nothing_is_kept_and_nothing_fails(tmp_path):
+    with (tmp_path / "lock").open("w") as file:
+        restarts.keep_open("turn", file)
+    assert restarts.kept_open("turn") is None
+
+
+@pytest.mark.parametrize("value", ["-1", "abc", "1.5"])
+def test_a_number_of_restarts_that_is_none_is_refused(run, tmp_path, value):
+    returned, log = run("pass", restarts=value)
+    assert returned == 2
+    assert log == [f"[train] error 2: $DCGAN_RESTARTS is '{value}': set a whole number, or nothing"]
+    assert not (tmp_path / "tries").exists()
+
+
+def test_it_ends_where_its_starter_ignores_the_ends_of_children(start):
+    handler = signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # a child inherits that
+    try:
+        process = start("pass")
+        output = process.stdout.read()
+    finally:
+        signal.signal(signal.SIGCHLD, handler)
+    assert "done in" in output

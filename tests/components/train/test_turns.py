@@ -9,6 +9,7 @@ import pytest
 
 from components.train.config import TrainConfig
 from components.train.step import train
+from components.train.training_folder import try_lock
 from components.train.turns import our_turn
 from tests.components.train.test_trainings import holder
 
@@ -107,3 +108,19 @@ def test_without_locks_nobody_waits_and_a_line_says_so(tmp_path, log, monkeypatc
     with our_turn(tmp_path, "weekly"):
         (line,) = log.lines
     assert "no locks here" in line
+
+
+def test_another_error_than_that_of_no_locks_passes(tmp_path, log, monkeypatch):
+    stale, flock = [OSError(errno.ESTALE, "Stale file handle")], fcntl.flock
+
+    def sometimes(*arguments):
+        if stale:
+            raise stale.pop()
+        flock(*arguments)
+
+    monkeypatch.setattr(fcntl, "flock", sometimes)
+    monkeypatch.setattr("components.train.turns._SECONDS_BETWEEN_LOOKS", 0)
+    with our_turn(tmp_path, "weekly"):
+        assert log.lines[-1] == "our turn in the queue 'weekly'"
+        (folder,) = (tmp_path / ".queues").iterdir()
+        assert try_lock(folder) is None

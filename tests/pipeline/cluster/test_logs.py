@@ -6,6 +6,7 @@ import re
 import pytest
 
 from pipeline.cluster import runs
+from pipeline.cluster.outputs import _new_in
 from tests.pipeline.cluster.conftest import IMAGES, each_layout, options
 from tests.pipeline.cluster.contract_argo import Nodes, argo_rows, node_id, pod_name
 
@@ -122,6 +123,48 @@ def test_a_running_task_is_followed_to_its_end(dcgan, contract, monkeypatch, is_
     assert run["state"] == "RUNNING"  # it ended with the task
 
 
+@pytest.mark.parametrize(
+    ("log", "new"),
+    [
+        ("a\nb\nc\n", "c\n"),
+        ("b\nc\n", "c\n"),  # rotated
+        ("b\n", ""),
+        ("", ""),
+        ("time=… argo=true\na\nb\nc\n", "c\n"),  # as the archive has it
+        ("x\ny\n", "x\ny\n"),
+    ],
+)
+def test_what_was_shown_is_not_shown_again(log, new):
+    assert _new_in(log, "a\nb\n") == new
+
+
+@pytest.mark.parametrize(
+    ("state", "task", "why"),
+    [
+        ("FAILED", "train", "it did not run, since ingest failed"),
+        ("SUCCEEDED", "publish", "it did not run, since the model was not good enough"),
+        ("SUCCEEDED", "transform", "it was a cache hit"),
+        ("SUCCEEDED", "ingest", "its log is gone"),
+        ("RUNNING", "ingest", "its pod has not begun to write"),
+        ("RUNNING", "train", "it has not begun"),
+    ],
+)
+def test_why_there_is_no_log(dcgan, contract, state, task, why):
+    tasks = {"ingest": state, "transform": "cached"}
+    if state == "SUCCEEDED":
+        tasks["condition-1"] = "SKIPPED"
+    start(dcgan, contract, (state, tasks))
+    done = dcgan("runs", "logs", "one", task, *options(contract.url), code=1)
+    assert f"no log of {task} in run one: {why}" in done.err
+
+
+def test_a_page_is_no_log(dcgan, contract):
+    run = start(dcgan, contract, ("SUCCEEDED", {"ingest": "SUCCEEDED"}))
+    contract.logs[contract.pod_of(run, "ingest")] = b"<html><head><title>Log in</title>"
+    done = dcgan("runs", "logs", "one", "ingest", *options(contract.url), code=1)
+    assert "no log of ingest in run one" in done.err
+
+
 def test_following_a_log_that_there_is_none_of(dcgan, contract):
     start(dcgan, contract, ("RUNNING", {}), ("SUCCEEDED", {"train": "cached"}))
     done = dcgan("runs", "logs", "one", "train", "--follow", *options(contract.url), code=1)
@@ -131,7 +174,7 @@ def test_following_a_log_that_there_is_none_of(dcgan, contract):
     )
 
 
-@pytest.mark.parametrize("command", [["logs", "one", "-f"], ["show", "one", "--wait"]])
+@pytest.mark.parametrize("command", ["logs one train -f", "show one --wait"])
 def test_ctrl_c_ends_the_following_and_not_the_run(dcgan, contract, monkeypatch, command):
     start(dcgan, contract, *[("RUNNING", {"train": "RUNNING"})] * 9)
 
@@ -139,6 +182,6 @@ def test_ctrl_c_ends_the_following_and_not_the_run(dcgan, contract, monkeypatch,
         raise KeyboardInterrupt
 
     monkeypatch.setattr(runs, "time", type("Time", (), {"sleep": interrupt}))
-    done = dcgan("runs", *command, *options(contract.url), code=130)
-    assert "run one goes on; follow it by `dcgan runs show one --wait`" in done.err
+    done = dcgan("runs", *command.split(), *options(contract.url), code=130)
+    assert f"run one goes on; follow it by `dcgan runs {command}`" in done.err
     assert not any(re.search(":terminate", line) for line in contract.requests)

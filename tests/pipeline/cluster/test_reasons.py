@@ -11,6 +11,11 @@ from pipeline.dag import make_dag
 from tests.pipeline.cluster.conftest import IMAGES, each_layout, options
 
 GLOG = "F1128 15:42:08.123456      17 main.go:61]"
+EARLIER = (
+    "[train] error 1: ValueError: no cuDNN\n"
+    "[train] ended with 1: beginning again in 10 s (1 of 3)\n"
+    "[train] epoch 3/50\n"
+)
 TERMINATED = "[train] error 143: stopped by SIGTERM; the same command goes on\n"
 
 
@@ -78,6 +83,13 @@ def ended(reason):
         ),
         ("", {"phase": "Failed", "message": "The node was low on memory."}, 1, "The node was low"),
         ("Killed\n", None, 1, "see http://localhost"),
+        ("[train] error 256: odd\n", None, 1, "odd"),
+        (EARLIER, ended("OOMKilled"), 1, "killed for memory: raise cluster.train.memory"),
+        (EARLIER, {"reason": "DeadlineExceeded"}, 1, "past its time: raise"),
+        (EARLIER, {"message": "The node was low on memory."}, 1, "The node was low"),
+        (f"{EARLIER}{GLOG} exit status 137\n", None, 1, "killed by signal 9, as where memory"),
+        ("", {"containerStatuses": [None, {"state": {"terminated": "x"}}]}, 1, "see http"),
+        ("", "Failure", 1, "see http"),
     ],
 )  # fmt: skip
 def test_why_a_run_failed(failed, log, status, code, told):
@@ -165,6 +177,19 @@ def test_where_nothing_hinders_nothing_is_said(dcgan, contract, phase, events, i
         r"^train +running +–\s*$",
         dcgan("runs", "show", "one", *options(contract.url)).out, re.MULTILINE,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "events", ["abc", [None], [{"type": "Warning", "lastTimestamp": 5}, *EVENTS]], ids=str
+)
+@pytest.mark.parametrize("phase", ["Pending", None])
+def test_odd_answers_about_a_pod_end_nothing(dcgan, contract, phase, events):
+    contract.is_ui = True
+    waiting(dcgan, contract, phase, events)
+    for pod in contract.pods.values():
+        del pod["metadata"]
+    out = dcgan("runs", "show", "one", *options(contract.url)).out
+    assert re.search(r"^train +(running|waiting)", out, re.MULTILINE)
 
 
 @pytest.mark.parametrize("command", ["submit", "show"])

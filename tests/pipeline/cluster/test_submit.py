@@ -150,6 +150,14 @@ def test_a_proxy_that_stops_waiting_says_nothing_of_the_server(dcgan, contract):
     assert [bool(re.search(POST_RUN, line)) for line in contract.requests].count(True) == 2
 
 
+def test_a_name_that_another_version_has_is_refused(dcgan, contract):
+    start = ["submit", "--name", "one", *options(contract.url)]
+    dcgan(*start, "--images", "/dcgan/pictures")
+    done = dcgan(*start, "--images", "/dcgan/others", code=2)
+    assert "run one is there already, of other pictures, settings or code" in done.err
+    assert len(contract.runs) == 1
+
+
 def test_a_server_that_hangs_is_not_asked_twice(dcgan, contract, monkeypatch):
     """What it still does is unknown; here it starts the run after we have given up."""
     monkeypatch.setattr(server_module, "_TIMEOUT", (5, 0.2))
