@@ -39,7 +39,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 # Bound to the real stdout, which a run replaces while kfp prints to it.
-_console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
+_console = Console(file=sys.stdout, highlight=False, emoji=False, soft_wrap=True)
 
 
 class Runner(StrEnum):
@@ -241,7 +241,7 @@ def main() -> None:
 
 
 def _fail(message: str, exit_code: int) -> None:
-    Console(stderr=True, highlight=False, soft_wrap=True).print(
+    Console(stderr=True, highlight=False, emoji=False, soft_wrap=True).print(
         f"[red]error:[/] {show.plain(message)}"
     )
     sys.exit(exit_code)

@@ -25,8 +25,8 @@ NEEDED = (  # keys of run.json
 
 
 def plain(text: str | None) -> str:
-    """Text in which rich sees no markup; a dash for none."""
-    return escape(text or "–")
+    """Text in which neither rich nor a terminal sees a command; a dash for none."""
+    return escape("".join(sign for sign in text or "–" if sign.isprintable() or sign == "\n"))
 
 
 def step_line(line: LogLine, width: int) -> str:

@@ -15,7 +15,7 @@ from pipeline.show import plain
 if TYPE_CHECKING:
     from pipeline.cluster.server import KfpServer
 
-_console = Console(highlight=False, soft_wrap=True)
+_console = Console(highlight=False, emoji=False, soft_wrap=True)
 
 
 def compile_(
@@ -89,6 +89,6 @@ def connect(config: Path | None, overrides: list[str] | None) -> "KfpServer":
 
 def warn(sentence: str) -> None:
     """Say what may go wrong, apart from the command's own output."""
-    Console(stderr=True, highlight=False, soft_wrap=True).print(
+    Console(stderr=True, highlight=False, emoji=False, soft_wrap=True).print(
         f"[yellow]warning:[/] {plain(sentence)}"
     )

@@ -22,7 +22,7 @@ Fetch = Annotated[
     typer.Option(help="Wait, then bring report, GIF and metrics there.", metavar="DIR"),
 ]
 
-_console = Console(highlight=False, soft_wrap=True)
+_console = Console(highlight=False, emoji=False, soft_wrap=True)
 
 
 def check_free(fetch: Path | None) -> None:

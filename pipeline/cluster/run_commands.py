@@ -13,7 +13,7 @@ from pipeline.show import plain
 
 runs = typer.Typer(help="Runs on Kubeflow.", no_args_is_help=True)
 
-_console = Console(highlight=False, soft_wrap=True)
+_console = Console(highlight=False, emoji=False, soft_wrap=True)
 _Run = Annotated[str, typer.Argument(help="Name of a run, or its id.", metavar="RUN")]
 
 

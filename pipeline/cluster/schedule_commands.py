@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 schedule = typer.Typer(help="Retraining on a schedule.", no_args_is_help=True)
 
-_console = Console(highlight=False, soft_wrap=True)
+_console = Console(highlight=False, emoji=False, soft_wrap=True)
 _FIRINGS = 5
 _Name = Annotated[str, typer.Argument(help="Name of a schedule.", metavar="NAME")]
 

@@ -7,7 +7,6 @@ from typing import Self
 from kfp_server_api import V2beta1Run
 from rich.console import Console
 from rich.live import Live
-from rich.markup import escape
 from rich.table import Table
 
 from pipeline.cluster.tasks import Task, state_of, word_of
@@ -15,7 +14,6 @@ from pipeline.show import plain
 
 _COLOURS = {"succeeded": "green", "cached": "green", "running": "cyan", "failed": "red"}
 _NAMES = 45  # columns that the names of a run and of its schedule share
-
 _YEAR = len("2026-")  # left out of a list, for room
 
 
@@ -28,7 +26,7 @@ def task_table(tasks: Iterable[Task]) -> Table:
     for task in tasks:
         colour = _COLOURS.get(task.state, "yellow")
         state = f"[{colour}]{task.state}[/]"
-        table.add_row(task.name, state, duration(task.seconds), escape(task.reason))
+        table.add_row(task.name, state, duration(task.seconds), plain(task.reason or " "))
     return table
 
 
@@ -61,7 +59,7 @@ class Progress:
             state = f"{task.state}: {task.reason}" if task.reason else task.state
             if self._shown.get(task.name) != state:
                 took = f" after {duration(task.seconds)}" if task.seconds else ""
-                self._console.print(f"{task.name:>11} {escape(state)}{took}")
+                self._console.print(f"{task.name:>11} {plain(state)}{took}")
             self._shown[task.name] = state
 
 

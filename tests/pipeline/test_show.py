@@ -5,7 +5,7 @@ from rich.text import Text
 
 from components.shared.files import write_json
 from components.shared.process import LogLine
-from pipeline.show import step_line
+from pipeline.show import plain, step_line
 from tests.pipeline.test_cli import dcgan
 
 RUN = {
@@ -70,3 +70,11 @@ def test_a_line_wider_than_the_terminal_goes_on_below_itself():
     shown = Text.from_markup(step_line(line, 40)).plain.splitlines()
     assert shown[:2] == ["    compare blessed: KID 0.5387 is below", "            the [0.6066] of"]
     assert shown[2:] == ["            /a/path/" + 60 * "x"]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("a[bold]b", "a\\[bold]b"), ("a\x1b[31mb\x07", "a[31mb"), ("a\nb", "a\nb"), ("", "–")],
+)
+def test_text_of_others_gives_a_terminal_no_command(text, shown):
+    assert plain(text) == shown

@@ -354,9 +354,15 @@ def test_host_options_go_over_the_files(dcgan, contract, file):
         ({}, "weekly"),
         ({"concurrency": 2}, ""),
         ({"settings": {"train": {"queue": "mine", "epochs": 3}}}, "mine"),
-        ({"settings": {"train": None}}, "weekly"),
+        ({"settings": {"train": {"epochs": 3}}}, "weekly"),
     ],
 )
 def test_trainings_of_one_schedule_wait_for_one_another(changes, queue):
     schedule = Schedule(name="weekly", cron="0 3 * * 1", source="/dcgan/pictures", **changes)
     assert configuration(schedule).train.queue == queue
+
+
+def test_several_schedules_may_be_one_queue_by_their_common_file(tmp_path):
+    (tmp_path / "common.yaml").write_text("train: {queue: one-gpu}")
+    schedule = Schedule(name="weekly", cron="0 3 * * 1", source="/dcgan/pictures")
+    assert configuration(schedule, tmp_path / "common.yaml").train.queue == "one-gpu"
