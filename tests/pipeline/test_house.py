@@ -122,5 +122,5 @@ def test_top_level_is_as_agreed():
     tracked = listing.splitlines()
     folders = {name.split("/")[0] for name in tracked if "/" in name}
     assert {name for name in folders if not name.startswith(".")} <= {
-        "pipeline", "components", "tests", "infra", "findings"
+        "pipeline", "components", "tests", "infra", "findings", "docs"
     }  # fmt: skip

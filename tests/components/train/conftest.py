@@ -102,7 +102,7 @@ def component_arguments(inputs, training, checkpoint_root, config):
 
 
 def only_folder(checkpoint_root):
-    (folder,) = checkpoint_root.iterdir()
+    (folder,) = checkpoint_root.glob("[!.]*")
     return folder
 
 
