@@ -15,7 +15,8 @@ from components.shared import restarts
 from components.shared.restarts import RESTARTS_VARIABLE
 
 STEP = """
-import os, subprocess, sys, time
+import os, signal, subprocess, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests may ignore it
 from components.shared import restarts
 from components.shared.errors import *
 from components.shared.process import step_process, stops_in_its_own_time
