@@ -117,9 +117,9 @@ def _new_in(log: str, shown: str) -> str:
     """What of a log was not shown yet; it begins later once it was rotated."""
     if log in shown:
         return ""
-    lines = shown.splitlines(keepends=True)
-    for start in range(len(lines)):
-        if log.startswith(rest := "".join(lines[start:])):
+    lines, (first, *_) = (text.splitlines(keepends=True) for text in (shown, log))
+    for start, line in enumerate(lines):
+        if line == first and log.startswith(rest := "".join(lines[start:])):
             return log.removeprefix(rest)
     _, last, new = log.rpartition(lines[-1]) if lines else ("", "", log)
     return new if last else log
