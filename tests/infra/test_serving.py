@@ -97,10 +97,12 @@ def test_readme_asks_the_server_as_it_is(rendered, server):
     for service in of_kind(rendered["serving"], "Service"):
         rest = {port["name"]: port["port"] for port in service["spec"]["ports"]}["rest"]
         forwarded[f"service/{service['metadata']['name']}"] = str(rest)
-    forwards = re.findall(r"port-forward (\S+) (\d+) &\ndcgan sample --endpoint (\S+)", readme)
-    assert {target: port for target, port, _ in forwards} == forwarded
-    for _, port, address in forwards:
-        assert address == f"http://localhost:{port}/v1/models/{name}"
+    forwards = re.findall(
+        r"port-forward (\S+) (\d+)(?::(\d+))? &\ndcgan sample --endpoint (\S+)", readme
+    )
+    assert {target: remote or local for target, local, remote, _ in forwards} == forwarded
+    for _, local, _, address in forwards:
+        assert address == f"http://localhost:{local}/v1/models/{name}"
     assert re.findall(r"  (\S+:predict)", readme) == [
         f"http://localhost:{forwarded['service/dcgan-serving']}/v1/models/{name}:predict"
     ]
