@@ -1,5 +1,6 @@
 """Digests of the components' source, since caches do not see edits inside a package."""
 
+import functools
 import hashlib
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import components
 _ROOT = Path(components.__file__).parent
 
 
+@functools.cache  # a process runs the code that it began with
 def code_version(step: str) -> str:
     """Digest of all files that a step's process runs: its own room and the shared one."""
     digest = hashlib.sha256()

@@ -20,6 +20,8 @@ def checkout(tmp_path, monkeypatch):
             ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "weights")
         )
     monkeypatch.setattr(code_version, "_ROOT", tmp_path / "components")
+    seen_by_a_new_process = code_version.code_version.__wrapped__
+    monkeypatch.setattr(container_images, "code_version", seen_by_a_new_process)
     monkeypatch.setattr(container_images, "_BUILT_FROM", tmp_path / "infra" / "images")
     return tmp_path
 

@@ -6,6 +6,7 @@ import sys
 from typing import NamedTuple
 
 import pytest
+from kfp.dsl import pipeline_task
 
 from pipeline import cli
 from pipeline.cluster import runs, server
@@ -34,6 +35,18 @@ def _no_waiting(monkeypatch):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(server, "_PAUSES", (0, 0))
     monkeypatch.setattr(runs, "_POLL_SECONDS", 0)
+
+
+@pytest.fixture(autouse=True)
+def _no_look_at_the_stack(monkeypatch):
+    """Without kfp's reading of the whole stack at each setting of a task.
+
+    It wants the name of its caller, for an error that no task here can meet. In a process with
+    as many modules as the tests have, this was nine tenths of each command.
+    """
+    monkeypatch.setattr(
+        pipeline_task.PipelineTask, "_ensure_container_spec_exists", lambda task: None
+    )
 
 
 @pytest.fixture
