@@ -41,7 +41,7 @@ base: setup ## Train the base anew, from pictures that Node.js draws (hours)
 	  cp "$$newest"/generator.keras "$$newest"/discriminator.npz "$$newest"/model.json \
 	  components/train/base
 
-images: ## Build the step images (REGISTRY= TAG= ACCELERATOR=gpu PUSH=1; see README)
+images: ## Build the step images (REGISTRY= TAG= ACCELERATOR=gpu PUSH=1; see docs/containers.md)
 	@$(PYTHON) infra/images/build.py --registry="$(REGISTRY)" --tag="$(TAG)" \
 	  --accelerator=$(or $(ACCELERATOR),cpu) --python-image="$(PYTHON_IMAGE)" \
 	  --beam-sdk-image="$(BEAM_SDK_IMAGE)" --pip-conf="$(PIP_CONF)" --ca="$(CA)" \

@@ -1,4 +1,4 @@
-"""The README's options for Dataflow, as far as Beam goes without Google: to a job's template."""
+"""The options for Dataflow that docs/ names, as far as Beam goes without Google: to a template."""
 
 import json
 import re
@@ -13,12 +13,12 @@ from components.ingest.config import IngestConfig
 from components.ingest.step import ingest
 from components.shared.errors import UsageError
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "past-one-machine.md"
 
 
 @pytest.mark.parametrize("bucket", ["gs"], indirect=True)
-def test_options_in_the_readme_make_a_job(bucket, tmp_path, monkeypatch):
-    (block,) = re.findall(r"```yaml\n# dataflow\.yaml.*?\n(.*?)```", README.read_text(), re.S)
+def test_options_in_the_docs_make_a_job(bucket, tmp_path, monkeypatch):
+    (block,) = re.findall(r"```yaml\n# dataflow\.yaml.*?\n(.*?)```", PAGE.read_text(), re.S)
     knobs = yaml.safe_load(block.replace("gs://bucket", bucket.address))["ingest"]
     template = f"{bucket.address}/job"
     options = [*knobs["beam_options"], f"--template_location={template}", "--no_auth"]
