@@ -11,49 +11,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.shared.contracts import MANIFEST
 from components.shared.errors import UsageError
-from components.shared.files import write_json
-from components.shared.records import Record, write_shard
 from pipeline.container_images import ContainerImages
 from tests import browser as chromium
 from tests import flink
 from tests.buckets import TestBucket, gcs_server, s3_server
+from tests.records import write_records
 
 
 @pytest.fixture
 def make_records(tmp_path):
-    """Write a `records` folder like ingest's from uint8 [N, S, S, 3] per split."""
+    """`write_records` within the test's folder, by a name."""
 
     def make(name: str = "records", **splits: np.ndarray) -> Path:
-        folder = tmp_path / name
-        folder.mkdir()
-        for split, images in splits.items():
-            records = [
-                Record(f"{index:064x}", image.tobytes()) for index, image in enumerate(images)
-            ]
-            write_shard(folder / f"{split}-00000-of-00001.tfrecord", records)
-        counts = {split: len(images) for split, images in splits.items()}
-        size = next(iter(splits.values())).shape[1]
-        manifest = {
-            "digest": name,
-            "config": {"image_size": size},
-            "image_size": size,
-            "counts": counts | {"duplicate": 0, "rejected": 3, "seen": sum(counts.values()) + 3},
-            "near_duplicates": None,
-            "rejected_by_reason": {"empty": 1, "truncated": 2},
-            "sizes": {
-                "shorter_side": {"edges": [32, 2048], "counts": [0, sum(counts.values()), 0]},
-                "aspect": {"edges": [0.95, 1.05], "counts": [0, sum(counts.values()), 0]},
-            },
-        }
-        write_json(folder / MANIFEST, manifest)
-        return folder
+        return write_records(tmp_path / name, **splits)
 
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def random_images():
     """Uint8 [24, 32, 32, 3], the same ones in every test."""
     return np.random.default_rng(0).integers(0, 256, (24, 32, 32, 3), np.uint8)

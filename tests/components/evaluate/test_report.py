@@ -14,9 +14,17 @@ from tests.components.evaluate.html_page import Page
 from tests.components.evaluate.scores import COMPARISON, ROW, SCORES
 
 
+@pytest.fixture(scope="module")
+def pages():
+    """What was written once and is only looked at."""
+    return {}
+
+
 @pytest.fixture
-def html(write_page):
-    return write_page().read_text()
+def html(pages, request):
+    if not pages:
+        pages["as it is"] = request.getfixturevalue("write_page")().read_text()
+    return pages["as it is"]
 
 
 def test_the_page_asks_the_net_for_nothing(html):

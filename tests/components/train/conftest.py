@@ -19,17 +19,34 @@ from components.train.networks import build_generator, generator_weights
 from components.train.trainer import Trainer
 from components.transform.config import TransformConfig
 from components.transform.step import transform
+from tests.records import write_records
 
 TIMED = {"seconds", "images_per_second"}
 CODE = "code"
 
 
+@pytest.fixture(scope="session")
+def transform_graph(tmp_path_factory):
+    """Folder of the transform graph of pictures: made once, and changed by no test."""
+    folders = {}
+
+    def transform_graph(images):
+        key = images.tobytes()
+        if key not in folders:
+            folder = tmp_path_factory.mktemp("transform")
+            transform(
+                write_records(folder / "records", train=images), folder / "graph", TransformConfig()
+            )
+            folders[key] = folder / "graph"
+        return folders[key]
+
+    return transform_graph
+
+
 @pytest.fixture
-def inputs(tmp_path, make_records, random_images):
+def inputs(transform_graph, make_records, random_images):
     """Folders of records and transform graph, of 24 pictures."""
-    records = make_records(train=random_images)
-    transform(records, tmp_path / "graph", TransformConfig())
-    return records, tmp_path / "graph"
+    return make_records(train=random_images), transform_graph(random_images)
 
 
 @pytest.fixture
