@@ -1,4 +1,4 @@
-"""The DAG, nothing else."""
+"""The DAG, and where a webhook is to be told of failures, the exit handler around it."""
 
 import functools
 import inspect

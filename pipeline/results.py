@@ -13,7 +13,7 @@ from components.shared.contracts import (
     REPORT,
     SAMPLES,
     SCORED_BY,
-    SCORES,
+    SCORES_FILE,
     TRAINING,
 )
 from components.shared.errors import UsageError
@@ -57,7 +57,7 @@ def save_results(
         total_seconds: Of the whole run.
     """
     artifacts = {name: Path(artifact.path) for name, artifact in outputs.items()}
-    scores = read_json(artifacts["evaluation"] / SCORES)
+    scores = read_json(artifacts["evaluation"] / SCORES_FILE)
     manifest = read_json(artifacts["records"] / MANIFEST)
     training = read_json(artifacts["training"] / TRAINING)
     comparison = read_json(artifacts["comparison"])

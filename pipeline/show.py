@@ -42,7 +42,7 @@ def run_table(summary: RunSummary) -> RenderableType:
     """What a run did, how good the model is, and where everything lies."""
     values = summary.values
     steps = Table(box=None, pad_edge=False, show_header=True)
-    steps.add_column("step")
+    steps.add_column("task")
     steps.add_column("minutes", justify="right")
     steps.add_column("")
     notes = _notes(summary)
@@ -51,7 +51,7 @@ def run_table(summary: RunSummary) -> RenderableType:
         steps.add_row(task, f"{ran['work'] / 60:.1f}" if ran else "–", notes.get(task, ""))
     work = sum(step["work"] for step in values["steps"].values())
     overhead = values["total_seconds"] - work
-    steps.add_row("overhead", f"{overhead / 60:.1f}", f"{overhead:.0f} s: imports, starting steps")
+    steps.add_row("overhead", f"{overhead / 60:.1f}", f"{overhead:.0f} s: imports, starting tasks")
     steps.add_row("all", f"{values['total_seconds'] / 60:.1f}", _what_ran(values["steps"]))
 
     places = [

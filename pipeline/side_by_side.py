@@ -1,6 +1,6 @@
 """Runs side by side: their scores, pictures and settings, in one page.
 
-The gate, which holds a model against the published one, is `components.evaluate.compare`.
+The gate, which holds a model against the published one, is `components.evaluate.gate`.
 """
 
 import json

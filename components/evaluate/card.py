@@ -8,7 +8,7 @@ from typing import Any
 
 from components.evaluate.controls import CONTROLS
 from components.evaluate.page import write_page
-from components.shared.contracts import MODEL_INFO, SCORES, TRAINING
+from components.shared.contracts import MODEL_INFO, SCORES_FILE, TRAINING
 from components.shared.files import read_json
 
 _ROWS = {  # key → what the card calls it
@@ -58,7 +58,7 @@ def write_card(
         model: Folder written by export.
         comparison: File written by compare, which has the verdict.
     """
-    trained, scores = read_json(training / TRAINING), read_json(evaluation / SCORES)
+    trained, scores = read_json(training / TRAINING), read_json(evaluation / SCORES_FILE)
     config = trained["config"]
     controls = [(name, scores["controls"][name]) for name in CONTROLS]
     columns = [scores["best"], *(control for _, control in controls)]

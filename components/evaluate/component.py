@@ -78,9 +78,9 @@ def evaluate(
         from pathlib import Path
 
         from components.evaluate.config import EvaluateConfig
-        from components.evaluate.scoring import SCORES as SCORE_NAMES
+        from components.evaluate.scoring import SCORE_NAMES
         from components.evaluate.step import evaluate
-        from components.shared.contracts import SCORES
+        from components.shared.contracts import SCORES_FILE
 
         process.imported()
         folders = Path(records.path), Path(training.path), Path(evaluation.path)
@@ -88,7 +88,7 @@ def evaluate(
         extractor, best = scores["extractor"]["name"], scores["best"]
         named = {f"{key}_{extractor}": best[key] for key in SCORE_NAMES if best[key] is not None}
         metrics.metadata.update(epoch=best["epoch"], **named)
-        shutil.copy(Path(evaluation.path, SCORES), metrics.path)  # no file, no cache hit
+        shutil.copy(Path(evaluation.path, SCORES_FILE), metrics.path)  # no file, no cache hit
 
 
 @dsl.component(base_image=image("evaluate"), install_kfp_package=False)
@@ -166,8 +166,8 @@ def compare(
     with step_process("compare") as process:
         from pathlib import Path
 
-        from components.evaluate.compare import compare
         from components.evaluate.config import EvaluateConfig
+        from components.evaluate.gate import compare
 
         process.imported()
         result = compare(

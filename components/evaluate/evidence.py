@@ -11,8 +11,9 @@ from components.evaluate.controls import controls_of, sentence_on
 from components.evaluate.extractors.extractor import Extractor
 from components.evaluate.feature_cache import cached_features
 from components.evaluate.nearest import nearest_training_pictures
-from components.evaluate.scoring import SAMPLES_KEPT, Samples, draw, score, to_pictures
+from components.evaluate.scoring import SAMPLES_KEPT, Samples, draw, score
 from components.evaluate.smoothness import smoothness
+from components.shared.normalization import to_pixels
 
 
 class Evidence(NamedTuple):
@@ -31,7 +32,7 @@ def gather_evidence(
     real: tuple[np.ndarray, np.ndarray],
     train_split: np.ndarray,
     extractor: Extractor,
-    cache: Path,
+    checkpoint_root: Path,
     config: EvaluateConfig,
 ) -> Evidence:
     """Score the controls, look for what is learned by heart, and walk between latents.
@@ -43,13 +44,13 @@ def gather_evidence(
         real: Held-out pictures, uint8 [N, S, S, 3], and their features, [N, d].
         train_split: Pictures of the training, uint8 [N, S, S, 3].
         extractor: What describes pictures.
-        cache: Folder that outlives the run.
+        checkpoint_root: Folder that outlives the run.
         config: Knobs of this step.
     """
     pictures, features = real
     controls = {}
     for name, control in controls_of(train_split).items():
-        found = cached_features(control.pictures, extractor, cache)
+        found = cached_features(control.pictures, extractor, checkpoint_root)
         controls[name] = {
             "words": control.words,
             "images": len(control.pictures),
@@ -62,7 +63,7 @@ def gather_evidence(
 
     def pictures_of(latents: np.ndarray) -> np.ndarray | None:
         values = np.concatenate([*draw(generator, latents)])
-        return to_pictures(values) if np.isfinite(values).all() else None
+        return to_pixels(values).numpy() if np.isfinite(values).all() else None
 
     smooth = smoothness(pictures_of, generator.input_shape[-1])
     return Evidence(controls, nearest.found, nearest.pictures, smooth)

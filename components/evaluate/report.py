@@ -11,7 +11,7 @@ from components.shared.contracts import (
     METRICS,
     NEAREST,
     SAMPLES,
-    SCORES,
+    SCORES_FILE,
     SHEETS,
     TRAINING,
     epoch_of,
@@ -42,7 +42,7 @@ def write_report(
         evaluation: Folder written by evaluate.
         comparison: File written by compare, which has the verdict.
     """
-    scores, trained = read_json(evaluation / SCORES), read_json(training / TRAINING)
+    scores, trained = read_json(evaluation / SCORES_FILE), read_json(training / TRAINING)
     metrics, nearest = training / METRICS, evaluation / NEAREST
     losses = read_json_lines(metrics) if metrics.exists() else []
     write_page(

@@ -18,10 +18,10 @@ from components.evaluate.metrics.precision_recall import precision, recall
 from components.shared.contracts import EVAL_SPLIT, MANIFEST, TRAIN_SPLIT
 from components.shared.errors import UsageError
 from components.shared.files import read_json
-from components.shared.pixels import denormalize
+from components.shared.normalization import to_pixels
 from components.shared.records import decode_images, load_images
 
-SCORES = (
+SCORE_NAMES = (
     "kid", "kid_interval", "frechet_distance", "frechet_infinity",
     "precision", "recall", "density", "coverage",
 )  # fmt: skip
@@ -75,10 +75,10 @@ def draw_samples(generator: keras.Model, extractor: Extractor, config: EvaluateC
     first, features = np.empty(0, np.uint8), []
     for number, values in enumerate(draw(generator, latents)):
         if number == 0:
-            first = to_pictures(np.nan_to_num(values))
+            first = to_pixels(np.nan_to_num(values)).numpy()
         if not np.isfinite(values).all():
             return Samples(first, None)
-        features.append(extractor(to_pictures(values)))
+        features.append(extractor(to_pixels(values).numpy()))
     return Samples(first, np.concatenate(features))
 
 
@@ -88,20 +88,15 @@ def draw(generator: keras.Model, latents: np.ndarray) -> Iterator[np.ndarray]:
         yield np.asarray(generator(latents[start : start + SAMPLES_KEPT], training=False))
 
 
-def to_pictures(values: np.ndarray) -> np.ndarray:
-    """Round what a generator gives, [-1, 1], to uint8."""
-    return np.rint(denormalize(values.clip(-1, 1))).astype(np.uint8)
-
-
 def score(real: np.ndarray, fake: np.ndarray | None, neighbours: int) -> Scores:
     """Score features of generated pictures, [M, d], against those of real ones, [N, d].
 
     Returns:
-        A value for each of `SCORES`, None where it or the pictures are not finite; N and M
+        A value for each of `SCORE_NAMES`, None where it or the pictures are not finite; N and M
         must be at least 6 and exceed `neighbours`.
     """
     if fake is None:
-        return dict.fromkeys(SCORES)
+        return dict.fromkeys(SCORE_NAMES)
     distance = kid(real, fake)
     scores = {
         "kid": distance.value,

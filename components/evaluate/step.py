@@ -29,7 +29,7 @@ from components.shared.contracts import (
     NEAREST,
     REAL_FEATURES,
     SAMPLES,
-    SCORES,
+    SCORES_FILE,
     SNAPSHOTS,
     discriminator_of,
     epoch_of,
@@ -53,7 +53,7 @@ class _Snapshot(NamedTuple):
 
 
 def evaluate(
-    records: Path, training: Path, evaluation: Path, cache: Path, config: EvaluateConfig
+    records: Path, training: Path, evaluation: Path, checkpoint_root: Path, config: EvaluateConfig
 ) -> dict[str, Any]:
     """Score the last snapshots against held-out pictures and pick the one of the lowest KID.
 
@@ -64,7 +64,7 @@ def evaluate(
             and its `discriminator.npz`, `samples.png`, `nearest.png` (the training picture
             nearest to each sample, in its place), and `real_features.npz` of the held-out
             pictures.
-        cache: Folder that outlives the run, for features of real pictures.
+        checkpoint_root: Folder that outlives the run, for features of real pictures.
         config: Knobs of this step.
 
     Returns:
@@ -77,7 +77,7 @@ def evaluate(
     paths = _last_snapshots(training, config.snapshots)
     real, train_split = load_real(records, config)
     extractor = load_extractor(config)
-    real_features = cached_features(real, extractor, cache)
+    real_features = cached_features(real, extractor, checkpoint_root)
     snapshots = [_score_snapshot(path, real_features, extractor, config) for path in paths]
     best = min(snapshots, key=lambda snapshot: kid_of(snapshot.scores))
     LOG.info("the best is that of epoch %d", best.epoch)
@@ -89,7 +89,7 @@ def evaluate(
         (real, real_features),
         train_split,
         extractor,
-        cache,
+        checkpoint_root,
         config,
     )
     best_scores = {"epoch": best.epoch, **best.scores}
@@ -121,7 +121,7 @@ def evaluate(
         save_png(folder / SAMPLES, grid(best.samples.first, _SAMPLE_COLUMNS))
         save_png(folder / NEAREST, grid(evidence.nearest_pictures, _SAMPLE_COLUMNS))
         RealFeatures.of(real, real_features, extractor.description).save(folder / REAL_FEATURES)
-        write_json(folder / SCORES, scores)
+        write_json(folder / SCORES_FILE, scores)
     return scores
 
 

@@ -1,4 +1,4 @@
-"""The frames of the GIF as a WebP or a video: true colours in a smaller file."""
+"""The frames of the GIF as a WebP, which loses nothing, or as a video, which is small."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ def write_animation(
 ) -> None:
     """Write an animation, the last frame held.
 
-    A WebP loops endlessly. An MP4 is H.264 in 4:2:0 (yuv420p), which every browser plays;
+    A WebP has every pixel as it is and loops endlessly. An MP4 is H.264 in 4:2:0 (yuv420p), which every browser plays;
     that wants even sizes, so the last row and column are repeated where they are odd. Its
     frames come at one rate, so the last one is shown for a multiple of `frame_ms`.
 
@@ -32,7 +32,9 @@ def write_animation(
 def _write_webp(target: Path, frames: Sequence[Image.Image], frame_ms: int, hold_ms: int) -> None:
     first, *rest = frames
     durations = [frame_ms] * len(rest) + [hold_ms]
-    first.save(target, "WEBP", save_all=True, append_images=rest, duration=durations, loop=0)
+    first.save(
+        target, "WEBP", lossless=True, save_all=True, append_images=rest, duration=durations, loop=0
+    )
 
 
 def _write_mp4(target: Path, frames: Sequence[Image.Image], frame_ms: int, hold_ms: int) -> None:

@@ -28,7 +28,7 @@ from components.shared.contracts import (
     MODEL_INFO,
     SAVED_MODEL,
     SCORED_BY,
-    SCORES,
+    SCORES_FILE,
     SHEETS,
     TRAINING,
     epoch_of,
@@ -62,7 +62,7 @@ def export(training: Path, evaluation: Path, model: Path, config: ExportConfig) 
     sheets = sorted((training / SHEETS).glob("epoch-*.png"), key=epoch_of)
     if not sheets:
         raise PipelineError(f"no sample sheets in {training / SHEETS}: run the training again")
-    scores = read_json(evaluation / SCORES)
+    scores = read_json(evaluation / SCORES_FILE)
     generator = load_generator(evaluation / GENERATOR)
     trained = read_json(training / TRAINING)
     info = {

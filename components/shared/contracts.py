@@ -32,7 +32,7 @@ DATA = "data.json"  # what the pictures are; published beside the model that lea
 DRIFT = "drift.json"  # how they differ from those of the published model
 
 # evaluate → report, export, publish: the `evaluation` folder.
-SCORES = "scores.json"
+SCORES_FILE = "scores.json"
 SCORED_BY = ("extractor", "real_images", "generated_images")  # keys beside every score
 SAMPLES = "samples.png"
 GENERATOR = "generator.keras"  # the best snapshot

@@ -26,5 +26,5 @@ def load_transform_graph(folder: Path) -> Callable[[tf.Tensor], dict[str, tf.Ten
 
 
 def to_pixels(values: tf.Tensor) -> tf.Tensor:
-    """Turn what a generator gives, float32 [B, H, W, 3] in [-1, 1], into uint8 pixels."""
+    """Round what a generator gives, float32 [B, H, W, 3] in [-1, 1], to uint8 pixels."""
     return tf.cast(tf.clip_by_value(tf.round(denormalize(values)), 0, 255), tf.uint8)

@@ -14,5 +14,5 @@ def normalize(pixels: Any) -> Any:
 
 
 def denormalize(values: Any) -> Any:
-    """Map [-1, 1] back to [0, 255]; the caller rounds, clips and casts to uint8."""
+    """Map [-1, 1] back to [0, 255], as floats; `normalization.to_pixels` gives uint8."""
     return values * _CENTRE + _CENTRE

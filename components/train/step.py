@@ -12,13 +12,13 @@ from components.shared.errors import DataRefused
 from components.shared.files import complete_or_absent, digest_of, read_json, write_json
 from components.shared.normalization import load_transform_graph
 from components.train.batches import open_pictures
+from components.train.checkpoint_root import identity_of, last_epoch, open_training
 from components.train.config import TrainConfig
 from components.train.loop import TrainingLoop
 from components.train.precision import agree_on_policy
 from components.train.replicas import find_replicas
 from components.train.trainer import Trainer
 from components.train.training_folder import FollowerFolder, read_state
-from components.train.trainings import identity_of, last_epoch, open_training
 from components.train.turns import our_turn
 from components.train.warm_start import start_from
 

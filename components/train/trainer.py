@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from components.train import training_layers
+from components.train import fused_layers
 from components.train.adam import Adam
 from components.train.augment import augment, flip
 from components.train.checkpoints import Arrays, value_of
@@ -59,7 +59,7 @@ class Trainer:
         # another replica's part.
         jit = has_gpu() and self._strategy.num_replicas_in_sync == 1
         self.train_step = tf.function(self._train_step, jit_compile=jit or None)
-        self.generator = build_generator(config, image_size, dtype, training_layers)
+        self.generator = build_generator(config, image_size, dtype, fused_layers)
         self.discriminator = Discriminator(config, image_size, dtype)
         self._average = [tf.Variable(weight) for weight in _variables(self.generator.weights)]
         self._generator_weights = _variables(self.generator.trainable_variables)

@@ -69,7 +69,7 @@ def submit(
     with KfpServer(settings.cluster) as server:
         for warning in [*warnings, *submitting.check_server(server)]:
             warn(warning)
-        submitted = submitting.submit(settings, server, name or submitting.run_name())
+        submitted = submitting.upload_and_start(settings, server, name or submitting.run_name())
         version, run = submitted.version, submitted.run
         uploaded = "uploaded" if version.is_new else "there already"
         _console.print(f"version {version.name}: {uploaded}")

@@ -7,7 +7,7 @@ from typing import Any
 
 from kfp_server_api import V2beta1Run
 
-from components.shared.contracts import GIF, REPORT, SCORES
+from components.shared.contracts import GIF, REPORT, SCORES_FILE
 from components.shared.errors import PipelineError, UsageError
 from components.shared.files import complete_or_absent
 from components.shared.process import parse_log_line
@@ -25,7 +25,7 @@ from pipeline.cluster.tasks import (
     task_of,
 )
 
-_FILES = {"report": REPORT, "gif": GIF, "metrics": SCORES}
+_FILES = {"report": REPORT, "gif": GIF, "metrics": SCORES_FILE}
 _BEGINS = {"report": b"<", "gif": b"GIF8", "metrics": b"{"}
 _SOURCES = {"minio": "minio", "s3": "s3", "gs": "gcs"}  # scheme → what the UI calls it
 

@@ -202,7 +202,7 @@ def run_name(prefix: str = PIPELINE) -> str:
     return f"{prefix}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
-def submit(config: PipelineConfig, server: KfpServer, name: str) -> Submitted:
+def upload_and_start(config: PipelineConfig, server: KfpServer, name: str) -> Submitted:
     """Upload the pipeline's version where it is new, and start a run of it.
 
     Args:

@@ -206,7 +206,7 @@ def test_worse_model_does_not_replace_a_better_one(workspace):
     assert published(workspace) == versions
     assert summary["blessed"] is False
     assert text.splitlines()[-1] == f"error: not blessed: {compared['reason']}"
-    table = text[text.index("step ") : text.index("error: ")]
+    table = text[text.index("task ") : text.index("error: ")]
     assert "not blessed: KID" in table
     assert max(map(len, table.splitlines())) <= 80
 

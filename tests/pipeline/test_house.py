@@ -56,7 +56,7 @@ NEEDED = {
     "components.train.step": {"tensorflow"},
     "components.evaluate.step": {"tensorflow"},
     "components.evaluate.extractors.registry": set(),
-    "components.evaluate.compare": set(),
+    "components.evaluate.gate": set(),
     "components.evaluate.validate": set(),
     "components.evaluate.data_section": set(),
     "components.evaluate.report": set(),

@@ -56,7 +56,7 @@ def test_an_older_run_is_shown_without_what_it_does_not_know(inspect):
     old = {key: value for key, value in RUN.items() if key not in {"drift", "floor", "standing"}}
     said = inspect(old)
     assert "KID 0.123 at epoch 49  " in said
-    assert said.splitlines()[1].startswith("step")
+    assert said.splitlines()[1].startswith("task")
 
 
 @pytest.mark.parametrize("values", [{}, [], {"counts": 3}])

@@ -16,9 +16,9 @@ from components.shared.contracts import (
     MANIFEST,
     SAMPLES,
     SAVED_MODEL,
+    SCORES_FILE,
     TRAINING,
 )
-from components.shared.contracts import SCORES as SCORES_FILE
 from components.shared.errors import UsageError
 from components.shared.files import read_json, write_json
 from components.shared.pictures import grid, save_png

@@ -22,6 +22,7 @@ from components.shared.contracts import (
     MODEL_INFO,
     REAL_FEATURES,
     SAMPLES,
+    SCORES_FILE,
     SHEETS,
     SNAPSHOTS,
     STATISTICS,
@@ -29,7 +30,6 @@ from components.shared.contracts import (
     discriminator_of,
     epoch_file,
 )
-from components.shared.contracts import SCORES as SCORES_FILE
 from components.shared.files import write_json
 from components.shared.pictures import grid, save_png
 from components.shared.pixels import normalize

@@ -10,8 +10,14 @@ from PIL import Image
 
 from components.evaluate.card import write_card
 from components.export.saved_model import write_saved_model
-from components.shared.contracts import MODEL_CARD, MODEL_INFO, MOST_PICTURES, SAVED_MODEL, TRAINING
-from components.shared.contracts import SCORES as SCORES_FILE
+from components.shared.contracts import (
+    MODEL_CARD,
+    MODEL_INFO,
+    MOST_PICTURES,
+    SAVED_MODEL,
+    SCORES_FILE,
+    TRAINING,
+)
 from components.shared.files import write_json
 from tests.components.export.conftest import run_python
 

@@ -17,10 +17,10 @@ from components.shared.contracts import (
     NEAREST,
     REAL_FEATURES,
     SAMPLES,
+    SCORES_FILE,
     SNAPSHOTS,
     discriminator_of,
 )
-from components.shared.contracts import SCORES as SCORES_FILE
 from components.shared.errors import PipelineError, UsageError
 from components.shared.files import read_json
 from tests.components.evaluate.extracting import extract_features

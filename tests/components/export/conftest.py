@@ -15,7 +15,7 @@ from components.shared.contracts import (
     GIF,
     LATENT_WALK,
     SAVED_MODEL,
-    SCORES,
+    SCORES_FILE,
     SHEETS,
     TRAINING,
     epoch_file,
@@ -86,7 +86,7 @@ def _make_evaluation(folder: Path, seed: int = 0) -> None:
         "passed": True,
         "passed_reason": "KID 0.273 is at most 0.5",
     }
-    write_json(folder / SCORES, scores)
+    write_json(folder / SCORES_FILE, scores)
 
 
 def _make_model(folder: Path, digest: str, *, name: str = "faces") -> Path:

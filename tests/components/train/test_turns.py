@@ -11,7 +11,7 @@ from components.train.config import TrainConfig
 from components.train.step import train
 from components.train.training_folder import try_lock
 from components.train.turns import our_turn
-from tests.components.train.test_trainings import holder
+from tests.components.train.test_checkpoint_root import holder
 
 SECONDS = 60  # for what a thread should do soon
 CONFIG = TrainConfig(

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.train import training_layers
+from components.train import fused_layers
 from components.train.config import TrainConfig
 from components.train.networks import build_generator
 
@@ -15,7 +15,7 @@ from components.train.networks import build_generator
 def test_batch_normalisation_is_that_of_keras(shape, dtype):
     inputs = 3 * tf.random.stateless_normal(shape, [0, 1]) + 1
     found = []
-    for layers in (keras.layers, training_layers):
+    for layers in (keras.layers, fused_layers):
         layer = layers.BatchNormalization(momentum=0.9, dtype=dtype)
         layer.build(shape)
         layer.set_weights([0.3 * np.arange(shape[-1]) + 1 for _ in layer.weights])
@@ -35,7 +35,7 @@ def test_batch_normalisation_is_that_of_keras(shape, dtype):
 @pytest.mark.parametrize("upsampling", ["transposed", "nearest"])
 def test_weights_fit_a_generator_of_keras_own_layers(upsampling):
     config = TrainConfig(base_width=16, latent_size=8, upsampling=upsampling)
-    ours = build_generator(config, 32, layers=training_layers)
+    ours = build_generator(config, 32, layers=fused_layers)
     theirs = build_generator(config, 32)
     theirs.set_weights(ours.get_weights())
     latents = tf.random.stateless_normal([4, 8], [0, 1])

@@ -37,7 +37,7 @@ def compare(
     model: Path,
     publish_root: str,
     comparison: Path,
-    cache: Path,
+    checkpoint_root: Path,
     config: EvaluateConfig,
 ) -> Comparison:
     """Judge a model by evaluate's thresholds, then against the newest published one.
@@ -53,7 +53,7 @@ def compare(
         publish_root: Folder, `gs://…` or `s3://…` above the published models, each in a folder
             of its name.
         comparison: JSON file to make.
-        cache: Folder that outlives the run, for features of real pictures.
+        checkpoint_root: Folder that outlives the run, for features of real pictures.
         config: Knobs of this step.
 
     Returns:
@@ -75,7 +75,7 @@ def compare(
         result = Comparison(False, reason, kid, champion.digest, champion.version)
     else:
         LOG.info("scoring it and version %d, which is published", champion.version)
-        result = _challenge(champion, model, records, cache, config)
+        result = _challenge(champion, model, records, checkpoint_root, config)
     LOG.info("%s", result.reason)
     LOG.info("blessed" if result.blessed else "not blessed")
     write_json(comparison, {**result._asdict(), **{key: info[key] for key in SCORED_BY}})
@@ -83,7 +83,7 @@ def compare(
 
 
 def _challenge(
-    champion: Published, model: Path, records: Path, cache: Path, config: EvaluateConfig
+    champion: Published, model: Path, records: Path, checkpoint_root: Path, config: EvaluateConfig
 ) -> Comparison:
     import keras
 
@@ -93,7 +93,7 @@ def _challenge(
     from components.evaluate.scoring import draw_samples, load_real
 
     extractor = load_extractor(config)
-    real = cached_features(load_real(records, config)[0], extractor, cache)
+    real = cached_features(load_real(records, config)[0], extractor, checkpoint_root)
     challenger = keras.models.load_model(model / GENERATOR, compile=False)
     defender = _load(champion)
     ours = draw_samples(challenger, extractor, config).features

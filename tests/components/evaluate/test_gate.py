@@ -6,9 +6,9 @@ import sys
 import keras
 import pytest
 
-from components.evaluate.compare import Comparison, compare
 from components.evaluate.config import EvaluateConfig
 from components.evaluate.extractors.efficientnet_lite0 import DESCRIPTION
+from components.evaluate.gate import Comparison, compare
 from components.evaluate.step import evaluate
 from components.shared.contracts import GENERATOR, MODEL_INFO
 from components.shared.errors import PipelineError
@@ -145,7 +145,7 @@ def test_the_published_model_itself_passes_without_tensorflow(tmp_path):
     make_model(tmp_path / "model", "a")
     make_model(tmp_path / "published/faces/7", "a")
     code = (
-        "import sys; from pathlib import Path; from components.evaluate.compare import *\n"
+        "import sys; from pathlib import Path; from components.evaluate.gate import *\n"
         f"root = Path({str(tmp_path)!r})\n"
         "files = root / 'model', root / 'published', root / 'comparison', root\n"
         "compare(root, *files, EvaluateConfig())\n"
