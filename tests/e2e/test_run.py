@@ -164,6 +164,7 @@ def test_third_run_does_not_even_compare(workspace):
     assert set(published(workspace)) == {"1"}
 
 
+@pytest.mark.parametrize("bucket", ["s3"], indirect=True)  # ingest's own tests have all schemes
 def test_the_same_pictures_from_several_places_are_the_same_data(workspace, bucket):
     """Half a bucket's, half a pattern's: read anew, trained on before."""
     for path in (workspace / "faces").glob("*.*"):

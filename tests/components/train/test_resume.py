@@ -91,7 +91,7 @@ SMALL = np.random.default_rng(0).integers(0, 256, (24, 16, 16, 3), np.uint8)
 
 
 @pytest.mark.parametrize("random_images", [SMALL], ids=["16x16"])
-def test_ended_twenty_times_at_any_moment(start, tmp_path, random_images):
+def test_ended_ten_times_at_any_moment(start, tmp_path, random_images):
     """With a checkpoint written nearly all the time, by steps of some milliseconds.
 
     Killed, or asked to stop and killed before it may be done.
@@ -102,7 +102,7 @@ def test_ended_twenty_times_at_any_moment(start, tmp_path, random_images):
     assert straight.wait() == 0, straight.log
     moments, in_write = random.Random(0), 0
     before = 0
-    for life in range(20):
+    for life in range(10):  # each way twice
         how = ways[life % 5]
         plan = {how: [moments.randrange(1, 10), moments.uniform(0, 0.03)]}
         training = start(config, "never", **plan)
@@ -120,8 +120,8 @@ def test_ended_twenty_times_at_any_moment(start, tmp_path, random_images):
     assert_same_training(
         only_folder(tmp_path / "straight.checkpoints"), only_folder(tmp_path / "checkpoints")
     )
-    assert in_write >= 4, "kills that fell into the writing of a checkpoint"
-    print(f"{in_write} of 20 kills fell into the writing of a checkpoint")
+    assert in_write >= 2, "kills that fell into the writing of a checkpoint"
+    print(f"{in_write} of 10 kills fell into the writing of a checkpoint")
 
 
 def assert_nothing_is_missing(folder):
