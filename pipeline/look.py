@@ -7,6 +7,7 @@ half-written, or gone a moment later.
 import contextlib
 import json
 import math
+import os
 import re
 import time
 from collections.abc import Iterable
@@ -55,10 +56,11 @@ def look(runs_dir: Path) -> dict[str, Any]:
     folder = max(trainings, key=_rank)
     state = _parse(_read(folder / TRAINING_STATE))
     curves = _read(folder / METRICS)
-    rows = [row for line in curves.splitlines() if "epoch" in (row := _parse(line))]
+    lines = thin(curves.splitlines(), _MOST_POINTS)
+    rows = [row for line in lines if "epoch" in (row := _parse(line))]
     charts = {
-        chart: {name: _points(rows, key) for key, name in lines.items()}
-        for chart, lines in _CHARTS.items()
+        chart: {name: _points(rows, key) for key, name in drawn.items()}
+        for chart, drawn in _CHARTS.items()
     }
     return {
         "name": folder.name,
@@ -125,17 +127,21 @@ def _facts(
 
 def _points(rows: list[dict[str, Any]], key: str) -> list[list[float]]:
     pairs = ((_number(row["epoch"]), _number(row.get(key))) for row in rows)
-    return thin([[x, y] for x, y in pairs if x is not None and y is not None], _MOST_POINTS)
+    return [[x, y] for x, y in pairs if x is not None and y is not None]
 
 
 def _sheets(folder: Path) -> list[tuple[int, str]]:
     """Epoch of each sheet, and a word that changes where the sheet does."""
-    found = []
-    for path in folder.glob("epoch-*"):
-        if named := _SHEET.fullmatch(path.name):
-            found.append((int(named[1]), f"{_changed(path):.6f}", path))
-    found.sort()
-    if found and not found[-1][-1].read_bytes().endswith(_PNG_END):  # it is being written
+    try:
+        with os.scandir(folder) as entries:
+            found = sorted(
+                (int(named[1]), f"{entry.stat().st_mtime:.6f}", entry.name)
+                for entry in entries
+                if (named := _SHEET.fullmatch(entry.name))
+            )
+    except FileNotFoundError:  # none yet
+        return []
+    if found and not (folder / found[-1][-1]).read_bytes().endswith(_PNG_END):  # yet to come
         found.pop()
     return [(epoch, version) for epoch, version, _ in found]
 
@@ -148,9 +154,11 @@ def _kids(runs_dir: Path, curves: str) -> list[list[float]]:
         begins_with = _read(training / METRICS)
         if begins_with and curves.startswith(begins_with):  # it may have gone on since then
             scored = _parse(_read(evaluation / SCORES)).get("snapshots") or []
-            values = ([_number(one.get(key)) for key in ("epoch", "kid", "kid_interval")]
-                      for one in scored)  # fmt: skip
-            return [[x, y, half or 0.0] for x, y, half in values if None not in {x, y}]
+            return [
+                [one["epoch"], one["kid"], one["kid_interval"] or 0.0]
+                for one in scored
+                if _number(one["kid"]) is not None
+            ]
     return []
 
 

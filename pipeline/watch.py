@@ -89,8 +89,12 @@ class _Server(ThreadingHTTPServer):
                         f"cannot listen on {_ADDRESS}:{number} ({error.strerror}): pass another "
                         "--port"
                     ) from error
-        named = f"port {port} is taken" if port else f"ports {ports[0]} to {ports[-1]} are taken"
-        raise UsageError(f"{named} on {_ADDRESS}: pass another --port")
+        if port is not None:
+            raise UsageError(f"port {port} is taken on {_ADDRESS}: pass another --port")
+        raise UsageError(
+            f"ports {ports[0]} to {ports[-1]} are taken on {_ADDRESS}: watch by "
+            "dcgan watch --port N"
+        )
 
     def __init__(self, runs_dir: Path, port: int) -> None:
         self.runs_dir = runs_dir

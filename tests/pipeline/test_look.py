@@ -1,5 +1,6 @@
 """What is seen of a training in the files that it leaves, whole or not."""
 
+import json
 import os
 import shutil
 import time
@@ -114,6 +115,13 @@ def test_a_training_that_has_only_just_begun_is_under_way(runs_dir, folder):
     seen = look(runs_dir)
     assert (seen["name"], seen["status"]) == (folder.name, "Under way.")
     assert not (seen["facts"] or seen["sheets"])
+
+
+def test_long_curves_are_thinned_to_what_a_page_can_show(runs_dir, folder):
+    rows = [{"epoch": epoch, "step": epoch, "real_logit": epoch} for epoch in range(1, 5001)]
+    (folder / METRICS).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    points = look(runs_dir)["charts"]["logit"]["real"]
+    assert (len(points), points[0], points[-1]) == (1000, [1, 1], [5000, 5000])
 
 
 def test_half_a_line_and_half_a_sheet_are_not_there_yet(runs_dir, folder):

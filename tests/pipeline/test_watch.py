@@ -253,4 +253,5 @@ def test_where_no_port_is_free_a_run_says_so_and_goes_on(port, tmp_path, monkeyp
     monkeypatch.setattr(watching, "_PORTS", 1)
     said = []
     watch_beside(tmp_path, said.append)
-    assert said == [f"ports {port} to {port} are taken on 127.0.0.1: pass another --port"]
+    taken = f"ports {port} to {port} are taken on 127.0.0.1"
+    assert said == [f"{taken}: watch by dcgan watch --port N"]
