@@ -98,11 +98,13 @@ def _silence(state: dict[str, Any]) -> float:
 def _status(state: dict[str, Any]) -> str:
     if _is_under_way(state) or not state:  # which is marked a moment after it begins
         return "Under way."
-    ago, status = f"{clock(_silence(state))} ago", str(state.get("status"))
+    # Not how long ago, which a screen reader would say anew at each look.
+    when = time.strftime("on %Y-%m-%d at %H:%M", time.localtime(_number(state.get("updated"))))
+    status = str(state.get("status"))
     if status == "running":
-        return f"It last told of itself {ago}: it was stopped, or it is stuck."
+        return f"It last told of itself {when}: it was stopped, or it is stuck."
     reason = f": {state['reason']}" if status == "stopped" and "reason" in state else ""
-    return f"{status.capitalize()} {ago}{reason}."
+    return f"{status.capitalize()} {when}{reason}."
 
 
 def _facts(
