@@ -31,6 +31,9 @@ def runs_dir(tmp_path_factory):
     runs_dir = tmp_path_factory.mktemp("runs")
     with Recording(runs_dir) as recording:
         recording.start().epochs(1)
+        for place in (recording.folder / "sheets" / "notes.txt", runs_dir / "sheets" / "epoch-1"):
+            place.parent.mkdir(exist_ok=True)
+            place.write_text("nobody's business")
     return runs_dir
 
 
@@ -90,6 +93,7 @@ def test_sheets_are_kept_by_the_browser_and_what_is_new_is_not(port, runs_dir):
 @pytest.mark.parametrize(
     "path",
     [
+        "/sheets/{name}/notes.txt", "/sheets/../epoch-1",
         "/sheets/{name}/../training_state.json", "/sheets/{name}/training_state.json",
         "/sheets/../{name}/sheets/epoch-0001.png", "/sheets/{name}/epoch-0009.png",
         "/sheets/{name}/%2e%2e/metrics.jsonl", "/sheets/{name}/epoch-0001.png/..",
