@@ -12,7 +12,7 @@ from rich.console import Console
 from components.shared.buckets import is_remote, names_bucket
 from components.shared.contracts import MODEL_NAME, MOST_PICTURES
 from components.shared.errors import NotBlessed, PipelineError, UsageError
-from components.shared.process import storage_error
+from components.shared.process import LogLine, storage_error
 from pipeline import show
 from pipeline.cluster import commands
 from pipeline.cluster.run_commands import runs
@@ -68,6 +68,9 @@ def run(
         str, typer.Option(help="Of the images.", metavar="TAG", show_default="made from this code")
     ] = "",
     require_blessed: RequireBlessed = False,
+    open_: Annotated[
+        bool, typer.Option("--open", help="Meanwhile show the training in a browser.")
+    ] = False,
 ) -> None:
     """Run the whole pipeline on this machine; what did not change is not run again."""
     from pipeline.local import run_locally
@@ -82,12 +85,48 @@ def run(
         settings,
         runs_dir,
         _publish_root(publish_root, runs_dir),
-        lambda line: _console.print(show.step_line(line, _console.width)),
+        _say,
         containers,
+        lambda: _watch_beside(runs_dir) if open_ else None,
     )
     _console.print(show.run_table(summary))
     if require_blessed and not summary.values["blessed"]:
         raise NotBlessed(f"not blessed: {summary.values['blessed_reason']}")
+
+
+def _say(line: LogLine) -> None:
+    _console.print(show.step_line(line, _console.width))
+
+
+def _watch_beside(runs_dir: Path) -> None:
+    from pipeline.watch import watch_beside
+
+    watch_beside(runs_dir, lambda message: _say(LogLine("watch", message)))
+
+
+@app.command()
+def watch(
+    runs_dir: RunsDir = RUNS,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            help="Of this machine.",
+            metavar="N",
+            min=1,
+            max=65535,
+            show_default="the first free one from 8765 on",
+        ),
+    ] = None,
+) -> None:
+    """Show the training under way on a page: sheets, curves, speed, time left."""
+    from pipeline.watch import watch as serve
+
+    place = show.plain(str(runs_dir))
+    serve(
+        runs_dir.expanduser().absolute(),
+        port,
+        lambda url: _console.print(f"watching {place} until Ctrl-C: {url}"),
+    )
 
 
 @app.command()

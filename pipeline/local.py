@@ -29,9 +29,9 @@ from pipeline.step_log import StepLog
 if TYPE_CHECKING:
     from pipeline.docker_runner import DockerEngine
 
-_STEPS = ".steps"  # kfp's own folders, one per run; the cache refers to them
+STEPS_FOLDER = ".steps"  # kfp's own folders, one per run; the cache refers to them
 _CACHE = ".cache"
-_CHECKPOINTS = "checkpoints"
+CHECKPOINTS = "checkpoints"
 _LOGS = "logs"
 
 
@@ -41,6 +41,7 @@ def run_locally(
     publish_root: str,
     show: Callable[[LogLine], None],
     containers: ContainerImages | None = None,
+    begun: Callable[[], None] = lambda: None,
 ) -> RunSummary:
     """Run the DAG and gather what it made in a folder of its own.
 
@@ -50,6 +51,7 @@ def run_locally(
         publish_root: Where a blessed model goes: a folder, `gs://…` or `s3://…`.
         show: Called with each line that a step logs.
         containers: Images to run the steps in; None for processes of this machine.
+        begun: Called once, when nothing is in the way of the first step.
 
     Returns:
         The summary, saved as `run.json` in the new folder `runs_dir/<time>`, to which
@@ -66,8 +68,9 @@ def run_locally(
     name = datetime.now().strftime("%Y-%m-%d-%H%M%S-%f")[:-3]  # to the millisecond
     log_path = runs_dir / _LOGS / f"{name}.log"
     log_path.parent.mkdir(parents=True, exist_ok=True)
-    with log_path.open("w") as file, step_folders(runs_dir / _STEPS, name) as steps:
+    with log_path.open("w") as file, step_folders(runs_dir / STEPS_FOLDER, name) as steps:
         log = StepLog(file, show)
+        begun()
         signal.signal(signal.SIGINT, lambda *_: _interrupt(log, engine))
         try:
             outputs = _run_dag(config, runs_dir, steps, publish_root, log, engine)
@@ -109,7 +112,7 @@ def _run_dag(
 
     from pipeline.dag import make_dag
 
-    checkpoints = runs_dir / _CHECKPOINTS
+    checkpoints = runs_dir / CHECKPOINTS
     checkpoints.mkdir(exist_ok=True)
     if engine:
         # Cached artifacts lie in the folders of older runs.

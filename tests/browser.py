@@ -42,8 +42,13 @@ def launch() -> Iterator[object]:
 
 
 @contextmanager
-def opened(browser, path: Path, width: int, scheme: str = "light", **options) -> Iterator[object]:
-    """Open a page; at the end it must have asked for nothing else and told of no error."""
+def opened(
+    browser, place: Path | str, width: int, scheme: str = "light", **options
+) -> Iterator[object]:
+    """Open a file or a server's page; at the end it must have told of no error.
+
+    A file must have asked for nothing else, a server's page nobody else.
+    """
     context = browser.new_context(
         viewport={"width": width, "height": 800}, color_scheme=scheme, **options
     )
@@ -51,10 +56,13 @@ def opened(browser, path: Path, width: int, scheme: str = "light", **options) ->
     page.on("console", lambda message: messages.append(message.text))
     page.on("pageerror", lambda error: messages.append(str(error)))
     page.on("request", lambda request: requests.append(request.url))
-    page.goto(path.as_uri())
+    address = place.as_uri() if isinstance(place, Path) else place
+    page.goto(address)
     yield page
     assert messages == []
-    assert requests == [path.as_uri()]
+    if isinstance(place, Path):
+        assert requests == [address]
+    assert [one for one in requests if not one.startswith(address)] == []
     context.close()
 
 

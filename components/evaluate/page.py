@@ -26,6 +26,11 @@ class Picture(NamedTuple):
 
 def write_page(path: Path, template: str, **values: Any) -> None:
     """Render one of `templates/` to a file; what is no HTML is not escaped."""
+    write_atomically(path, render_page(template, **values).encode())
+
+
+def render_page(template: str, **values: Any) -> str:
+    """Render one of `templates/`; what is no HTML is not escaped."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=jinja2.select_autoescape(["html.j2"]),
@@ -35,7 +40,7 @@ def write_page(path: Path, template: str, **values: Any) -> None:
         keep_trailing_newline=True,
     )
     environment.filters["cell"] = _cell
-    write_atomically(path, environment.get_template(template).render(**values).encode())
+    return environment.get_template(template).render(**values)
 
 
 def _cell(text: str) -> str:

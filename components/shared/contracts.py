@@ -27,6 +27,10 @@ METRICS = "metrics.jsonl"
 TENSORBOARD = "tensorboard"
 TRAINING = "training.json"
 
+# A folder below checkpoint_root, where a training lives → `dcgan watch`; sheets and metrics, too.
+TRAINING_IDENTITY = "training_identity.json"  # data, code and config that determine it
+TRAINING_STATE = "training_state.json"  # status, updated, progress, …
+
 # validate → report, publish: the `validation` folder.
 DATA = "data.json"  # what the pictures are; published beside the model that learned from them
 DRIFT = "drift.json"  # how they differ from those of the published model

@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from components.shared.contracts import TRAINING_IDENTITY
 from components.shared.errors import TrainingStopped, UsageError
 from components.shared.files import read_json
 from components.train.config import TrainConfig
 from components.train.training_folder import (
-    IDENTITY,
     TrainingFolder,
     folder_of,
     mark,
@@ -108,7 +108,7 @@ class _Training(NamedTuple):
 
 def _trainings(checkpoint_root: Path) -> list[_Training]:
     """All that are there, those that were worked on last first."""
-    found = [path.parent for path in checkpoint_root.glob(f"[!.]*/{IDENTITY}")]
+    found = [path.parent for path in checkpoint_root.glob(f"[!.]*/{TRAINING_IDENTITY}")]
     trainings = [_Training(path, read_state(path), newest_step(path)) for path in found]
     return sorted(trainings, key=lambda training: training.age)
 
@@ -164,7 +164,7 @@ def _refuse_stopped(state: dict[str, Any], config: TrainConfig) -> None:
 
 def _refuse_to_pass_over(unfinished: list[_Training], identity: dict[str, Any]) -> None:
     latest, *more = unfinished
-    there = read_json(latest.path / IDENTITY)
+    there = read_json(latest.path / TRAINING_IDENTITY)
     raise UsageError(
         f"the training in {latest.path} is unfinished (step {latest.step} of "
         f"{latest.state.get('total_steps', '?')}, {_duration(latest.age)} old"

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import logging
 import math
+import shlex
 import threading
 import time
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from components.shared.contracts import SNAPSHOTS
+from components.shared.contracts import SNAPSHOTS, TENSORBOARD
 from components.shared.errors import Terminated, TrainingStopped
 from components.shared.process import stops_in_its_own_time
 from components.train.batches import Pictures, batches
@@ -111,12 +112,16 @@ class TrainingLoop:
         facts: dict[str, Any] = {"epochs": self.epochs, "total_steps": self._total}
         if at_an_end and self._minutes_are_over():
             facts = self._end_after(self.first_step)
-        self._folder.mark("running", **facts)
+        self._folder.mark("running", progress=None, **facts)
         if self.first_step == self._total:
             LOG.info("already trained to step %d: nothing to do", self._total)
-        elif self._resumed:
+            return
+        if self._resumed:
             epoch = self._epoch_of(self.first_step + 1)
             LOG.info("going on from step %d of %d, epoch %d", self.first_step, self._total, epoch)
+        if self._folder.writes:
+            events = shlex.quote(str(self._folder.path / TENSORBOARD))
+            LOG.info("TensorBoard: tensorboard --logdir %s", events)
 
     def _train(self, normalize: Callable[[tf.Tensor], tf.Tensor], stop: threading.Event) -> None:
         config = self._config
@@ -149,7 +154,9 @@ class TrainingLoop:
         self._writer.check()
         if self._progress.is_due():
             means, seconds = self._means(done), self._count_time()
-            self._progress.show(done, self._steps_per_epoch, means, seconds)
+            progress = self._progress.show(done, self._steps_per_epoch, means, seconds)
+            mark = functools.partial(self._folder.mark, "running", progress=progress)
+            self._writer.submit(mark)  # for `dcgan watch`
         if done % self._steps_per_epoch == 0:
             if self._config.minutes:
                 self._look_at_the_clock(done)

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from typing import Any
 
 from components.train.config import TrainConfig
 
@@ -33,19 +34,32 @@ class Progress:
 
     def show(
         self, done: int, steps_per_epoch: int, means: dict[str, float], seconds: float
-    ) -> None:
-        """Log a line after `done` steps and so much training time, with the mean losses."""
+    ) -> dict[str, Any]:
+        """Log a line after `done` steps and so much training time, with the mean losses.
+
+        Returns:
+            The same for a program: steps and epoch, pictures per second, seconds left, and the
+            `share` that is over.
+        """
         rate, self._line = self._rate(self._line, done)
         epoch = -(-done // steps_per_epoch)
         left = (self._total - done) * self._config.batch_size / rate
         place = f"epoch {epoch}/{self._config.epochs} step {done}/{self._total}"
+        share = self.share(done, seconds)
         if self._config.minutes:
             left = max(0.0, min(left, 60 * self._config.minutes - seconds))
-            place = f"epoch {epoch} step {done} ({self.share(done, seconds):.0%})"
+            place = f"epoch {epoch} step {done} ({share:.0%})"
         LOG.info(
             "%s %.0f img/s D %.2f G %.2f left %s", place, rate,
             means["discriminator_loss"], means["generator_loss"], clock(left),
         )  # fmt: skip
+        return {
+            "step": done,
+            "epoch": epoch,
+            "images_per_second": round(rate, 1),
+            "seconds_left": round(left, 1),
+            "share": round(share, 4),
+        }
 
     def end_epoch(self, done: int) -> tuple[float, float]:
         """Seconds that the epoch took, and its pictures per second."""

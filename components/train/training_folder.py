@@ -22,6 +22,8 @@ from components.shared.contracts import (
     SHEETS,
     SNAPSHOTS,
     TENSORBOARD,
+    TRAINING_IDENTITY,
+    TRAINING_STATE,
     discriminator_of,
     epoch_file,
     epoch_of,
@@ -44,9 +46,7 @@ from components.train.checkpoints import (
     step_of,
 )
 
-IDENTITY = "training_identity.json"
 _CHECKPOINTS = "checkpoints"
-_STATE = "training_state.json"
 _LOCK = ".lock"
 _PARTIAL = ".partial-"
 _SECONDS_TO_LOCK = 1.0  # another training that starts may look whether this one is live
@@ -68,7 +68,7 @@ def newest_step(path: Path) -> int | None:
 def read_state(path: Path) -> dict[str, Any]:
     """What `mark` last wrote about the training in `path`; empty where it never did."""
     try:
-        return read_json(path / _STATE)
+        return read_json(path / TRAINING_STATE)
     except FileNotFoundError:
         return {}
 
@@ -76,7 +76,7 @@ def read_state(path: Path) -> dict[str, Any]:
 def mark(path: Path, status: Status, **facts: Any) -> None:
     """Say how it stands with the training in `path`; other facts stay as they are."""
     state = read_state(path) | facts | {"status": status, "updated": round(time.time(), 3)}
-    write_json(path / _STATE, state)
+    write_json(path / TRAINING_STATE, state)
 
 
 def try_lock(path: Path) -> TextIO | None:
@@ -111,7 +111,7 @@ class TrainingFolder:
         self._make_folders()
         self._lock = _lock(self.path)
         self._remove_leftovers()
-        write_json(self.path / IDENTITY, identity)
+        write_json(self.path / TRAINING_IDENTITY, identity)
 
     def __enter__(self) -> Self:
         """Return the folder itself."""

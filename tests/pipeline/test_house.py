@@ -63,6 +63,7 @@ NEEDED = {
     "components.export.step": {"tensorflow"},
     "components.export.publish": set(),
     "pipeline.cli": set(),
+    "pipeline.watch": set(),
 }
 
 

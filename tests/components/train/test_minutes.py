@@ -128,7 +128,10 @@ def test_time_left_is_that_of_the_minutes_where_they_end_first(caplog, monkeypat
     progress = Progress(by_minutes(2), 480, 0)
     means = {"discriminator_loss": 1.0, "generator_loss": 1.0}
     with caplog.at_level("INFO", logger="dcgan.train"):
-        progress.show(12, STEPS, means, 30.0)
+        shown = progress.show(12, STEPS, means, 30.0)
         progress.show(440, STEPS, means, 30.0)
     assert "epoch 2 step 12 (25%) 5 img/s D 1.00 G 1.00 left 1m30s" in caplog.text
+    assert shown == {
+        "step": 12, "epoch": 2, "images_per_second": 4.8, "seconds_left": 90.0, "share": 0.25
+    }  # fmt: skip
     assert "epoch 74 step 440 (92%) 171 img/s D 1.00 G 1.00 left 0m01s" in caplog.text

@@ -1,5 +1,7 @@
 """Trainings of a tiny network in this process."""
 
+import shlex
+
 import keras
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ from components.train.loop import TrainingLoop
 from components.train.networks import build_generator
 from components.train.step import train
 from components.train.trainer import Trainer
-from components.train.training_folder import TrainingFolder, mark
+from components.train.training_folder import TrainingFolder, mark, read_state
 from tests.components.train.conftest import assert_same_results
 
 CONFIG = TrainConfig(
@@ -58,6 +60,35 @@ def test_training_leaves_sheets_snapshots_curves_and_events(inputs, tmp_path):
     assert [row["step"] for row in rows] == [3, 6, 9]
     assert all(row["discriminator_loss"] > 0 and row["generator_loss"] > 0 for row in rows)
     assert len(list((training / "tensorboard").iterdir())) == 1
+
+
+def test_beginning_names_the_command_that_shows_its_events(inputs, tmp_path, caplog):
+    with caplog.at_level("INFO", logger="dcgan.train"):
+        run(inputs, tmp_path, checkpoints="check points")
+        run(inputs, tmp_path, "again", checkpoints="check points")
+    (line,) = [line for line in caplog.messages if "TensorBoard" in line]  # the second did nothing
+    _, command, option, events = shlex.split(line)
+    assert (command, option) == ("tensorboard", "--logdir")
+    assert EventAccumulator(events).Reload().Tags()["tensors"]
+
+
+def test_how_far_it_is_can_be_read_while_it_goes_on(inputs, tmp_path, monkeypatch):
+    seen, after = [], TrainingLoop._after
+
+    def look(loop, done):
+        after(loop, done)
+        loop._writer.flush()
+        seen.append(read_state(loop._folder.path)["progress"])
+
+    monkeypatch.setattr(TrainingLoop, "_after", look)
+    monkeypatch.setattr("components.train.progress._SECONDS_BETWEEN_LINES", 0.0)
+    run(inputs, tmp_path)
+    assert [(one["step"], one["epoch"]) for one in seen] == [
+        (step, -(-step // 3)) for step in range(1, 10)
+    ]
+    assert [one["share"] for one in seen] == [round(step / 9, 4) for step in range(1, 10)]
+    assert seen[0]["images_per_second"] > 0 < seen[0]["seconds_left"]
+    assert seen[-1]["seconds_left"] == 0
 
 
 def test_snapshot_is_the_generator_that_drew_the_last_sheet(inputs, tmp_path):
