@@ -1,6 +1,8 @@
 """What the steps of a local run say: all of it to a file, what matters to the person."""
 
+import contextlib
 import io
+import sys
 from collections.abc import Callable
 from typing import TextIO
 
@@ -17,6 +19,7 @@ class StepLog(io.TextIOBase):
     def __init__(self, file: TextIO, show: Callable[[LogLine], None]) -> None:
         """Write to `file`, call `show` with each line of a step."""
         self._file, self._show = file, show
+        self._stdout = sys.stdout  # what `show` prints is for there
         self._unfinished = ""
         self.seconds: dict[str, tuple[float, float]] = {}  # step → own work, imports
         self.error: LogLine | None = None
@@ -54,4 +57,5 @@ class StepLog(io.TextIOBase):
         elif line.exit_code is not None:
             self.error = line
         else:
-            self._show(line)
+            with contextlib.redirect_stdout(self._stdout):
+                self._show(line)

@@ -62,6 +62,7 @@ NEEDED = {
     "components.evaluate.report": set(),
     "components.export.step": {"tensorflow"},
     "components.export.publish": set(),
+    "pipeline": set(),
     "pipeline.cli": set(),
 }
 
