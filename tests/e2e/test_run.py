@@ -184,9 +184,7 @@ def test_third_run_does_not_even_compare(workspace):
 def test_the_notebook_takes_what_the_command_left(workspace):
     """With this folder's pictures and settings for the demo's, so that nothing is trained."""
     before, notebook = latest(workspace), nbformat.read(NOTEBOOK, as_version=4)
-    (parameters,) = [
-        cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ())
-    ]
+    parameters = next(cell for cell in notebook.cells if "tags" in cell.metadata)
     settings = yaml.safe_load(TINY.read_text())
     parameters.source = f"images = 'faces'\nsettings = {settings}\nruns_dir = 'runs'"
     NotebookClient(notebook, resources={"metadata": {"path": workspace}}).execute()
@@ -195,15 +193,16 @@ def test_the_notebook_takes_what_the_command_left(workspace):
     assert after["artifacts"] == before["artifacts"]
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
     said = "".join(output.text for output in outputs if output.output_type == "stream")
-    for line in (
+    for text in (
         "fingerprint faces: ",
         after["standing"],
-        f"blessed: {after['blessed_reason']}",
-        "(8, 32, 32, 3) uint8",
+        after["blessed_reason"],
+        "(8, 32, 32, 3)",
     ):
-        assert line in said
-    shown = [kind for output in outputs for kind in output.get("data", ()) if "image" in kind]
-    assert shown == ["image/png", "image/png", "image/gif", "image/png", "image/png"]
+        assert text in said
+    data = [output.data for output in outputs if "data" in output]
+    shown = [kind for one in data for kind in ("image/png", "image/gif") if kind in one]
+    assert [kind.removeprefix("image/") for kind in shown] == ["png", "png", "gif", "png", "png"]
 
 
 def test_the_same_pictures_from_several_places_are_the_same_data(workspace, bucket):
