@@ -59,7 +59,7 @@ def test_an_interrupt_and_another_run_after_it(folder, capsys):
     def interrupt(step, message):
         print(f"{step}: {message}")
         with pytest.raises(UsageError, match="another run goes on in this process"):
-            pipeline.run()
+            pipeline.run("nowhere")
         signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(Interrupted) as interrupted:
