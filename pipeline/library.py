@@ -39,8 +39,8 @@ def run(
     """Run the whole pipeline on this machine; what did not change is not run again.
 
     It works in a notebook, where interrupting the kernel stops it as Ctrl-C does, and outside
-    the main thread, where nothing does. While it runs, what any thread prints goes to its log
-    in `runs_dir`. One process runs one at a time.
+    the main thread, where only `progress` can. While it runs, what any thread prints goes to
+    its log in `runs_dir`. One process runs one at a time.
 
     Args:
         images: Pictures: a folder, an archive, a pattern, ``@list``, ``gs://…`` or ``s3://…``,
@@ -53,7 +53,8 @@ def run(
             `published` in `runs_dir`.
         containers: Images to run the steps in; None for processes of this machine.
         progress: Called with the name of a step and a line that it says, both text, in the
-            thread that called `run`; None for silence.
+            thread that called `run`; None for silence. What it raises ends the run, a
+            KeyboardInterrupt as Ctrl-C does.
 
     Returns:
         Where the results are, and how good the model is.
