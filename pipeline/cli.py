@@ -1,7 +1,8 @@
 """The command line: `dcgan run`, what looks at its results, and what is for Kubeflow."""
 
-import errno
+import functools
 import sys
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -9,16 +10,15 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from components.shared.buckets import is_remote, names_bucket
 from components.shared.contracts import MODEL_NAME, MOST_PICTURES
 from components.shared.errors import NotBlessed, PipelineError, UsageError
-from components.shared.process import LogLine, storage_error
-from pipeline import show
+from pipeline import library, show
 from pipeline.cluster import commands
 from pipeline.cluster.run_commands import runs
 from pipeline.cluster.schedule_commands import schedule
-from pipeline.config import load_config
+from pipeline.config import parse_overrides
 from pipeline.container_images import ContainerImages
+from pipeline.foreseen import foreseen_errors
 from pipeline.options import (
     RUNS,
     Config,
@@ -38,8 +38,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-# Bound to the real stdout, which a run replaces while kfp prints to it.
-_console = Console(file=sys.stdout, highlight=False, emoji=False, soft_wrap=True)
+_console = Console(highlight=False, emoji=False, soft_wrap=True)
 
 
 class Runner(StrEnum):
@@ -73,35 +72,41 @@ def run(
     ] = False,
 ) -> None:
     """Run the whole pipeline on this machine; what did not change is not run again."""
-    from pipeline.local import run_locally
-
     if (registry or tag) and runner is not Runner.DOCKER:
         raise UsageError("--registry and --tag name images: add --runner docker")
-    asked = {"paranoid": True} if paranoid else None
-    settings = load_config(profile, config, overrides or (), images, asked)
-    runs_dir = runs_dir.expanduser().absolute()
-    containers = ContainerImages(registry, tag) if runner is Runner.DOCKER else None
-    summary = run_locally(
-        settings,
-        runs_dir,
-        _publish_root(publish_root, runs_dir),
-        _say,
-        containers,
-        lambda: _watch_beside(runs_dir) if open_ else None,
+    asked = {"paranoid": True} if paranoid else {}
+    summary = library.run(
+        images,
+        profile=profile,
+        config=config,
+        settings=asked | parse_overrides(overrides or ()),
+        runs_dir=runs_dir,
+        publish_root=publish_root,
+        containers=ContainerImages(registry, tag) if runner is Runner.DOCKER else None,
+        progress=_watching(runs_dir) if open_ else _say,
     )
     _console.print(show.run_table(summary))
-    if require_blessed and not summary.values["blessed"]:
-        raise NotBlessed(f"not blessed: {summary.values['blessed_reason']}")
+    if require_blessed and not summary.blessed:
+        raise NotBlessed(f"not blessed: {summary.blessed_reason}")
 
 
-def _say(line: LogLine) -> None:
-    _console.print(show.step_line(line, _console.width))
+def _say(step: str, message: str) -> None:
+    _console.print(show.step_line(step, message, _console.width))
 
 
-def _watch_beside(runs_dir: Path) -> None:
+def _watching(runs_dir: Path) -> Callable[[str, str], None]:
+    """Say what a step says, and before its first line where the run can be watched."""
     from pipeline.watch import watch_beside
 
-    watch_beside(runs_dir, lambda message: _say(LogLine("watch", message)))
+    @functools.cache
+    def begin() -> None:
+        watch_beside(runs_dir.expanduser().absolute(), lambda message: _say("watch", message))
+
+    def say(step: str, message: str) -> None:
+        begin()
+        _say(step, message)
+
+    return say
 
 
 @app.command()
@@ -163,26 +168,18 @@ def sample(
     ] = None,
 ) -> None:
     """Draw pictures from a trained generator, on this machine or where it is served."""
-    from pipeline import endpoint as served
     from pipeline import sampling
 
-    if model is not None and endpoint is not None:
-        raise UsageError("--model and --endpoint each name a model: give one of them")
     if out is not None and out_dir is not None:
         raise UsageError("--out makes one file, --out-dir one for each picture: give one of them")
-    if not 0 <= truncation <= 1:
-        raise UsageError(f"--truncation is {truncation}: give a number from 0 to 1")
-    if endpoint is not None:
-        pngs = served.draw(endpoint, count, seed, truncation)
-    else:
-        if model and is_remote(model):
-            model = _bucket_address("--model", model)
-        pngs = sampling.draw(model or "runs/latest", count, seed, truncation)
+    pictures = library.sample(
+        model, endpoint=endpoint, count=count, seed=seed, truncation=truncation
+    )
     if out_dir is not None:
-        sampling.save_each(pngs, out_dir)
+        sampling.save_each(pictures, out_dir)
     else:
         out = out or Path("samples.png")
-        sampling.save_grid(pngs, out)
+        sampling.save_grid(pictures, out)
     _console.print(show.plain(f"{count} samples, seed {seed}: {out_dir or out}"))
 
 
@@ -224,7 +221,7 @@ def publish(
 
     if not rollback:
         raise UsageError("dcgan publish only goes back: add --rollback; `dcgan run` publishes")
-    root = _publish_root(publish_root, RUNS)
+    root = library.publish_root_of(publish_root, RUNS.absolute())
     done = roll_back(root, name)
     _console.print(
         f"{show.plain(f'{root}/{name}')}:\n"
@@ -250,37 +247,13 @@ app.add_typer(schedule, name="schedule")
 app.add_typer(runs, name="runs")
 
 
-def _publish_root(given: str | None, runs_dir: Path) -> str:
-    if given and is_remote(given):
-        return _bucket_address("--publish-root", given)
-    return str(Path(given or runs_dir / "published").expanduser().absolute())
-
-
-def _bucket_address(option: str, given: str) -> str:
-    if not names_bucket(given):
-        raise UsageError(
-            f"{option} {given}: no address in a bucket: pass gs://bucket/…, s3://bucket/… or a "
-            "folder"
-        )
-    return given.rstrip("/")
-
-
 def main() -> None:
     """Run the command line; what a person can mend ends as one line, never a traceback."""
     try:
-        app()
+        with foreseen_errors():
+            app()
     except PipelineError as error:
-        _fail(str(error), error.exit_code)
-    except OSError as error:
-        if known := storage_error(error):
-            _fail(str(known), known.exit_code)
-        if error.errno in {errno.ENAMETOOLONG, errno.ELOOP}:
-            _fail(f"{error.strerror}: {error.filename}: name another path", UsageError.exit_code)
-        raise
-
-
-def _fail(message: str, exit_code: int) -> None:
-    Console(stderr=True, highlight=False, emoji=False, soft_wrap=True).print(
-        f"[red]error:[/] {show.plain(message)}"
-    )
-    sys.exit(exit_code)
+        Console(stderr=True, highlight=False, emoji=False, soft_wrap=True).print(
+            f"[red]error:[/] {show.plain(str(error))}"
+        )
+        sys.exit(error.exit_code)

@@ -105,7 +105,8 @@ def load_config(
         overrides: ``section.key=value``, the value as YAML.
         images: Sources of pictures. Paths are kept as absolute ones, so that the
             saved configuration repeats the run from any folder.
-        settings: Any of the keys, as a file has them; between file and overrides.
+        settings: Any of the keys, nested as in a file or dotted (``train.epochs``), with their
+            values; between file and overrides.
 
     Raises:
         UsageError: A name, key, type or value that does not fit; says which would.
@@ -115,9 +116,9 @@ def load_config(
         _merge(values, read_sections(_profile_path(profile)))
     if file is not None:
         _merge(values, read_sections(file))
-    _merge(values, copy.deepcopy(dict(settings or {})))
-    for override in overrides:
-        _merge(values, _parse_override(override))
+    for key, value in (settings or {}).items():
+        _merge(values, _nest(key, copy.deepcopy(value)))
+    _merge(values, parse_overrides(overrides))
     if images is not None:
         values["images"] = make_absolute("\n".join(images))
     try:
@@ -149,17 +150,31 @@ def read_sections(path: Path) -> dict[str, Any]:
     return values or {}
 
 
+def parse_overrides(texts: Sequence[str]) -> dict[str, Any]:
+    """Settings from ``section.key=value``, nested as in a file; UsageError for what is none."""
+    settings: dict[str, Any] = {}
+    for text in texts:
+        _merge(settings, _parse_override(text))
+    return settings
+
+
 def _parse_override(text: str) -> dict[str, Any]:
     key, separator, value = text.partition("=")
     if not separator or not key.strip():
         raise UsageError(f"--set {text}: write section.key=value, e.g. --set train.epochs=5")
     try:
-        nested: Any = yaml.safe_load(value) if value.strip() else ""  # YAML's nothing is null
+        parsed = yaml.safe_load(value) if value.strip() else ""  # YAML's nothing is null
     except (ValueError, RecursionError, yaml.YAMLError):
         raise UsageError(f"--set {text}: {value!r} is no YAML value; quote it") from None
-    for part in reversed(key.strip().split(".")):
-        nested = {part: nested}
-    return dict(nested)
+    return _nest(key.strip(), parsed)
+
+
+def _nest(key: str, value: Any) -> dict[str, Any]:
+    *sections, leaf = key.split(".")
+    nested = {leaf: value}
+    for section in reversed(sections):
+        nested = {section: nested}
+    return nested
 
 
 def _merge(into: dict[str, Any], values: dict[str, Any]) -> None:

@@ -4,10 +4,11 @@ import contextlib
 import os
 import shutil
 import signal
+import threading
 import time
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from components.export.packages import check_packages
 from components.ingest.addresses import all_addresses, local_paths
 from components.shared.buckets import is_remote
 from components.shared.contracts import STEPS
-from components.shared.errors import Interrupted, PipelineError, UsageError, one_line
+from components.shared.errors import PipelineError, UsageError, one_line
 from components.shared.process import PARENT_LOCK_VARIABLE, LogLine, storage_error
 from components.train.config import BASE
 from pipeline.config import PipelineConfig
@@ -33,6 +34,8 @@ STEPS_FOLDER = ".steps"  # kfp's own folders, one per run; the cache refers to t
 _CACHE = ".cache"
 CHECKPOINTS = "checkpoints"
 _LOGS = "logs"
+# One run a process: it replaces stdout and kfp's local session, of which there is one.
+_running = threading.Lock()
 
 
 def run_locally(
@@ -41,7 +44,6 @@ def run_locally(
     publish_root: str,
     show: Callable[[LogLine], None],
     containers: ContainerImages | None = None,
-    begun: Callable[[], None] = lambda: None,
 ) -> RunSummary:
     """Run the DAG and gather what it made in a folder of its own.
 
@@ -51,15 +53,33 @@ def run_locally(
         publish_root: Where a blessed model goes: a folder, `gs://…` or `s3://…`.
         show: Called with each line that a step logs.
         containers: Images to run the steps in; None for processes of this machine.
-        begun: Called once, when nothing is in the way of the first step.
 
     Returns:
         The summary, saved as `run.json` in the new folder `runs_dir/<time>`, to which
         `runs_dir/latest` then points.
 
     Raises:
-        PipelineError: A step failed; carries the step's own message and exit code.
+        PipelineError: A step failed; of the step's own kind, with its message.
+        UsageError: It could not end well, or another run goes on in this process.
+        KeyboardInterrupt: Ctrl-C.
     """
+    if not _running.acquire(blocking=False):
+        raise UsageError(
+            "another run goes on in this process: wait for its end, or start a process for this one"
+        )
+    try:
+        return _run_alone(config, runs_dir, publish_root, show, containers)
+    finally:
+        _running.release()
+
+
+def _run_alone(
+    config: PipelineConfig,
+    runs_dir: Path,
+    publish_root: str,
+    show: Callable[[LogLine], None],
+    containers: ContainerImages | None,
+) -> RunSummary:
     started = time.monotonic()
     check(config, runs_dir, publish_root)
     if not containers:  # whose images have packages of their own
@@ -70,17 +90,12 @@ def run_locally(
     log_path.parent.mkdir(parents=True, exist_ok=True)
     with log_path.open("w") as file, step_folders(runs_dir / STEPS_FOLDER, name) as steps:
         log = StepLog(file, show)
-        begun()
-        signal.signal(signal.SIGINT, lambda *_: _interrupt(log, engine))
         try:
-            outputs = _run_dag(config, runs_dir, steps, publish_root, log, engine)
-        except KeyboardInterrupt:
-            raise Interrupted("stopped; the same command goes on from there") from None
+            with _hearing_ctrl_c(log, engine):
+                outputs = _run_dag(config, runs_dir, steps, publish_root, log, engine)
         except Exception as error:
             traceback.print_exc(file=file)
             raise _explain(error, log, log_path, runs_dir) from error
-        finally:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
     return save_results(
         runs_dir / name, config, publish_root, outputs, log.seconds, time.monotonic() - started
     )
@@ -94,10 +109,23 @@ def _engine(
     return DockerEngine(images, runs_dir, show)
 
 
-def _interrupt(log: StepLog, engine: "DockerEngine | None") -> None:
-    log.stop()
-    if engine:  # a container does not hear the terminal's Ctrl-C, as a process does
-        engine.stop()
+@contextlib.contextmanager
+def _hearing_ctrl_c(log: StepLog, engine: "DockerEngine | None") -> Iterator[None]:
+    """Have Ctrl-C stop the run; in other threads than the main one, signals cannot be heard."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_: object) -> None:
+        log.stop()
+        if engine:  # a container does not hear the terminal's Ctrl-C, as a process does
+            engine.stop()
+
+    usual = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
 
 
 def _run_dag(
@@ -114,6 +142,7 @@ def _run_dag(
 
     checkpoints = runs_dir / CHECKPOINTS
     checkpoints.mkdir(exist_ok=True)
+    inherited = {}  # by the steps
     if engine:
         # Cached artifacts lie in the folders of older runs.
         named = local_paths(f"{config.sources}\n{config.evaluate.extractor_source}")
@@ -127,7 +156,12 @@ def _run_dag(
         runner = engine.runner(lock_of(steps), read, write, in_buckets)
         dag = make_dag(engine.images.place)
     else:
-        runner = _subprocess_runner(lock_of(steps))
+        inherited = {
+            PARENT_LOCK_VARIABLE: str(lock_of(steps)),
+            "PYTHONUNBUFFERED": "1",
+            "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2"),
+        }
+        runner = local.SubprocessRunner(use_venv=False)
         dag = make_dag()
     local.init(
         runner,
@@ -136,7 +170,9 @@ def _run_dag(
         cache_root=str(runs_dir / _CACHE),
     )
     values = config.model_dump(mode="json")
-    with contextlib.redirect_stdout(log):
+    with _environment(inherited), warnings.catch_warnings(), contextlib.redirect_stdout(log):
+        # The runner takes the word "python" in an image's name for a sign that it fits.
+        warnings.filterwarnings("ignore", ".*non-Python base image", RuntimeWarning)
         task = dag(
             images=config.sources,
             publish_root=publish_root,
@@ -147,14 +183,19 @@ def _run_dag(
     return dict(task.outputs)
 
 
-def _subprocess_runner(lock: Path) -> Any:
-    from kfp import local
-
-    os.environ.update({PARENT_LOCK_VARIABLE: str(lock), "PYTHONUNBUFFERED": "1"})
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    # The runner takes the word "python" in an image's name for a sign that it fits.
-    warnings.filterwarnings("ignore", message=".*non-Python base image", category=RuntimeWarning)
-    return local.SubprocessRunner(use_venv=False)
+@contextlib.contextmanager
+def _environment(variables: dict[str, str]) -> Iterator[None]:
+    """Set variables for the steps, which are processes of this one, while the block runs."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _explain(error: Exception, log: StepLog, log_path: Path, runs_dir: Path) -> PipelineError:
@@ -163,9 +204,8 @@ def _explain(error: Exception, log: StepLog, log_path: Path, runs_dir: Path) -> 
         message = f"{log.error.step}: {log.error.message}"
         if log.error.exit_code == PipelineError.exit_code:
             message += f"; see {log_path}"
-        known = PipelineError(message)
-        known.exit_code = log.error.exit_code or PipelineError.exit_code
-        return known
+        kinds = {kind.exit_code: kind for kind in PipelineError.__subclasses__()}
+        return kinds.get(log.error.exit_code or 1, PipelineError)(message)
     if known_storage := storage_error(error):
         return known_storage
     if shutil.disk_usage(runs_dir).free < 2**20:

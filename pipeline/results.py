@@ -1,19 +1,24 @@
 """What a finished run leaves for a person: one folder, complete or absent."""
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from components.shared.contracts import (
     DRIFT,
     EVAL_SPLIT,
+    GENERATOR,
+    GIF,
     MANIFEST,
     MODEL_CARD,
     REPORT,
     SAMPLES,
+    SAVED_MODEL,
     SCORED_BY,
     SCORES_FILE,
+    SHEETS,
     TRAINING,
 )
 from components.shared.errors import UsageError
@@ -29,11 +34,101 @@ TASKS = (
 )  # fmt: skip
 
 
-class RunSummary(NamedTuple):
-    """A run's folder and what `run.json` in it says."""
+class Scores(NamedTuple):
+    """Pictures held against those that were held out; None where they are not finite numbers."""
+
+    kid: float | None  # from about 0 up; less is better
+    kid_interval: float | None  # to each side of it, at 95 % confidence
+    precision: float | None  # share of samples that look like a real picture
+    recall: float | None  # share of real pictures that look like a sample
+    density: float | None  # like precision, and tells near from nearer; some 1 for real pictures
+    coverage: float | None  # share of real pictures with a sample in their neighbourhood
+
+
+class Training(NamedTuple):
+    """What a training came to, over all its processes."""
+
+    epochs: int
+    steps: int
+    images_seen: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """A finished run: where its results are, how good the model is, what it did."""
 
     folder: Path
-    values: dict[str, Any]
+    values: dict[str, Any] = field(repr=False)  # what `run.json` says
+
+    @property
+    def report(self) -> Path:
+        """HTML page on how good the generator is, and why one may believe it."""
+        return self.folder / REPORT
+
+    @property
+    def gif(self) -> Path:
+        """The same 16 samples after each epoch."""
+        return self.folder / GIF
+
+    @property
+    def samples(self) -> Path:
+        """PNG of 64 samples of the best epoch."""
+        return self.folder / SAMPLES
+
+    @property
+    def saved_model(self) -> Path:
+        """Folder for TensorFlow Serving: float32 latents [n, L] → uint8 [n, S, S, 3]."""
+        return self.folder / SAVED_MODEL
+
+    @property
+    def generator(self) -> Path:
+        """The same for Keras: float32 latents [n, L] → [-1, 1], [n, S, S, 3]."""
+        return self.folder / GENERATOR
+
+    @property
+    def sheets(self) -> list[Path]:
+        """PNGs of the same 16 samples, before the training and after each epoch."""
+        return sorted((self._artifact("training") / SHEETS).glob("*.png"))
+
+    @property
+    def epoch(self) -> int:
+        """The best one, whose generator this is."""
+        return int(self.values["best"]["epoch"])
+
+    @property
+    def scores(self) -> Scores:
+        """Of that epoch."""
+        return _scores(self.values["best"])
+
+    @property
+    def controls(self) -> dict[str, Scores]:
+        """Of real pictures: as they are (`floor`), `blurred`, a few of them (`collapsed`)."""
+        controls = read_json(self._artifact("evaluation") / SCORES_FILE)["controls"]
+        return {name: _scores(values) for name, values in controls.items()}
+
+    @property
+    def standing(self) -> str:
+        """KID, and which controls the samples are better or worse than, as a line of text."""
+        return str(self.values["standing"])
+
+    @property
+    def blessed(self) -> bool:
+        """Whether the model may be published, and so is."""
+        return bool(self.values["blessed"])
+
+    @property
+    def blessed_reason(self) -> str:
+        """Why, or why not, as a line of text."""
+        return str(self.values["blessed_reason"])
+
+    @property
+    def training(self) -> Training:
+        """How long it was trained."""
+        return Training(**self.values["training"])
+
+    def _artifact(self, name: str) -> Path:
+        return Path(self.values["artifacts"][name])
 
 
 def save_results(
@@ -111,6 +206,10 @@ def read_run(path: Path, needed: Iterable[str]) -> RunSummary:
             f"(dcgan run --config {path / CONFIG})"
         )
     return RunSummary(path, values)
+
+
+def _scores(values: Mapping[str, Any]) -> Scores:
+    return Scores(**{name: values[name] for name in Scores._fields})
 
 
 def _point_latest_at(folder: Path) -> None:

@@ -49,21 +49,25 @@ def draw(model: str, count: int, seed: int, truncation: float) -> list[bytes]:
     return drawn
 
 
-def save_grid(pngs: Sequence[bytes], out: Path) -> None:
-    """Save pictures of one size as one PNG, in a grid as wide as high; UsageError if it cannot."""
-    pictures = np.stack([np.asarray(Image.open(io.BytesIO(png)).convert("RGB")) for png in pngs])
+def decode(pngs: Sequence[bytes]) -> np.ndarray:
+    """Decode N PNG files of one size: uint8 [N, H, W, 3]."""
+    return np.stack([np.asarray(Image.open(io.BytesIO(png)).convert("RGB")) for png in pngs])
+
+
+def save_grid(pictures: np.ndarray, out: Path) -> None:
+    """Save uint8 [N, H, W, 3] as one PNG, in a grid as wide as high; UsageError if it cannot."""
     try:
         save_png(out, grid(pictures, columns=math.ceil(math.sqrt(len(pictures)))))
     except OSError as error:
         raise UsageError(f"cannot write --out {out}: {error.strerror}") from None
 
 
-def save_each(pngs: Sequence[bytes], out_dir: Path) -> None:
-    """Save each picture as `sample-0000.png`, …; UsageError if it cannot."""
+def save_each(pictures: np.ndarray, out_dir: Path) -> None:
+    """Save each of uint8 [N, H, W, 3] as `sample-0000.png`, …; UsageError if it cannot."""
     try:
         out_dir.mkdir(parents=True, exist_ok=True)
-        for index, png in enumerate(pngs):
-            (out_dir / f"sample-{index:04d}.png").write_bytes(png)
+        for index, picture in enumerate(pictures):
+            Image.fromarray(picture).save(out_dir / f"sample-{index:04d}.png")
     except OSError as error:
         raise UsageError(f"cannot write to --out-dir {out_dir}: {error.strerror}") from None
 

@@ -13,7 +13,6 @@ from rich.text import Text
 from components.ingest.addresses import addresses, is_manifest
 from components.shared.buckets import is_remote
 from components.shared.contracts import GIF, REPORT, SAMPLES, SAVED_MODEL
-from components.shared.process import LogLine
 from pipeline.doctor import Check
 from pipeline.results import LATEST, TASKS, RunSummary
 
@@ -29,13 +28,11 @@ def plain(text: str | None) -> str:
     return escape("".join(sign for sign in text or "–" if sign.isprintable() or sign == "\n"))
 
 
-def step_line(line: LogLine, width: int) -> str:
+def step_line(step: str, message: str, width: int) -> str:
     """One line of a running step; more of them, indented, where it is wider than `width`."""
-    lines = textwrap.wrap(
-        line.message, width - _INDENT, break_long_words=False, break_on_hyphens=False
-    )
-    message = ("\n" + _INDENT * " ").join(lines)
-    return f"[cyan]{line.step:>{_INDENT - 1}}[/] {escape(message)}"
+    lines = textwrap.wrap(message, width - _INDENT, break_long_words=False, break_on_hyphens=False)
+    text = ("\n" + _INDENT * " ").join(lines)
+    return f"[cyan]{step:>{_INDENT - 1}}[/] {escape(text)}"
 
 
 def run_table(summary: RunSummary) -> RenderableType:

@@ -1,7 +1,10 @@
 """What the steps of a local run say: all of it to a file, what matters to the person."""
 
+import builtins
+import contextlib
 import io
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from typing import TextIO
 
 from components.shared.process import LogLine, parse_log_line
@@ -17,6 +20,7 @@ class StepLog(io.TextIOBase):
     def __init__(self, file: TextIO, show: Callable[[LogLine], None]) -> None:
         """Write to `file`, call `show` with each line of a step."""
         self._file, self._show = file, show
+        self._stdout, self._print = sys.stdout, builtins.print
         self._unfinished = ""
         self.seconds: dict[str, tuple[float, float]] = {}  # step → own work, imports
         self.error: LogLine | None = None
@@ -54,4 +58,15 @@ class StepLog(io.TextIOBase):
         elif line.exit_code is not None:
             self.error = line
         else:
-            self._show(line)
+            with self._set_aside():
+                self._show(line)
+
+    @contextlib.contextmanager
+    def _set_aside(self) -> Iterator[None]:
+        """Give back stdout, and the `print` that kfp replaces by one that indents."""
+        indenting, builtins.print = builtins.print, self._print
+        try:
+            with contextlib.redirect_stdout(self._stdout):
+                yield
+        finally:
+            builtins.print = indenting

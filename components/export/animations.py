@@ -15,9 +15,10 @@ def write_animation(
 ) -> None:
     """Write an animation, the last frame held.
 
-    A WebP has every pixel as it is and loops endlessly. An MP4 is H.264 in 4:2:0 (yuv420p), which every browser plays;
-    that wants even sizes, so the last row and column are repeated where they are odd. Its
-    frames come at one rate, so the last one is shown for a multiple of `frame_ms`.
+    A WebP has every pixel as it is and loops endlessly. An MP4 is H.264 in 4:2:0 (yuv420p),
+    which every browser plays; that wants even sizes, so the last row and column are repeated
+    where they are odd. Its frames come at one rate, so the last one is shown for a multiple of
+    `frame_ms`.
 
     Args:
         target: File to write.

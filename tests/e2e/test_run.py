@@ -8,17 +8,21 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pytest
 import yaml
+from nbclient import NotebookClient
 from PIL import Image
 
 from components.shared.contracts import MANIFEST
 from components.shared.files import read_json
+from pipeline.results import read_run
 from tests.e2e.processes import step_process, wait_for_training
 
 pytestmark = pytest.mark.e2e
 TINY = Path(__file__).with_name("tiny.yaml")
+NOTEBOOK = Path(__file__).parents[2] / "docs/training.ipynb"
 COMPARED = {"fingerprint", "validate", "report", "compare"}  # what another champion runs again
 # Another training, which is shorter and whose generator hardly learns.
 WORSE = [part for value in ("seed=1", "epochs=1", "generator_learning_rate=1e-6")
@@ -108,6 +112,19 @@ def test_run_leaves_everything_a_person_asks_for(workspace):
         assert (version / name).exists(), name
 
 
+def test_a_run_says_where_its_results_are_and_how_good(workspace):
+    values, found = latest(workspace), read_run(workspace / "runs/latest", ())
+    for path in (found.report, found.gif, found.samples, found.saved_model, found.generator):
+        assert path.exists(), path
+    assert len(found.sheets) == 5
+    assert found.training._asdict() == values["training"]
+    assert found.epoch == values["best"]["epoch"]
+    assert found.scores._asdict().items() <= values["best"].items()
+    assert found.controls.keys() == {"floor", "blurred", "collapsed"}
+    assert found.controls["floor"].kid == values["floor"]["kid"]
+    assert (found.blessed, found.blessed_reason) == (True, values["blessed_reason"])
+
+
 def test_table_at_the_end_says_what_was_done_and_where_it_is(workspace):
     text = (workspace / "first_output.txt").read_text()
     assert "60 pictures in, 1 rejected" in text
@@ -162,6 +179,30 @@ def test_third_run_does_not_even_compare(workspace):
     assert set(after["steps"]) == {"fingerprint", "publish"}
     assert after["artifacts"] == before["artifacts"]
     assert set(published(workspace)) == {"1"}
+
+
+def test_the_notebook_takes_what_the_command_left(workspace):
+    """With this folder's pictures and settings for the demo's, so that nothing is trained."""
+    before, notebook = latest(workspace), nbformat.read(NOTEBOOK, as_version=4)
+    parameters = next(cell for cell in notebook.cells if "tags" in cell.metadata)
+    settings = yaml.safe_load(TINY.read_text())
+    parameters.source = f"images = 'faces'\nsettings = {settings}\nruns_dir = 'runs'"
+    NotebookClient(notebook, resources={"metadata": {"path": workspace}}).execute()
+    after = latest(workspace)
+    assert set(after["steps"]) == {"fingerprint", "publish"}
+    assert after["artifacts"] == before["artifacts"]
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
+    said = "".join(output.text for output in outputs if output.output_type == "stream")
+    for text in (
+        "fingerprint faces: ",
+        after["standing"],
+        after["blessed_reason"],
+        "(8, 32, 32, 3)",
+    ):
+        assert text in said
+    data = [output.data for output in outputs if "data" in output]
+    shown = [kind for one in data for kind in ("image/png", "image/gif") if kind in one]
+    assert [kind.removeprefix("image/") for kind in shown] == ["png", "png", "gif", "png", "png"]
 
 
 @pytest.mark.parametrize("bucket", ["s3"], indirect=True)  # ingest's own tests have all schemes

@@ -59,7 +59,6 @@ def sample(tmp_path, monkeypatch, capfd):
 
     def sample(*arguments, code=0):
         capfd.readouterr()
-        monkeypatch.setattr(cli._console, "file", sys.stdout)
         monkeypatch.setattr(sys, "argv", ["dcgan", "sample", *map(str, arguments)])
         with pytest.raises(SystemExit) as ended:
             cli.main()

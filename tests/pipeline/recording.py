@@ -2,11 +2,11 @@
 
 import tensorflow as tf
 
+from components.train.checkpoint_root import identity_of
 from components.train.config import TrainConfig
 from components.train.networks import build_generator
 from components.train.recorder import Recorder
 from components.train.training_folder import TrainingFolder
-from components.train.trainings import identity_of
 from pipeline.local import CHECKPOINTS
 
 STEPS = 3  # an epoch

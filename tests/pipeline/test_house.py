@@ -1,6 +1,7 @@
 """Rules of the house that no linter knows."""
 
 import ast
+import json
 import re
 import subprocess
 import sys
@@ -62,6 +63,7 @@ NEEDED = {
     "components.evaluate.report": set(),
     "components.export.step": {"tensorflow"},
     "components.export.publish": set(),
+    "pipeline": set(),
     "pipeline.cli": set(),
     "pipeline.watch": set(),
 }
@@ -113,6 +115,15 @@ def test_lock_pins_what_the_project_asks_for():
     assert len(pins) >= 6
     for name, version in pins:
         assert f"\n{name}{version} " in f"\n{locked}", name
+
+
+def test_notebooks_are_kept_without_their_outputs():
+    notebooks = sorted((ROOT / "docs").glob("*.ipynb"))
+    assert notebooks
+    for path in notebooks:
+        for cell in json.loads(path.read_text())["cells"]:
+            assert not cell.get("outputs"), path
+            assert cell.get("execution_count") is None, path
 
 
 def test_top_level_is_as_agreed():

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import pipeline
 from components.shared.contracts import GENERATOR, SAVED_MODEL
 from tests.components.export.judged import publish
 
@@ -62,6 +63,16 @@ def test_one_grid_or_single_files(trained, sample, draw, tmp_path):
         top, left = (2 + place * 10 for place in divmod(index, 3))
         picture = pixels(io.BytesIO(single[f"sample-{index:04d}.png"]))
         np.testing.assert_array_equal(grid[top : top + 8, left : left + 8], picture)
+
+
+def test_the_library_gives_pixels(trained, draw):
+    pictures = pipeline.sample(trained, count=5, seed=3, truncation=0.8)
+    assert (pictures.dtype, pictures.shape) == (np.uint8, (5, 8, 8, 3))
+    files = draw("--model", trained, "--count", 5, "--seed", 3, "--truncation", 0.8)
+    for picture, name in zip(pictures, sorted(files), strict=True):
+        np.testing.assert_array_equal(picture, pixels(io.BytesIO(files[name])))
+    fewer = pipeline.sample(str(trained), count=np.int64(2), seed=3, truncation=0.8)
+    np.testing.assert_array_equal(fewer, pictures[:2])
 
 
 def test_the_latest_run_is_drawn_from_unless_another_is_named(trained, sample, tmp_path):

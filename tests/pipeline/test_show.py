@@ -4,7 +4,6 @@ import pytest
 from rich.text import Text
 
 from components.shared.files import write_json
-from components.shared.process import LogLine
 from pipeline.show import plain, step_line
 from tests.pipeline.test_cli import dcgan
 
@@ -66,8 +65,8 @@ def test_one_too_old_to_be_shown_is_one_line(inspect, values):
 
 
 def test_a_line_wider_than_the_terminal_goes_on_below_itself():
-    line = LogLine("compare", "blessed: KID 0.5387 is below the [0.6066] of /a/path/" + 60 * "x")
-    shown = Text.from_markup(step_line(line, 40)).plain.splitlines()
+    message = "blessed: KID 0.5387 is below the [0.6066] of /a/path/" + 60 * "x"
+    shown = Text.from_markup(step_line("compare", message, 40)).plain.splitlines()
     assert shown[:2] == ["    compare blessed: KID 0.5387 is below", "            the [0.6066] of"]
     assert shown[2:] == ["            /a/path/" + 60 * "x"]
 
