@@ -16,7 +16,7 @@ from typing import Any
 
 from components.shared.contracts import (
     METRICS,
-    SCORES,
+    SCORES_FILE,
     SHEETS,
     TRAINING_IDENTITY,
     TRAINING_STATE,
@@ -151,11 +151,11 @@ def _sheets(folder: Path) -> list[tuple[int, str]]:
 def _kids(runs_dir: Path, curves: str) -> list[list[float]]:
     """Epoch, KID and half its interval of each snapshot, where this training was evaluated."""
     for evaluation, training in sorted(
-        _evaluations(runs_dir), key=lambda pair: _changed(pair[0] / SCORES), reverse=True
+        _evaluations(runs_dir), key=lambda pair: _changed(pair[0] / SCORES_FILE), reverse=True
     ):
         begins_with = _read(training / METRICS)
         if begins_with and curves.startswith(begins_with):  # it may have gone on since then
-            scored = _parse(_read(evaluation / SCORES)).get("snapshots") or []
+            scored = _parse(_read(evaluation / SCORES_FILE)).get("snapshots") or []
             return [
                 [one["epoch"], one["kid"], one["kid_interval"] or 0.0]
                 for one in scored
