@@ -148,6 +148,28 @@ def sample(
 
 
 @app.command()
+def settings(
+    section: Annotated[
+        str | None,
+        typer.Argument(
+            help="Of one section, such as train or cluster.train, or of one key.",
+            metavar="SECTION",
+            show_default="all",
+        ),
+    ] = None,
+    profile: Profile = "demo",
+    config: Config = None,
+    overrides: Overrides = None,
+) -> None:
+    """List every knob: meaning, range, default, value, and where that comes from."""
+    from pipeline.settings import listing
+    from pipeline.settings import settings as read_settings
+
+    for line in listing(read_settings(section, profile, config, overrides or ()), _console.width):
+        _console.print(line)
+
+
+@app.command()
 def inspect(
     run: Annotated[Path, typer.Argument(help="A run, e.g. runs/latest.", metavar="RUN")],
 ) -> None:

@@ -236,7 +236,7 @@ def test_help_loads_fast_and_fits_80_columns(tmp_path):
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
-    for command in ((), ("run",), ("sample",), ("inspect",), ("compare",), ("doctor",)):
+    for command in ((), ("run",), ("sample",), ("settings",), ("inspect",), ("compare",), ("doctor",)):
         text = dcgan(*command, "--help", cwd=tmp_path)
         assert max(map(len, text.splitlines())) <= 80
 
