@@ -17,7 +17,7 @@ from pipeline import show
 from pipeline.cluster import commands
 from pipeline.cluster.run_commands import runs
 from pipeline.cluster.schedule_commands import schedule
-from pipeline.config import load_config
+from pipeline.config import PipelineConfig, load_config
 from pipeline.container_images import ContainerImages
 from pipeline.options import (
     RUNS,
@@ -68,6 +68,9 @@ def run(
         str, typer.Option(help="Of the images.", metavar="TAG", show_default="made from this code")
     ] = "",
     require_blessed: RequireBlessed = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say which tasks would run, and run none.")
+    ] = False,
 ) -> None:
     """Run the whole pipeline on this machine; what did not change is not run again."""
     from pipeline.local import run_locally
@@ -78,16 +81,35 @@ def run(
     settings = load_config(profile, config, overrides or (), images, asked)
     runs_dir = runs_dir.expanduser().absolute()
     containers = ContainerImages(registry, tag) if runner is Runner.DOCKER else None
+    root = _publish_root(publish_root, runs_dir)
+    if dry_run:
+        _foresee(settings, runs_dir, root, containers, require_blessed)
+        return
     summary = run_locally(
         settings,
         runs_dir,
-        _publish_root(publish_root, runs_dir),
+        root,
         lambda line: _console.print(show.step_line(line, _console.width)),
         containers,
     )
     _console.print(show.run_table(summary))
     if require_blessed and not summary.values["blessed"]:
         raise NotBlessed(f"not blessed: {summary.values['blessed_reason']}")
+
+
+def _foresee(
+    settings: PipelineConfig,
+    runs_dir: Path,
+    publish_root: str,
+    containers: ContainerImages | None,
+    require_blessed: bool,
+) -> None:
+    from pipeline.dry_run import foresee
+
+    forecast = foresee(settings, runs_dir, publish_root, containers)
+    _console.print(show.forecast_table(forecast.tasks), "\nnothing was run")
+    if require_blessed and forecast.not_blessed:
+        raise NotBlessed(f"not blessed: {forecast.not_blessed}")
 
 
 @app.command()

@@ -194,8 +194,8 @@ def explain(error: ErrorDetails, model: type[BaseModel] = PipelineConfig) -> str
     if error["type"] == "extra_forbidden":
         return f"{key}: no such key{_suggest(location, model)}"
     field = field_at(location, model)
-    # Our validators say what they want, and so does pydantic of texts.
-    if field is None or error["type"] == "value_error" or error["type"].startswith("string_"):
+    # Our validators say what they want, and so does pydantic of texts and of what is missing.
+    if field is None or error["type"].startswith(("value_error", "missing", "string_")):
         wanted = error["msg"].removeprefix("Value error, ")
     else:
         wanted = f"must be {takes(field)}"

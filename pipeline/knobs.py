@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 _SIGNS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<", "multiple_of": "a multiple of"}
+_SECTION = "a section of keys and values"
 _KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
 
 
@@ -56,7 +57,7 @@ def takes(field: FieldInfo) -> str:
 
 def _takes(kind: Any, rules: Sequence[Any] = ()) -> str:
     if _is_model(kind):
-        return "a section of keys and values"
+        return _SECTION
     of = get_args(kind)
     match get_origin(kind):
         case origin if origin is Literal:
@@ -66,12 +67,14 @@ def _takes(kind: Any, rules: Sequence[Any] = ()) -> str:
         case origin if origin in {Union, UnionType}:
             return ", or ".join(_takes(one) for one in of if one is not NoneType)
         case origin if origin in {tuple, dict}:
-            return _list_of(of[0]) if origin is tuple else _texts_by(of[0])
+            return _list_of(of[0]) if origin is tuple else _by_name(*of)
     return ", ".join([_KINDS[kind], *_bounds(rules)])
 
 
-def _texts_by(kind: Any) -> str:
-    return f"texts by {', '.join(get_args(kind)) or 'name'}"
+def _by_name(name: Any, kind: Any) -> str:
+    if kind is Any:
+        return _SECTION
+    return f"texts by {', '.join(get_args(name)) or 'name'}"
 
 
 def _list_of(kind: Any) -> str:

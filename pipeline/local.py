@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from pipeline.docker_runner import DockerEngine
 
 _STEPS = ".steps"  # kfp's own folders, one per run; the cache refers to them
-_CACHE = ".cache"
-_CHECKPOINTS = "checkpoints"
+CACHE = ".cache"
+CHECKPOINTS = "checkpoints"
 _LOGS = "logs"
 
 
@@ -59,10 +59,7 @@ def run_locally(
         PipelineError: A step failed; carries the step's own message and exit code.
     """
     started = time.monotonic()
-    check(config, runs_dir, publish_root)
-    if not containers:  # whose images have packages of their own
-        check_packages(config.export)
-    engine = _engine(containers, runs_dir, show) if containers else None
+    engine = refuse_early(config, runs_dir, publish_root, show, containers)
     name = datetime.now().strftime("%Y-%m-%d-%H%M%S-%f")[:-3]  # to the millisecond
     log_path = runs_dir / _LOGS / f"{name}.log"
     log_path.parent.mkdir(parents=True, exist_ok=True)
@@ -83,12 +80,22 @@ def run_locally(
     )
 
 
-def _engine(
-    images: ContainerImages, runs_dir: Path, show: Callable[[LogLine], None]
-) -> "DockerEngine":
+def refuse_early(
+    config: PipelineConfig,
+    runs_dir: Path,
+    publish_root: str,
+    show: Callable[[LogLine], None],
+    containers: ContainerImages | None,
+    pull: bool = True,
+) -> "DockerEngine | None":
+    """Raise UsageError for what could not end well; the engine where steps run in containers."""
+    check(config, runs_dir, publish_root)
+    if not containers:  # whose images have packages of their own
+        check_packages(config.export)
+        return None
     from pipeline.docker_runner import DockerEngine
 
-    return DockerEngine(images, runs_dir, show)
+    return DockerEngine(containers, runs_dir, show, pull)
 
 
 def _interrupt(log: StepLog, engine: "DockerEngine | None") -> None:
@@ -109,7 +116,7 @@ def _run_dag(
 
     from pipeline.dag import make_dag
 
-    checkpoints = runs_dir / _CHECKPOINTS
+    checkpoints = runs_dir / CHECKPOINTS
     checkpoints.mkdir(exist_ok=True)
     if engine:
         # Cached artifacts lie in the folders of older runs.
@@ -130,18 +137,23 @@ def _run_dag(
         runner,
         pipeline_root=str(steps),
         enable_caching=True,
-        cache_root=str(runs_dir / _CACHE),
+        cache_root=str(runs_dir / CACHE),
     )
-    values = config.model_dump(mode="json")
     with contextlib.redirect_stdout(log):
-        task = dag(
-            images=config.sources,
-            publish_root=publish_root,
-            checkpoint_root=str(checkpoints),
-            paranoid=config.paranoid,
-            **{f"{section}_config": values[section] for section in STEPS},
-        )
+        task = dag(**dag_arguments(config, runs_dir, publish_root))
     return dict(task.outputs)
+
+
+def dag_arguments(config: PipelineConfig, runs_dir: Path, publish_root: str) -> dict[str, Any]:
+    """The DAG's arguments by their names."""
+    values = config.model_dump(mode="json")
+    return {
+        "images": config.sources,
+        "publish_root": publish_root,
+        "checkpoint_root": str(runs_dir / CHECKPOINTS),
+        "paranoid": config.paranoid,
+        **{f"{section}_config": values[section] for section in STEPS},
+    }
 
 
 def _subprocess_runner(lock: Path) -> Any:

@@ -16,7 +16,8 @@ from components.train.loop import TrainingLoop
 from components.train.networks import build_generator
 from components.train.step import train
 from components.train.trainer import Trainer
-from components.train.training_folder import TrainingFolder, mark
+from components.train.training_folder import TrainingFolder
+from components.train.training_state import mark
 from tests.components.train.conftest import assert_same_results
 
 CONFIG = TrainConfig(
