@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo base images test lint bench lock
+.PHONY: help setup demo base images docs test lint bench lock
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -46,6 +46,9 @@ images: ## Build the step images (REGISTRY= TAG= ACCELERATOR=gpu PUSH=1; see doc
 	  --accelerator=$(or $(ACCELERATOR),cpu) --python-image="$(PYTHON_IMAGE)" \
 	  --beam-sdk-image="$(BEAM_SDK_IMAGE)" --pip-conf="$(PIP_CONF)" --ca="$(CA)" \
 	  $(if $(PUSH),--push)
+
+docs: setup ## Make docs/settings.md anew from the knobs
+	$(BIN)/python -m pipeline.settings
 
 test: setup ## Run all tests, in two processes
 	$(BIN)/pytest -n 2 --dist loadfile

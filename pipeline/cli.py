@@ -16,7 +16,7 @@ from pipeline import library, show
 from pipeline.cluster import commands
 from pipeline.cluster.run_commands import runs
 from pipeline.cluster.schedule_commands import schedule
-from pipeline.config import parse_overrides
+from pipeline.config import PipelineConfig, load_config, parse_overrides
 from pipeline.container_images import ContainerImages
 from pipeline.foreseen import foreseen_errors
 from pipeline.options import (
@@ -70,11 +70,19 @@ def run(
     open_: Annotated[
         bool, typer.Option("--open", help="Meanwhile show the training in a browser.")
     ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say which tasks would run, and run none.")
+    ] = False,
 ) -> None:
     """Run the whole pipeline on this machine; what did not change is not run again."""
     if (registry or tag) and runner is not Runner.DOCKER:
         raise UsageError("--registry and --tag name images: add --runner docker")
     asked = {"paranoid": True} if paranoid else {}
+    containers = ContainerImages(registry, tag) if runner is Runner.DOCKER else None
+    if dry_run:
+        settings = load_config(profile, config, overrides or (), images, asked)
+        _foresee(settings, runs_dir, publish_root, containers, require_blessed)
+        return
     summary = library.run(
         images,
         profile=profile,
@@ -82,7 +90,7 @@ def run(
         settings=asked | parse_overrides(overrides or ()),
         runs_dir=runs_dir,
         publish_root=publish_root,
-        containers=ContainerImages(registry, tag) if runner is Runner.DOCKER else None,
+        containers=containers,
         progress=_watching(runs_dir) if open_ else _say,
     )
     _console.print(show.run_table(summary))
@@ -134,6 +142,23 @@ def watch(
     )
 
 
+def _foresee(
+    settings: PipelineConfig,
+    runs_dir: Path,
+    publish_root: str | None,
+    containers: ContainerImages | None,
+    require_blessed: bool,
+) -> None:
+    from pipeline.dry_run import foresee
+
+    runs_dir = runs_dir.expanduser().absolute()
+    root = library.publish_root_of(publish_root, runs_dir)
+    forecast = foresee(settings, runs_dir, root, containers)
+    _console.print(show.forecast_table(forecast.tasks), "\nnothing was run")
+    if require_blessed and forecast.not_blessed:
+        raise NotBlessed(f"not blessed: {forecast.not_blessed}")
+
+
 @app.command()
 def sample(
     model: Annotated[
@@ -181,6 +206,28 @@ def sample(
         out = out or Path("samples.png")
         sampling.save_grid(pictures, out)
     _console.print(show.plain(f"{count} samples, seed {seed}: {out_dir or out}"))
+
+
+@app.command()
+def settings(
+    section: Annotated[
+        str | None,
+        typer.Argument(
+            help="Of one section, such as train or cluster.train, or of one key.",
+            metavar="SECTION",
+            show_default="all",
+        ),
+    ] = None,
+    profile: Profile = "demo",
+    config: Config = None,
+    overrides: Overrides = None,
+) -> None:
+    """List every knob: meaning, range, default, value, and where that comes from."""
+    from pipeline.settings import listing
+    from pipeline.settings import settings as read_settings
+
+    for line in listing(read_settings(section, profile, config, overrides or ()), _console.width):
+        _console.print(line)
 
 
 @app.command()

@@ -2,13 +2,12 @@
 
 import copy
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, NamedTuple
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
-from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from components.evaluate.config import EvaluateConfig
@@ -20,6 +19,7 @@ from components.shared.errors import UsageError, one_line
 from components.train.config import BASE, TrainConfig
 from components.transform.config import TransformConfig
 from pipeline.cluster.config import ClusterConfig
+from pipeline.knobs import field_at, knobs, takes
 
 _PROFILES = Path(__file__).parent / "profiles"
 _DEMO_IMAGES = Path(__file__).parent / "demo" / "faces_cc0_1000.zip"
@@ -112,19 +112,37 @@ def load_config(
         UsageError: A name, key, type or value that does not fit; says which would.
     """
     values: dict[str, Any] = {}
-    if profile is not None:
-        _merge(values, read_sections(_profile_path(profile)))
-    if file is not None:
-        _merge(values, read_sections(file))
+    for layer in layers(profile, file):
+        _merge(values, layer.values)
     for key, value in (settings or {}).items():
         _merge(values, _nest(key, copy.deepcopy(value)))
-    _merge(values, parse_overrides(overrides))
+    for layer in layers(overrides=overrides):
+        _merge(values, layer.values)
     if images is not None:
         values["images"] = make_absolute("\n".join(images))
     try:
         return PipelineConfig.model_validate(values)
     except ValidationError as error:
         raise UsageError("; ".join(map(explain, error.errors()))) from None
+
+
+class Layer(NamedTuple):
+    """What one place sets."""
+
+    origin: str  # as a person names that place
+    values: dict[str, Any]
+
+
+def layers(
+    profile: str | None = None, file: Path | None = None, overrides: Sequence[str] = ()
+) -> list[Layer]:
+    """What profile, file and single overrides set, unchecked; what comes later wins."""
+    found = []
+    if profile is not None:
+        found.append(Layer(f"profile {profile}", read_sections(_profile_path(profile))))
+    if file is not None:
+        found.append(Layer(f"file {file}", read_sections(file)))
+    return found + [Layer("--set", _parse_override(override)) for override in overrides]
 
 
 def _profile_path(name: str) -> Path:
@@ -191,16 +209,19 @@ def explain(error: ErrorDetails, model: type[BaseModel] = PipelineConfig) -> str
     key = ".".join(location)
     if error["type"] == "extra_forbidden":
         return f"{key}: no such key{_suggest(location, model)}"
-    field = _field(location, model)
-    expected = _expected(field) if field and error["type"] != "value_error" else None
-    wanted = f"must be {expected}" if expected else error["msg"].removeprefix("Value error, ")
+    field = field_at(location, model)
+    # Our validators say what they want, and so does pydantic of texts and of what is missing.
+    if field is None or error["type"].startswith(("value_error", "missing", "string_")):
+        wanted = error["msg"].removeprefix("Value error, ")
+    else:
+        wanted = f"must be {takes(field)}"
     return f"{key} (={error['input']!r}): {wanted}"
 
 
 def _suggest(location: Sequence[str], model: type[BaseModel]) -> str:
     """The nearest right name: of the same section, else of any."""
     *section, leaf = location
-    keys = list(_keys(model))
+    keys = [knob.key for knob in knobs(model)]
     depth = len(section)
     siblings = {key.split(".")[depth] for key in keys if key.split(".")[:depth] == section}
     by_leaf = {key.rpartition(".")[2]: key for key in keys}
@@ -209,49 +230,3 @@ def _suggest(location: Sequence[str], model: type[BaseModel]) -> str:
     if close := difflib.get_close_matches(leaf, by_leaf):
         return f"; did you mean {by_leaf[close[0]]}?"
     return f"; choose from {', '.join(sorted(siblings))}"
-
-
-def _keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    for name, field in model.model_fields.items():
-        if section := _section(field):
-            yield from _keys(section, f"{prefix}{name}.")
-        else:
-            yield prefix + name
-
-
-def _section(field: FieldInfo) -> type[BaseModel] | None:
-    kind = field.annotation
-    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
-
-
-def _field(location: Sequence[str], model: type[BaseModel]) -> FieldInfo | None:
-    fields, found = model.model_fields, None
-    for part in location:
-        found = fields.get(part)
-        if found is None:
-            return None
-        section = _section(found)
-        fields = section.model_fields if section else {}
-    return found
-
-
-def _expected(field: FieldInfo) -> str | None:
-    """What a field takes, from its own type and constraints."""
-    if _section(field):
-        return "a section of keys and values"
-    if get_origin(field.annotation) is Literal:
-        return "one of " + ", ".join(map(str, get_args(field.annotation)))
-    if get_origin(field.annotation) is tuple:
-        return "a list, such as [] or [color, translation]"
-    kinds = {int: "a whole number", float: "a number"}
-    kind = kinds.get(field.annotation)  # type: ignore[arg-type]
-    if kind is None:
-        return None
-    signs = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<", "multiple_of": "a multiple of"}
-    bounds = [
-        f"{sign} {getattr(rule, name):,}"
-        for rule in field.metadata
-        for name, sign in signs.items()
-        if getattr(rule, name, None) is not None
-    ]
-    return ", ".join([kind, *bounds])

@@ -30,9 +30,16 @@ class DockerEngine:
     """The Docker engine of this machine, ready to run the steps in their images."""
 
     def __init__(
-        self, images: ContainerImages, runs_dir: Path, show: Callable[[LogLine], None]
+        self,
+        images: ContainerImages,
+        runs_dir: Path,
+        show: Callable[[LogLine], None],
+        pull: bool = True,
     ) -> None:
-        """Choose the images for a GPU where there is one; UsageError for what is missing."""
+        """Choose the images for a GPU where there is one; UsageError for what is missing.
+
+        Without `pull`, what a registry may have is taken to be there.
+        """
         if ":" in str(runs_dir):
             raise UsageError(f"--runs-dir {runs_dir}: Docker cannot mount a path with a colon")
         self.client = _connect()
@@ -41,7 +48,7 @@ class DockerEngine:
         self._show = show
         self._label = ""
         for step in STEPS:
-            self._check_image(step)
+            self._check_image(step, pull)
 
     def runner(
         self, lock: Path, read: Sequence[Path], write: Sequence[Path], in_buckets: bool = False
@@ -91,7 +98,7 @@ class DockerEngine:
                 except (APIError, OSError):  # it is paused, or does not end in time
                     container.kill()
 
-    def _check_image(self, step: str) -> None:
+    def _check_image(self, step: str, pull: bool) -> None:
         """Have the step's image at hand, pulled if need be, and made from this very code."""
         reference = self.images.reference(step)
         build = "make images" + (f" TAG={self.images.tag}" if self.images.tag else "")
@@ -102,6 +109,8 @@ class DockerEngine:
         except ImageNotFound:
             if not self.images.registry:
                 raise UsageError(f"no image {reference}: run `{build}` first") from None
+            if not pull:
+                return
             image = self._pull(reference)
         except APIError as error:  # no name that Docker takes
             raise UsageError(f"image {reference}: {_explain(error)}") from None

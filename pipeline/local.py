@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pipeline.docker_runner import DockerEngine
 
 STEPS_FOLDER = ".steps"  # kfp's own folders, one per run; the cache refers to them
-_CACHE = ".cache"
+CACHE = ".cache"
 CHECKPOINTS = "checkpoints"
 _LOGS = "logs"
 # One run a process: it replaces stdout and kfp's local session, of which there is one.
@@ -81,10 +81,7 @@ def _run_alone(
     containers: ContainerImages | None,
 ) -> RunSummary:
     started = time.monotonic()
-    check(config, runs_dir, publish_root)
-    if not containers:  # whose images have packages of their own
-        check_packages(config.export)
-    engine = _engine(containers, runs_dir, show) if containers else None
+    engine = refuse_early(config, runs_dir, publish_root, show, containers)
     name = datetime.now().strftime("%Y-%m-%d-%H%M%S-%f")[:-3]  # to the millisecond
     log_path = runs_dir / _LOGS / f"{name}.log"
     log_path.parent.mkdir(parents=True, exist_ok=True)
@@ -101,12 +98,22 @@ def _run_alone(
     )
 
 
-def _engine(
-    images: ContainerImages, runs_dir: Path, show: Callable[[LogLine], None]
-) -> "DockerEngine":
+def refuse_early(
+    config: PipelineConfig,
+    runs_dir: Path,
+    publish_root: str,
+    show: Callable[[LogLine], None],
+    containers: ContainerImages | None,
+    pull: bool = True,
+) -> "DockerEngine | None":
+    """Raise UsageError for what could not end well; the engine where steps run in containers."""
+    check(config, runs_dir, publish_root)
+    if not containers:  # whose images have packages of their own
+        check_packages(config.export)
+        return None
     from pipeline.docker_runner import DockerEngine
 
-    return DockerEngine(images, runs_dir, show)
+    return DockerEngine(containers, runs_dir, show, pull)
 
 
 @contextlib.contextmanager
@@ -167,20 +174,25 @@ def _run_dag(
         runner,
         pipeline_root=str(steps),
         enable_caching=True,
-        cache_root=str(runs_dir / _CACHE),
+        cache_root=str(runs_dir / CACHE),
     )
-    values = config.model_dump(mode="json")
     with _environment(inherited), warnings.catch_warnings(), contextlib.redirect_stdout(log):
         # The runner takes the word "python" in an image's name for a sign that it fits.
         warnings.filterwarnings("ignore", ".*non-Python base image", RuntimeWarning)
-        task = dag(
-            images=config.sources,
-            publish_root=publish_root,
-            checkpoint_root=str(checkpoints),
-            paranoid=config.paranoid,
-            **{f"{section}_config": values[section] for section in STEPS},
-        )
+        task = dag(**dag_arguments(config, runs_dir, publish_root))
     return dict(task.outputs)
+
+
+def dag_arguments(config: PipelineConfig, runs_dir: Path, publish_root: str) -> dict[str, Any]:
+    """The DAG's arguments by their names."""
+    values = config.model_dump(mode="json")
+    return {
+        "images": config.sources,
+        "publish_root": publish_root,
+        "checkpoint_root": str(runs_dir / CHECKPOINTS),
+        "paranoid": config.paranoid,
+        **{f"{section}_config": values[section] for section in STEPS},
+    }
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ import os
 import textwrap
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
 from rich.markup import escape
@@ -15,6 +16,9 @@ from components.shared.buckets import is_remote
 from components.shared.contracts import GIF, REPORT, SAMPLES, SAVED_MODEL
 from pipeline.doctor import Check
 from pipeline.results import LATEST, TASKS, RunSummary
+
+if TYPE_CHECKING:
+    from pipeline.dry_run import TaskForecast
 
 _INDENT = len("fingerprint ")
 NEEDED = (  # keys of run.json
@@ -65,6 +69,14 @@ def run_table(summary: RunSummary) -> RenderableType:
     # No table, which would break a long path into pieces.
     lines = (f"{label:<8}  {plain(place)}" for label, place in places)
     return Group(Text(standing, no_wrap=False, overflow="fold"), steps, "", *lines)
+
+
+def forecast_table(tasks: Iterable["TaskForecast"]) -> Table:
+    """What a run would do with each task."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for task in tasks:
+        table.add_row(task.name, task.does, plain(task.note) if task.note else "")
+    return table
 
 
 def check_table(checks: Iterable[Check]) -> Table:

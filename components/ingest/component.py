@@ -28,23 +28,18 @@ def fingerprint(
 
     Returns:
         source: Digest of the pictures.
-        champion: Digest of the newest published model, and after it those that were withdrawn;
-            `none` where there is none, or it was not made by this pipeline.
+        champion: What `components.ingest.fingerprint.champion` says of the published model.
     """
     from components.shared.process import step_process
 
     with step_process("fingerprint") as process:
         from pathlib import Path
 
-        from components.ingest.fingerprint import CACHE, fingerprint
-        from components.shared.contracts import MODEL_NAME
-        from components.shared.published import champion_in, home_of
+        from components.ingest.fingerprint import CACHE, champion, fingerprint
 
         process.imported()
-        name = export_config.get("model_name", MODEL_NAME)
-        champion = champion_in(home_of(publish_root, name))
-        source = fingerprint(images, Path(checkpoint_root, CACHE), paranoid)
-        return source, " ".join([champion.digest, *champion.withdrawn]) if champion else "none"
+        published = champion(publish_root, export_config)
+        return fingerprint(images, Path(checkpoint_root, CACHE), paranoid), published
 
 
 @dsl.component(base_image=image("ingest"), install_kfp_package=False)

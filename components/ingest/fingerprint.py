@@ -8,12 +8,15 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePath
+from typing import Any
 
 from components.ingest.addresses import addresses
 from components.ingest.reasons import Reason, Rejected
 from components.ingest.source import Entry, setting_aside
 from components.ingest.sources import open_source
+from components.shared.contracts import MODEL_NAME
 from components.shared.files import digest_of, digest_of_file, read_json, write_atomically
+from components.shared.published import champion_in, home_of
 
 LOG = logging.getLogger("dcgan.fingerprint")
 
@@ -50,6 +53,23 @@ def fingerprint(images: str, cache: Path, paranoid: bool = False) -> str:
     """
     named = addresses(images) or [""]  # of which it is said that there is nothing
     return digest_of([_digest(address, cache, paranoid) for address in named])
+
+
+def champion(publish_root: str, export_config: dict[str, Any]) -> str:
+    """Digest of the newest published model, and after it those that were withdrawn.
+
+    Args:
+        publish_root: Folder, gs://… or s3://… that model servers watch.
+        export_config: ExportConfig as JSON, which names the model.
+
+    Returns:
+        `none` where there is none, or it was not made by this pipeline.
+
+    Raises:
+        UsageError: The bucket cannot be read.
+    """
+    newest = champion_in(home_of(publish_root, export_config.get("model_name", MODEL_NAME)))
+    return " ".join([newest.digest, *newest.withdrawn]) if newest else "none"
 
 
 def _digest(address: str, cache: Path, paranoid: bool) -> str:

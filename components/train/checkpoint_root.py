@@ -12,20 +12,22 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from components.shared.contracts import TRAINING_IDENTITY
-from components.shared.errors import TrainingStopped, UsageError
+from components.shared.contracts import TRAIN_SPLIT, TRAINING_IDENTITY
+from components.shared.errors import DataRefused, TrainingStopped, UsageError
 from components.shared.files import read_json
 from components.train.config import TrainConfig
-from components.train.training_folder import (
-    TrainingFolder,
+from components.train.training_state import (
     folder_of,
     mark,
     newest_step,
     read_state,
     try_lock,
 )
+
+if TYPE_CHECKING:
+    from components.train.training_folder import TrainingFolder
 
 LOG = logging.getLogger("dcgan.train")
 _REMOVED = ".removed-"
@@ -60,37 +62,15 @@ def last_epoch(state: dict[str, Any], config: TrainConfig) -> int:
     return config.epochs
 
 
-def open_training(
-    checkpoint_root: Path, identity: dict[str, Any], config: TrainConfig, steps_per_epoch: int
-) -> TrainingFolder:
-    """Open the training's folder, where it is right to go on or to begin.
-
-    Raises:
-        UsageError: Another training waits unfinished, or this one is past its last epoch.
-        TrainingStopped: It was stopped before, and would be again.
-        PipelineError: Another process works on this training.
-    """
-    path = folder_of(checkpoint_root, identity)
-    own = _Training(path, read_state(path), newest_step(path))
-    end = last_epoch(own.state, config)
-    anew = own.step is not None and _starts_over(own, config, steps_per_epoch)
-    if own.state.get("status") == "stopped" and not anew:
-        _refuse_stopped(own.state, config)
-    unfinished = list(_unfinished(checkpoint_root, path)) if anew or own.step is None else []
-    if unfinished and config.resume == "auto":
-        _refuse_to_pass_over(unfinished, identity)
-    folder = TrainingFolder(checkpoint_root, identity)
-    if anew:
-        LOG.info("starting over: removing what was trained to step %d in %s", own.step, path)
-        folder.clear()
-    if anew or own.step is None:
-        folder.mark("running", begun=config.resume, time_up=None, dtype=None)
-    for other in unfinished:
-        _leave_behind(other)
-    if own.state.get("epochs", end) < end:
-        _forget_former_end(folder, own.state["epochs"], config)
-    _remove_ended(checkpoint_root, folder.path, config)
-    return folder
+def steps_of_epoch(counts: dict[str, int], config: TrainConfig) -> int:
+    """Steps of an epoch; DataRefused where there is not one, by the manifest's `counts`."""
+    count = counts[TRAIN_SPLIT]
+    if count < config.batch_size:
+        raise DataRefused(
+            f"{count} training pictures are fewer than train.batch_size "
+            f"(={config.batch_size}): add pictures, or lower it"
+        )
+    return count // config.batch_size
 
 
 class _Training(NamedTuple):
@@ -104,6 +84,67 @@ class _Training(NamedTuple):
     def age(self) -> float:
         """Seconds since it was last worked on."""
         return time.time() - self.state.get("updated", 0.0)
+
+
+class Prospect(NamedTuple):
+    """What a step finds, and so is to do."""
+
+    own: _Training  # the very training that is asked for, which need not be there
+    anew: bool  # whether to forget what that has done so far
+    unfinished: list[_Training]  # others, to be left behind
+
+    @property
+    def first_step(self) -> int:
+        """Steps that are done already."""
+        return 0 if self.anew else self.own.step or 0
+
+
+def foresee(
+    checkpoint_root: Path, identity: dict[str, Any], config: TrainConfig, steps_per_epoch: int
+) -> Prospect:
+    """Look which training `open_training` would go on with, and change nothing.
+
+    Raises:
+        UsageError: Another training waits unfinished, or this one is past its last epoch.
+        TrainingStopped: It was stopped before, and would be again.
+    """
+    path = folder_of(checkpoint_root, identity)
+    own = _Training(path, read_state(path), newest_step(path))
+    anew = own.step is not None and _starts_over(own, config, steps_per_epoch)
+    if own.state.get("status") == "stopped" and not anew:
+        _refuse_stopped(own.state, config)
+    unfinished = list(_unfinished(checkpoint_root, path)) if anew or own.step is None else []
+    if unfinished and config.resume == "auto":
+        _refuse_to_pass_over(unfinished, identity)
+    return Prospect(own, anew, unfinished)
+
+
+def open_training(
+    checkpoint_root: Path, identity: dict[str, Any], config: TrainConfig, steps_per_epoch: int
+) -> "TrainingFolder":
+    """Open the training's folder, where it is right to go on or to begin.
+
+    Raises:
+        UsageError: Another training waits unfinished, or this one is past its last epoch.
+        TrainingStopped: It was stopped before, and would be again.
+        PipelineError: Another process works on this training.
+    """
+    from components.train.training_folder import TrainingFolder
+
+    own, anew, unfinished = foresee(checkpoint_root, identity, config, steps_per_epoch)
+    end = last_epoch(own.state, config)
+    folder = TrainingFolder(checkpoint_root, identity)
+    if anew:
+        LOG.info("starting over: removing what was trained to step %d in %s", own.step, own.path)
+        folder.clear()
+    if anew or own.step is None:
+        folder.mark("running", begun=config.resume, time_up=None, dtype=None)
+    for other in unfinished:
+        _leave_behind(other)
+    if own.state.get("epochs", end) < end:
+        _forget_former_end(folder, own.state["epochs"], config)
+    _remove_ended(checkpoint_root, folder.path, config)
+    return folder
 
 
 def _trainings(checkpoint_root: Path) -> list[_Training]:
@@ -199,7 +240,7 @@ def _leave_behind(training: _Training) -> None:
             mark(training.path, "left behind")
 
 
-def _forget_former_end(folder: TrainingFolder, former_end: int, config: TrainConfig) -> None:
+def _forget_former_end(folder: "TrainingFolder", former_end: int, config: TrainConfig) -> None:
     """Go on past it: drop the snapshot that was taken only because the training ended there."""
     folder.mark("running", time_up=None)
     if former_end % config.snapshot_epochs:

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from components.shared.errors import PipelineError, TrainingStopped
+from components.train.training_state import checkpoints_in
 
 LOG = logging.getLogger("dcgan.train")
 _KEPT = 2
@@ -33,16 +34,6 @@ def value_of(variable: tf.Variable) -> np.ndarray:
 def values_of(state: dict[str, tf.Variable]) -> Arrays:
     """`value_of` each variable."""
     return {name: value_of(variable) for name, variable in state.items()}
-
-
-def checkpoints_in(folder: Path) -> list[Path]:
-    """Whole checkpoints in `folder`, by name ``step-00000531.npz``, the newest first."""
-    return sorted(folder.glob("step-*.npz"), key=step_of, reverse=True)
-
-
-def step_of(path: Path) -> int:
-    """Steps done when a checkpoint was made."""
-    return int(path.stem.removeprefix("step-"))
 
 
 def save_checkpoint(folder: Path, arrays: Arrays) -> None:

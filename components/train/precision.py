@@ -12,7 +12,8 @@ from components.train.config import TrainConfig
 from components.train.hardware import has_bfloat16
 from components.train.replicas import Replicas
 from components.train.trainer import Trainer
-from components.train.training_folder import TrainingFolder, read_state
+from components.train.training_folder import TrainingFolder
+from components.train.training_state import read_state
 
 LOG = logging.getLogger("dcgan.train")
 # Precision → data type policy of the networks. In the mixed one convolutions compute in

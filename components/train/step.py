@@ -7,18 +7,18 @@ from typing import Any
 
 import tensorflow as tf
 
-from components.shared.contracts import IMAGE, MANIFEST, TRAIN_SPLIT, TRAINING
-from components.shared.errors import DataRefused
+from components.shared.contracts import IMAGE, MANIFEST, TRAINING
 from components.shared.files import complete_or_absent, digest_of, read_json, write_json
 from components.shared.normalization import load_transform_graph
 from components.train.batches import open_pictures
-from components.train.checkpoint_root import identity_of, last_epoch, open_training
+from components.train.checkpoint_root import identity_of, last_epoch, open_training, steps_of_epoch
 from components.train.config import TrainConfig
 from components.train.loop import TrainingLoop
 from components.train.precision import agree_on_policy
 from components.train.replicas import find_replicas
 from components.train.trainer import Trainer
-from components.train.training_folder import FollowerFolder, read_state
+from components.train.training_folder import FollowerFolder
+from components.train.training_state import read_state
 from components.train.turns import our_turn
 from components.train.warm_start import start_from
 
@@ -71,13 +71,7 @@ def train(
     # could not be measured here.
     tf.config.optimizer.set_experimental_options({"remapping": False})
     manifest = read_json(records / MANIFEST)
-    count = manifest["counts"][TRAIN_SPLIT]
-    steps_per_epoch = count // config.batch_size
-    if steps_per_epoch == 0:
-        raise DataRefused(
-            f"{count} training pictures are fewer than train.batch_size "
-            f"(={config.batch_size}): add pictures, or lower it"
-        )
+    steps_per_epoch = steps_of_epoch(manifest["counts"], config)
     data = {key: manifest[key] for key in ("digest", "image_size", "counts")}
     identity = identity_of(data["digest"], code_version, config)
     LOG.info("%d steps an epoch, on %s, %s", steps_per_epoch, _device(), replicas)

@@ -5,13 +5,12 @@ whoever starts the same training again finds its state here.
 """
 
 import contextlib
-import fcntl
 import json
 import shutil
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, Literal, Self, TextIO
+from typing import Any, Self, TextIO
 
 import keras
 import numpy as np
@@ -23,77 +22,24 @@ from components.shared.contracts import (
     SNAPSHOTS,
     TENSORBOARD,
     TRAINING_IDENTITY,
-    TRAINING_STATE,
     discriminator_of,
     epoch_file,
     epoch_of,
 )
 from components.shared.errors import PipelineError
-from components.shared.files import (
-    digest_of,
-    read_json,
-    read_json_lines,
-    write_atomically,
-    write_json,
-)
+from components.shared.files import read_json_lines, write_atomically, write_json
 from components.shared.pictures import save_png
-from components.train.checkpoints import (
-    Arrays,
-    checkpoints_in,
-    remove_leftovers,
-    restore,
-    save_checkpoint,
-    step_of,
+from components.train.checkpoints import Arrays, remove_leftovers, restore, save_checkpoint
+from components.train.training_state import (
+    CHECKPOINTS,
+    Status,
+    folder_of,
+    mark,
+    try_lock,
 )
 
-_CHECKPOINTS = "checkpoints"
-_LOCK = ".lock"
 _PARTIAL = ".partial-"
 _SECONDS_TO_LOCK = 1.0  # another training that starts may look whether this one is live
-
-Status = Literal["running", "finished", "stopped", "left behind"]
-
-
-def folder_of(checkpoint_root: Path, identity: dict[str, Any]) -> Path:
-    """Folder of the training that `identity` (a JSON object) determines."""
-    return checkpoint_root / digest_of(identity)[:16]
-
-
-def newest_step(path: Path) -> int | None:
-    """Steps done at the newest checkpoint of the training in `path`; None without one."""
-    found = checkpoints_in(path / _CHECKPOINTS)
-    return step_of(found[0]) if found else None
-
-
-def read_state(path: Path) -> dict[str, Any]:
-    """What `mark` last wrote about the training in `path`; empty where it never did."""
-    try:
-        return read_json(path / TRAINING_STATE)
-    except FileNotFoundError:
-        return {}
-
-
-def mark(path: Path, status: Status, **facts: Any) -> None:
-    """Say how it stands with the training in `path`; other facts stay as they are."""
-    state = read_state(path) | facts | {"status": status, "updated": round(time.time(), 3)}
-    write_json(path / TRAINING_STATE, state)
-
-
-def try_lock(path: Path) -> TextIO | None:
-    """Keep others out until the file is closed or the process ends, however it does.
-
-    None where another process works on the training in `path`; OSError on a file system
-    without locks.
-    """
-    file = (path / _LOCK).open("w")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        file.close()
-        if isinstance(error, BlockingIOError):
-            return None
-        raise
-    return file
 
 
 class TrainingFolder:
@@ -123,29 +69,29 @@ class TrainingFolder:
             self._lock.close()
 
     def _make_folders(self) -> None:
-        for name in (_CHECKPOINTS, SNAPSHOTS, SHEETS):
+        for name in (CHECKPOINTS, SNAPSHOTS, SHEETS):
             (self.path / name).mkdir(parents=True, exist_ok=True)
 
     def _remove_leftovers(self) -> None:
         """Remove what a killed process or a full disk left half-written."""
         for partial in (self.path / SNAPSHOTS).glob(f"{_PARTIAL}*"):
             partial.unlink()
-        remove_leftovers(self.path / _CHECKPOINTS)
+        remove_leftovers(self.path / CHECKPOINTS)
 
     def clear(self) -> None:
         """Forget all that was trained; checkpoints last, so that a kill leaves them to see."""
-        for name in (SNAPSHOTS, SHEETS, TENSORBOARD, _CHECKPOINTS):
+        for name in (SNAPSHOTS, SHEETS, TENSORBOARD, CHECKPOINTS):
             shutil.rmtree(self.path / name, ignore_errors=True)
         self._make_folders()
 
     def restore(self, state: dict[str, tf.Variable]) -> bool:
         """Load the last whole checkpoint into `state`; False where there is none."""
         way_out = f"remove {self.path} to start over"
-        return restore(self.path / _CHECKPOINTS, state, way_out)
+        return restore(self.path / CHECKPOINTS, state, way_out)
 
     def save_checkpoint(self, arrays: Arrays) -> None:
         """Write a checkpoint, and that this training is under way."""
-        save_checkpoint(self.path / _CHECKPOINTS, arrays)
+        save_checkpoint(self.path / CHECKPOINTS, arrays)
         mark(self.path, "running")
 
     def mark(self, status: Status, **facts: Any) -> None:

@@ -10,7 +10,7 @@ from typing import IO
 
 from components.shared.files import digest_of
 from components.shared.restarts import keep_open, kept_open
-from components.train.training_folder import try_lock
+from components.train.training_state import try_lock
 
 LOG = logging.getLogger("dcgan.train")
 _QUEUES = ".queues"

@@ -13,7 +13,16 @@ CLAIMED_USER = 10001  # who the images' steps are, so who owns what is on the cl
 _KubernetesName = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$")]
 _OptionalName = Annotated[str, Field(pattern=r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?)?$")]
 _Cpu = Annotated[str, Field(pattern=r"^([0-9]+m|[0-9]*\.?[0-9]+)$", description="Cores, e.g. 2.")]
-_Memory = Annotated[str, Field(pattern=r"^[0-9]+(Mi|Gi|Ti|M|G|T)$", description="E.g. 4Gi.")]
+_Memory = Annotated[
+    str,
+    Field(
+        pattern=r"^[0-9]+(Mi|Gi|Ti|M|G|T)$",
+        description="Requested, and the most it gets, e.g. 4Gi.",
+    ),
+]
+_Minutes = Annotated[
+    int, Field(ge=1, description="A pod that takes longer, restarts and all, has failed.")
+]
 _MountPath = Annotated[str, Field(pattern=r"^/[^:]+$")]
 
 
@@ -54,7 +63,7 @@ class Toleration(StepConfig):
 
 
 class SecretConfig(StepConfig):
-    """A secret of the namespace, for the tasks that read or write outside of Kubeflow."""
+    """A secret of the namespace."""
 
     name: _KubernetesName
     env: dict[str, str] = Field({}, description="Key of the secret → environment variable.")
@@ -71,10 +80,8 @@ class PodConfig(StepConfig):
     """What a step's pod asks for, and where it may run."""
 
     cpu: _Cpu = "1"
-    memory: _Memory = "2Gi"  # requested, and the most it gets
-    timeout_minutes: int = Field(
-        60, ge=1, description="A pod that takes longer, restarts and all, has failed."
-    )
+    memory: _Memory = "2Gi"
+    timeout_minutes: _Minutes = 60
     restarts: int = Field(
         2, ge=0, le=20, description="Times that a step which crashed begins again in its pod."
     )
@@ -84,7 +91,9 @@ class PodConfig(StepConfig):
         "leaves that to the server.",
     )  # fmt: skip
     node_selector: dict[str, str] = Field({}, description="Labels of nodes that will do.")
-    tolerations: tuple[Toleration, ...] = ()
+    tolerations: tuple[Toleration, ...] = Field(
+        (), description="Taints of nodes that it puts up with."
+    )
 
 
 class IngestPod(PodConfig):
@@ -92,7 +101,7 @@ class IngestPod(PodConfig):
 
     cpu: _Cpu = "2"
     memory: _Memory = "4Gi"
-    timeout_minutes: int = Field(240, ge=1)
+    timeout_minutes: _Minutes = 240
 
 
 class TransformPod(PodConfig):
@@ -106,8 +115,12 @@ class TrainPod(PodConfig):
 
     cpu: _Cpu = "4"
     memory: _Memory = "8Gi"
-    timeout_minutes: int = Field(24 * 60, ge=1)
-    restarts: int = Field(3, ge=0, le=20, description="Each goes on from the last checkpoint.")
+    timeout_minutes: _Minutes = 24 * 60
+    restarts: int = Field(
+        3, ge=0, le=20,
+        description="Times that a crashed training begins again in its pod, each from its last "
+        "checkpoint.",
+    )  # fmt: skip
     gpus: int = Field(1, ge=0, le=16, description="0 trains on the CPU, in the image for it.")
     gpu_type: str = Field("nvidia.com/gpu", min_length=1, description="Resource of the node.")
     shared_memory: str = Field(
@@ -149,7 +162,7 @@ class ClusterConfig(StepConfig):
     client_certificate_file: str = Field("", description="For mutual TLS, PEM.")
     client_key_file: str = Field("", description="Its key, PEM.")
 
-    experiment: str = Field("dcgan", min_length=1)
+    experiment: str = Field("dcgan", min_length=1, description="That its runs are listed under.")
     pipeline_root: str = Field("", description="Where artifacts go; else the server's choice.")
     service_account: _OptionalName = Field("", description="Of the pods; else the server's.")
 
@@ -158,7 +171,9 @@ class ClusterConfig(StepConfig):
     images: dict[Literal["ingest", "transform", "train", "evaluate", "export"], _Image] = Field(
         {}, description="Full references that replace registry and tag."
     )
-    image_pull_secrets: tuple[_KubernetesName, ...] = ()
+    image_pull_secrets: tuple[_KubernetesName, ...] = Field(
+        (), description="Secrets with which the nodes may pull the images."
+    )
 
     claim: _KubernetesName = Field("dcgan", description="PersistentVolumeClaim that outlives runs.")
     mount_path: _MountPath = Field("/dcgan", description="Where tasks see it.")
@@ -167,7 +182,9 @@ class ClusterConfig(StepConfig):
         pattern=r"^((/|gs://[^/]|s3://[^/]).*)?$",
         description="Folder on the claim, gs://… or s3://…; else `published` on the claim.",
     )
-    secrets: tuple[SecretConfig, ...] = ()
+    secrets: tuple[SecretConfig, ...] = Field(
+        (), description="For the tasks that read or write outside of Kubeflow."
+    )
     webhook_secret: _OptionalName = Field(
         "", description="Its key `url` is told of runs that fail; empty tells nobody."
     )

@@ -48,6 +48,21 @@ def run(workspace, *arguments, code=0, images=("faces",)):
     return done.stdout + done.stderr
 
 
+def foreseen(workspace, *arguments, code=0):
+    """What `--dry-run` says of each task, by its name; it must leave all as it is."""
+    before = {path: path.lstat().st_mtime_ns for path in workspace.rglob("*") if path.is_file()}
+    text = run(workspace, *arguments, "--dry-run", code=code)
+    left = {path: path.lstat().st_mtime_ns for path in workspace.rglob("*") if path.is_file()}
+    assert left == before
+    assert max(map(len, text.splitlines()[:-1])) <= 80
+    table = re.sub(r" +", " ", re.sub(r" *\n {8,}", " ", text))
+    return dict(re.findall(r"^([a-z]+) ((?:cached|runs|may run|not run).*?) *$", table, re.M))
+
+
+def tasks_of(forecast, *does):
+    return {task for task, said in forecast.items() if said.startswith(does)}
+
+
 def latest(workspace):
     return json.loads((workspace / "runs/latest/run.json").read_text())
 
@@ -155,10 +170,13 @@ def test_sample_draws_the_same_for_the_same_seed(workspace):
 
 
 def test_second_run_does_nothing_and_says_so(workspace):
-    before = latest(workspace)
+    before, forecast = latest(workspace), foreseen(workspace)
     text = run(workspace)
     after = latest(workspace)
     assert set(after["steps"]) == COMPARED | {"publish"}, "a model is there now"
+    assert tasks_of(forecast, "runs", "may run") == set(after["steps"])
+    assert forecast["compare"].endswith("settings, code, inputs and published model")
+    assert forecast["report"] == "runs because of validate and compare"
     assert after["steps"]["compare"]["work"] < 0.5
     assert "nothing new to train on" in text
     changed = {"validation", "report", "card", "comparison"}
@@ -173,10 +191,11 @@ def test_second_run_does_nothing_and_says_so(workspace):
 
 
 def test_third_run_does_not_even_compare(workspace):
-    before = latest(workspace)
+    before, forecast = latest(workspace), foreseen(workspace)
     run(workspace)
     after = latest(workspace)
-    assert set(after["steps"]) == {"fingerprint", "publish"}
+    assert set(after["steps"]) == {"fingerprint", "publish"} == tasks_of(forecast, "runs")
+    assert len(tasks_of(forecast, "cached")) == 8
     assert after["artifacts"] == before["artifacts"]
     assert set(published(workspace)) == {"1"}
 
@@ -222,8 +241,10 @@ def test_the_same_pictures_from_several_places_are_the_same_data(workspace, buck
 
 
 def test_changed_setting_runs_what_depends_on_it(workspace):
+    forecast = foreseen(workspace, "--set", "export.gif_frames=3")
     run(workspace, "--set", "export.gif_frames=3")
     assert set(latest(workspace)["steps"]) == COMPARED | {"export", "publish"}
+    assert tasks_of(forecast, "runs", "may run") == COMPARED | {"export", "publish"}
     assert frames(workspace / "runs/latest/dcgan.gif") == 3
 
 
@@ -239,6 +260,7 @@ def test_saved_configuration_repeats_the_run(workspace):
 def test_worse_model_does_not_replace_a_better_one(workspace):
     best, versions = latest(workspace)["best"], published(workspace)
     assert best["epoch"] == 3, "not the last"
+    assert re.search(r"; from the start, to step \d at most$", foreseen(workspace, *WORSE)["train"])
     text = run(workspace, *WORSE, "--require-blessed", code=5)
     summary, compared = latest(workspace), comparison(workspace)
     assert set(summary["steps"]) == COMPARED - {"validate"} | {"train", "evaluate", "export"}
@@ -252,8 +274,10 @@ def test_worse_model_does_not_replace_a_better_one(workspace):
     assert "not blessed: KID" in table
     assert max(map(len, table.splitlines())) <= 80
 
+    forecast = foreseen(workspace, *WORSE, "--require-blessed", code=5)
     run(workspace, *WORSE)
-    assert set(latest(workspace)["steps"]) == {"fingerprint"}
+    assert set(latest(workspace)["steps"]) == {"fingerprint"} == tasks_of(forecast, "runs")
+    assert forecast["publish"] == f"not run not blessed: {compared['reason']}"
 
 
 def test_better_model_becomes_the_next_version(workspace):
@@ -306,6 +330,7 @@ def test_training_by_minutes_is_repeated_by_the_epochs_that_it_reached(workspace
 def test_killed_training_goes_on_and_a_changed_picture_is_seen(workspace):
     Image.new("RGB", (40, 40), (200, 30, 30)).save(workspace / "faces" / "added.png")
     longer, versions = ("--set", "train.epochs=30"), published(workspace)
+    assert foreseen(workspace, *longer)["train"].startswith("runs because of ingest")
     with subprocess.Popen(
         command(workspace, *longer), cwd=workspace, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -317,8 +342,12 @@ def test_killed_training_goes_on_and_a_changed_picture_is_seen(workspace):
     assert "the same command goes on" in error
     assert len(error.strip().splitlines()) == 1
 
+    error = run(workspace, *longer, "--set", "train.seed=9", "--dry-run", code=2)
+    assert re.match(r"error: train: the training in \S+ is unfinished \(step \d+ of", error)
+    forecast = foreseen(workspace, *longer)
     text = run(workspace, *longer)
-    assert re.search(r"train going on from step \d+ of \d+, epoch \d+", text)
+    step = re.search(r"train going on from step (\d+) of \d+, epoch \d+", text)[1]
+    assert f"; goes on from step {step} of " in forecast["train"]
     summary = latest(workspace)
     assert summary["counts"]["train"] + summary["counts"]["eval"] == 61
     assert "train" in summary["steps"]

@@ -236,8 +236,9 @@ def test_help_loads_fast_and_fits_80_columns(tmp_path):
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
-    for command in ((), ("run",), ("watch",), ("sample",), ("inspect",), ("compare",), ("doctor",)):
-        text = dcgan(*command, "--help", cwd=tmp_path)
+    commands = ("", "run", "watch", "sample", "settings", "inspect", "compare", "doctor")
+    for command in commands:
+        text = dcgan(*command.split(), "--help", cwd=tmp_path)
         assert max(map(len, text.splitlines())) <= 80
 
 

@@ -99,7 +99,7 @@ def test_the_demo_publishes_nothing_that_blurred_pictures_beat():
         ("train.dropout=x", "train.dropout (='x'): must be a number, ≥ 0, < 1"),
         ("train.dropout=.nan", "train.dropout (=nan): must be a number, ≥ 0, < 1"),
         ("ingest.image_size=65", "ingest.image_size (=65): must be one of 32, 64, 128, 256"),
-        ("train.augment=color", "must be a list, such as [] or [color, translation]"),
+        ("train.augment=color", "must be a list of color, translation, cutout, such as [color"),
         ("train=5", "train (=5): must be a section of keys and values"),
         ("images=5", "images (=5): Input should be a valid string"),
         ("images=[a, 5]", "images (=['a', 5]): Input should be a valid string"),

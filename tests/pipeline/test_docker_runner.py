@@ -172,6 +172,8 @@ def test_image_that_cannot_be_pulled_is_one_line(engine, tmp_path):
     with pytest.raises(UsageError, match=r"cannot pull localhost:9/dcgan-pipeline/ingest:\w+: "):
         DockerEngine(ContainerImages("localhost:9"), tmp_path, shown.append)
     assert [line.message.split(":")[0] for line in shown] == ["pulling localhost"]
+    DockerEngine(ContainerImages("localhost:9"), tmp_path, shown.append, pull=False)
+    assert len(shown) == 1, "a dry run pulls nothing"
 
 
 def test_path_that_docker_cannot_mount_is_refused(tmp_path):

@@ -55,6 +55,7 @@ NEEDED = {
     "components.ingest.step": {"apache_beam"},
     "components.transform.step": {"tensorflow", "apache_beam", "tensorflow_transform"},
     "components.train.step": {"tensorflow"},
+    "components.train.checkpoint_root": set(),
     "components.evaluate.step": {"tensorflow"},
     "components.evaluate.extractors.registry": set(),
     "components.evaluate.gate": set(),

@@ -7,7 +7,13 @@ import time
 
 import pytest
 
-from components.shared.contracts import METRICS, SCORES, SHEETS, TRAINING_IDENTITY, TRAINING_STATE
+from components.shared.contracts import (
+    METRICS,
+    SCORES_FILE,
+    SHEETS,
+    TRAINING_IDENTITY,
+    TRAINING_STATE,
+)
 from components.shared.files import read_json, write_json
 from pipeline.local import CHECKPOINTS, STEPS_FOLDER
 from pipeline.look import look, read_sheet
@@ -193,8 +199,8 @@ def evaluate(request, runs_dir, folder):
             {"epoch": 3, "kid": kid, "kid_interval": 0.01},
             {"epoch": 4, "kid": None, "kid_interval": None},
         ]
-        write_json(evaluation / SCORES, {"snapshots": snapshots})
-        os.utime(evaluation / SCORES, (1 / kid, 1 / kid))
+        write_json(evaluation / SCORES_FILE, {"snapshots": snapshots})
+        os.utime(evaluation / SCORES_FILE, (1 / kid, 1 / kid))
         if request.param == "finished":
             run = runs_dir / f"run-{kid}"
             run.mkdir()

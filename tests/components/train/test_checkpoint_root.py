@@ -13,7 +13,8 @@ from components.shared.errors import PipelineError, TrainingStopped, UsageError
 from components.shared.files import read_json, write_json
 from components.train.checkpoint_root import identity_of, open_training
 from components.train.config import TrainConfig
-from components.train.training_folder import TrainingFolder, mark, newest_step, read_state
+from components.train.training_folder import TrainingFolder
+from components.train.training_state import mark, newest_step, read_state
 
 CONFIG = TrainConfig(epochs=50)
 FRESH = TrainConfig(epochs=50, resume="fresh")

@@ -7,15 +7,10 @@ import pytest
 import tensorflow as tf
 
 from components.shared.errors import PipelineError, TrainingStopped
-from components.train.checkpoints import (
-    checkpoints_in,
-    restore,
-    save_checkpoint,
-    value_of,
-    values_of,
-)
+from components.train.checkpoints import restore, save_checkpoint, value_of, values_of
 from components.train.config import TrainConfig
 from components.train.trainer import Trainer
+from components.train.training_state import checkpoints_in
 
 WAY_OUT = "start over"
 

@@ -8,7 +8,7 @@ from components.shared.files import read_json
 from components.train.config import TrainConfig
 from components.train.progress import Progress
 from components.train.step import train
-from components.train.training_folder import read_state
+from components.train.training_state import read_state
 from tests.components.train.conftest import CODE, assert_same_training, only_folder
 
 MINUTES = 100  # which no test takes; where time is to be used up, it is made to pass

@@ -7,7 +7,7 @@ from components.train import precision
 from components.train.config import TrainConfig
 from components.train.precision import faster, images_per_second
 from components.train.step import train
-from components.train.training_folder import mark, read_state
+from components.train.training_state import mark, read_state
 from tests.components.train.conftest import CODE, assert_same_training, only_folder
 
 CONFIG = TrainConfig(epochs=1, batch_size=8, base_width=16, latent_size=8, ema_half_life=50)

@@ -18,7 +18,8 @@ from components.train.loop import TrainingLoop
 from components.train.networks import build_generator
 from components.train.step import train
 from components.train.trainer import Trainer
-from components.train.training_folder import TrainingFolder, mark, read_state
+from components.train.training_folder import TrainingFolder
+from components.train.training_state import mark, read_state
 from tests.components.train.conftest import assert_same_results
 
 CONFIG = TrainConfig(

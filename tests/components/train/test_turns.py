@@ -9,7 +9,7 @@ import pytest
 
 from components.train.config import TrainConfig
 from components.train.step import train
-from components.train.training_folder import try_lock
+from components.train.training_state import try_lock
 from components.train.turns import our_turn
 from tests.components.train.test_checkpoint_root import holder
 

@@ -1,0 +1,103 @@
+"""The knobs of a configuration, as its models define them, in words."""
+
+from collections.abc import Iterator, Sequence
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, NamedTuple, TypeGuard, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+_SIGNS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<", "multiple_of": "a multiple of"}
+_SECTION = "a section of keys and values"
+_KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+
+
+class Knob(NamedTuple):
+    """One value that a person may set."""
+
+    key: str  # section.name
+    field: FieldInfo
+
+    @property
+    def section(self) -> str:
+        """Where it is; empty at the top level."""
+        return self.key.rpartition(".")[0]
+
+
+def knobs(model: type[BaseModel], prefix: str = "") -> Iterator[Knob]:
+    """All knobs of a model and of the sections in it, in the order of their definition."""
+    for name, field in model.model_fields.items():
+        if section := section_of(field):
+            yield from knobs(section, f"{prefix}{name}.")
+        else:
+            yield Knob(prefix + name, field)
+
+
+def section_of(field: FieldInfo) -> type[BaseModel] | None:
+    """The model of a field that holds further fields."""
+    return field.annotation if _is_model(field.annotation) else None
+
+
+def field_at(location: Sequence[str], model: type[BaseModel]) -> FieldInfo | None:
+    """The field that a key's parts lead to; None where there is none."""
+    fields, found = model.model_fields, None
+    for part in location:
+        found = fields.get(part)
+        if found is None:
+            return None
+        section = section_of(found)
+        fields = section.model_fields if section else {}
+    return found
+
+
+def takes(field: FieldInfo) -> str:
+    """What may be set, from the field's own type and constraints."""
+    return _takes(field.annotation, field.metadata)
+
+
+def _takes(kind: Any, rules: Sequence[Any] = ()) -> str:
+    if _is_model(kind):
+        return _SECTION
+    of = get_args(kind)
+    match get_origin(kind):
+        case origin if origin is Literal:
+            return "one of " + ", ".join(map(str, of))
+        case origin if origin is Annotated:
+            return _takes(of[0], [rule for one in of[1:] for rule in getattr(one, "metadata", ())])
+        case origin if origin in {Union, UnionType}:
+            return ", or ".join(_takes(one) for one in of if one is not NoneType)
+        case origin if origin in {tuple, dict}:
+            return _list_of(of[0]) if origin is tuple else _by_name(*of)
+    return ", ".join([_KINDS[kind], *_bounds(rules)])
+
+
+def _by_name(name: Any, kind: Any) -> str:
+    if kind is Any:
+        return _SECTION
+    return f"texts by {', '.join(get_args(name)) or 'name'}"
+
+
+def _list_of(kind: Any) -> str:
+    if _is_model(kind):
+        return f"a list of sections with {', '.join(kind.model_fields)}"
+    if get_origin(kind) is Literal:
+        choices = get_args(kind)
+        return f"a list of {', '.join(choices)}, such as [{', '.join(choices[:2])}]"
+    return "a list of texts, such as [] or [a, b]"
+
+
+def _bounds(rules: Sequence[Any]) -> Iterator[str]:
+    for rule in rules:
+        for name, sign in _SIGNS.items():
+            if (bound := getattr(rule, name, None)) is not None:
+                yield f"{sign} {bound:,}"
+        if getattr(rule, "min_length", None):
+            yield "not empty"
+        if (most := getattr(rule, "max_length", None)) is not None:
+            yield f"at most {most:,} signs"
+        if pattern := getattr(rule, "pattern", None):
+            yield f"fitting `{pattern}`"
+
+
+def _is_model(kind: Any) -> TypeGuard[type[BaseModel]]:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)

@@ -1,0 +1,69 @@
+"""`dcgan run --dry-run` where no run was yet; tests/e2e has what it says of later ones."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.pipeline.test_cli import dcgan, save_pictures
+
+# Those that take what ingest makes.
+BECAUSE_OF_INGEST = ("transform", "validate", "train", "evaluate", "export", "compare", "report")
+
+
+def listed(folder):
+    return sorted(str(path) for path in folder.rglob("*"))
+
+
+def test_before_the_first_run_all_would_run_and_nothing_is_left(tmp_path):
+    save_pictures(tmp_path / "faces", 3)
+    before = listed(tmp_path)
+    options = ("--runs-dir", "deep/runs", "--publish-root", "far/away")
+    text = dcgan("run", "--images", "faces", *options, "--dry-run", cwd=tmp_path)
+    assert listed(tmp_path) == before
+    assert max(map(len, text.splitlines())) <= 80
+    said = dict(re.findall(r"^([a-z]+) +((?:runs|may run) .*?) *$", text, re.MULTILINE))
+    assert said["ingest"] == "runs     not done yet with these settings, code and inputs"
+    for task in BECAUSE_OF_INGEST:
+        assert said[task].startswith("runs     because of ingest"), task
+    assert said["publish"] == "may run  if compare finds the model good enough"
+    assert text.endswith("nothing was run\n")
+
+
+def test_folders_that_were_there_stay(tmp_path):
+    (tmp_path / "runs").mkdir()
+    dcgan("run", "--dry-run", cwd=tmp_path)
+    assert listed(tmp_path) == [str(tmp_path / "runs")]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["--images", "nowhere"], 2),
+        (["--images", "@list"], 2),
+        (["--set", "train.epoch=5"], 2),
+        (["--set", "train.warm_start=nowhere"], 2),
+        (["--publish-root", "/proc/published"], 2),
+        (["--runs-dir", "list/runs"], 2),
+        (["--runner", "docker"], 2),
+    ],
+)
+def test_a_refusal_is_that_of_a_run(tmp_path, arguments, code, monkeypatch):
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nowhere.sock")
+    (tmp_path / "list").write_text("http://x/y\n")
+    said = dcgan("run", *arguments, "--dry-run", cwd=tmp_path, code=code)
+    assert listed(tmp_path) == [str(tmp_path / "list")]
+    assert said == dcgan("run", *arguments, cwd=tmp_path, code=code)
+
+
+def test_tensorflow_and_beam_are_not_imported():
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from pipeline.config import load_config; from pipeline.dry_run import foresee\n"
+        "foresee(load_config('demo'), Path('/tmp/nowhere/runs'), '/tmp/nowhere/published')\n"
+        "print(*{'tensorflow', 'apache_beam', 'keras'} & set(sys.modules))"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
