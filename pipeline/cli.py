@@ -222,7 +222,7 @@ def settings(
     config: Config = None,
     overrides: Overrides = None,
 ) -> None:
-    """List every knob: meaning, range, default, value, and where that comes from."""
+    """List every knob, its value and where that comes from; * is not the default."""
     from pipeline.settings import listing
     from pipeline.settings import settings as read_settings
 

@@ -103,8 +103,9 @@ def load_config(
         profile: Name of a profile of this package.
         file: YAML file with any of the keys.
         overrides: ``section.key=value``, the value as YAML.
-        images: Sources of pictures. Paths are kept as absolute ones, so that the
-            saved configuration repeats the run from any folder.
+        images: Sources of pictures; `demo` for this package's, where no such path is. Paths are
+            kept as absolute ones, so that the saved configuration repeats the run from any
+            folder.
         settings: Any of the keys, nested as in a file or dotted (``train.epochs``), with their
             values; between file and overrides.
 
@@ -119,7 +120,8 @@ def load_config(
     for layer in layers(overrides=overrides):
         _merge(values, layer.values)
     if images is not None:
-        values["images"] = make_absolute("\n".join(images))
+        is_demo = images == [DEMO] and not Path(DEMO).exists()
+        values["images"] = DEMO if is_demo else make_absolute("\n".join(images))
     try:
         return PipelineConfig.model_validate(values)
     except ValidationError as error:

@@ -76,6 +76,13 @@ def test_a_model_to_start_from_is_named_from_the_root(tmp_path, monkeypatch):
         assert config.train.warm_start == kept
 
 
+def test_demo_is_the_packages_own_pictures_unless_a_folder_has_that_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert load_config("demo", images=["demo"]).sources.endswith("faces_cc0_1000.zip")
+    (tmp_path / "demo").mkdir()
+    assert load_config("demo", images=["demo"]).sources == str(tmp_path / "demo")
+
+
 def test_the_demo_publishes_nothing_that_blurred_pictures_beat():
     assert load_config("demo").evaluate.max_kid == "blurred"
 
@@ -199,8 +206,8 @@ def test_addresses_of_extractors_stay_and_their_hash_is_in_lower_case():
 
 def test_pictures_are_kept_as_an_absolute_path(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert load_config("demo", images=["demo"]).images == str(tmp_path / "demo")
-    assert load_config("demo", images=["demo"]).sources == str(tmp_path / "demo")
+    assert load_config("demo", images=["faces"]).images == str(tmp_path / "faces")
+    assert load_config("demo", images=["faces"]).sources == str(tmp_path / "faces")
     assert load_config("demo").sources.endswith("/faces_cc0_1000.zip")
 
 

@@ -84,6 +84,12 @@ def test_build_refuses_what_could_not_be_told_apart(options, message):
     assert message in done.stderr
 
 
+def test_build_needs_no_package():
+    build = [sys.executable, "-S", str(ROOT / "infra" / "images" / "build.py"), "--help"]
+    done = subprocess.run(build, env={}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_build_without_docker_is_one_line(tmp_path):
     done = subprocess.run(
         [sys.executable, str(ROOT / "infra" / "images" / "build.py")],
