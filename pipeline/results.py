@@ -197,7 +197,10 @@ def read_run(path: Path, needed: Iterable[str]) -> RunSummary:
     try:
         values = read_json(path / RUN)
     except (FileNotFoundError, NotADirectoryError):
-        raise UsageError(f"{path} is no run: it holds no {RUN}; pass e.g. runs/latest") from None
+        raise UsageError(
+            f"{path} is no run: it holds no {RUN}; `dcgan run` makes one, "
+            "runs/latest; else pass another run"
+        ) from None
     except ValueError as error:
         raise UsageError(f"{path / RUN} is damaged ({error}); run it again") from None
     if missing := [key for key in needed if key not in values]:

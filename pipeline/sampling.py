@@ -82,8 +82,8 @@ def _find(model: str) -> str:
             if path.is_file():
                 return folder
     raise UsageError(
-        f"no model in {model}: pass a run, e.g. --model runs/latest, or a published model, e.g. "
-        "runs/published/dcgan"
+        f"no model in {model}: `dcgan run` makes one, runs/latest; else pass another run, or a "
+        "published model, e.g. runs/published/dcgan"
     )
 
 

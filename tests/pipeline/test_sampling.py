@@ -41,7 +41,7 @@ def test_a_model_published_in_a_bucket_is_drawn_from(trained, draw, sample, make
     for place in (version, f"{root}/faces", f"{root}/faces/"):
         assert draw("--model", place) == expected, place
     said = sample("--model", root, code=2)
-    assert f"no model in {root}: pass a run, e.g." in said
+    assert f"no model in {root}: `dcgan run` makes one" in said
     said = sample("--model", f"{root.partition('/models')[0]}-missing/x", code=2)
     assert "cannot see what is published in" in said
 
