@@ -9,11 +9,12 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
-from components.shared.contracts import SNAPSHOTS, TENSORBOARD
+from components.shared.contracts import SNAPSHOTS
 from components.shared.errors import Terminated, TrainingStopped
 from components.shared.process import stops_in_its_own_time
 from components.train.batches import Pictures, batches
@@ -120,8 +121,10 @@ class TrainingLoop:
             epoch = self._epoch_of(self.first_step + 1)
             LOG.info("going on from step %d of %d, epoch %d", self.first_step, self._total, epoch)
         if self._folder.writes:
-            events = shlex.quote(str(self._folder.path / TENSORBOARD))
-            LOG.info("TensorBoard: tensorboard --logdir %s", events)
+            folder, here = self._folder.path, Path.cwd()
+            if here.name and folder.is_relative_to(here):  # short enough for a terminal
+                folder = folder.relative_to(here)
+            LOG.info("TensorBoard: tensorboard --logdir %s", shlex.quote(str(folder)))
 
     def _train(self, normalize: Callable[[tf.Tensor], tf.Tensor], stop: threading.Event) -> None:
         config = self._config

@@ -63,14 +63,17 @@ def test_training_leaves_sheets_snapshots_curves_and_events(inputs, tmp_path):
     assert len(list((training / "tensorboard").iterdir())) == 1
 
 
-def test_beginning_names_the_command_that_shows_its_events(inputs, tmp_path, caplog):
+def test_beginning_names_the_command_that_shows_its_events(inputs, tmp_path, caplog, monkeypatch):
+    """By a path that is short where whoever started it is above; the folders below are found."""
+    monkeypatch.chdir(tmp_path)
     with caplog.at_level("INFO", logger="dcgan.train"):
         run(inputs, tmp_path, checkpoints="check points")
         run(inputs, tmp_path, "again", checkpoints="check points")
     (line,) = [line for line in caplog.messages if "TensorBoard" in line]  # the second did nothing
-    _, command, option, events = shlex.split(line)
+    _, command, option, folder = shlex.split(line)
     assert (command, option) == ("tensorboard", "--logdir")
-    assert EventAccumulator(events).Reload().Tags()["tensors"]
+    assert Path(folder).parent == Path("check points")
+    assert EventAccumulator(f"{folder}/tensorboard").Reload().Tags()["tensors"]
 
 
 def test_how_far_it_is_can_be_read_while_it_goes_on(inputs, tmp_path, monkeypatch):
