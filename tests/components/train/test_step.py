@@ -1,6 +1,7 @@
 """Trainings of a tiny network in this process."""
 
 import shlex
+from pathlib import Path
 
 import keras
 import numpy as np
