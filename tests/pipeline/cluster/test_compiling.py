@@ -318,7 +318,7 @@ def test_wrong_setting_is_refused_by_its_name(dcgan, tmp_path, setting, message)
         (["--set", "cluster.registry=r.io"], "no pictures named that a cluster could read"),
         (["--set", "cluster.registry=r.io", "--images", "/home/me"], "no pod would find it"),
         (["--set", "cluster.registry=r.io", "--images", "/dcgan2/p"], "no pod would find it"),
-        (["--set", "cluster.registry=r.io", "--images", "demo", "--profile", "demo"], "that a cluster could read"),
+        (["--set", "cluster.registry=r.io", "--images", "demo"], "no pictures named that a"),
         (["--set", "cluster.registry=r.io", "--images", ""], "no pictures named that a cluster"),
         (["--set", "cluster.registry=r.io", "--images", "@/home/me/list"], "--images @/home/me"),
         (["--set", "cluster.registry=r.io", *IMAGES, "--images", "/home/me"], "--images /home/me"),
