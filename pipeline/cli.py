@@ -16,7 +16,7 @@ from pipeline import library, show
 from pipeline.cluster import commands
 from pipeline.cluster.run_commands import runs
 from pipeline.cluster.schedule_commands import schedule
-from pipeline.config import PipelineConfig, load_config, parse_overrides
+from pipeline.config import PipelineConfig, parse_overrides
 from pipeline.container_images import ContainerImages
 from pipeline.foreseen import foreseen_errors
 from pipeline.options import (
@@ -77,17 +77,17 @@ def run(
     """Run the whole pipeline on this machine; what did not change is not run again."""
     if (registry or tag) and runner is not Runner.DOCKER:
         raise UsageError("--registry and --tag name images: add --runner docker")
-    asked = {"paranoid": True} if paranoid else {}
+    chosen = ({"paranoid": True} if paranoid else {}) | parse_overrides(overrides or ())
     containers = ContainerImages(registry, tag) if runner is Runner.DOCKER else None
     if dry_run:
-        settings = load_config(profile, config, overrides or (), images, asked)
-        _foresee(settings, runs_dir, publish_root, containers, require_blessed)
+        resolved = library.resolve(images, profile, config, chosen)
+        _foresee(resolved, runs_dir, publish_root, containers, require_blessed)
         return
     summary = library.run(
         images,
         profile=profile,
         config=config,
-        settings=asked | parse_overrides(overrides or ()),
+        settings=chosen,
         runs_dir=runs_dir,
         publish_root=publish_root,
         containers=containers,
@@ -143,7 +143,7 @@ def watch(
 
 
 def _foresee(
-    settings: PipelineConfig,
+    config: PipelineConfig,
     runs_dir: Path,
     publish_root: str | None,
     containers: ContainerImages | None,
@@ -153,7 +153,7 @@ def _foresee(
 
     runs_dir = runs_dir.expanduser().absolute()
     root = library.publish_root_of(publish_root, runs_dir)
-    forecast = foresee(settings, runs_dir, root, containers)
+    forecast = foresee(config, runs_dir, root, containers)
     _console.print(show.forecast_table(forecast.tasks), "\nnothing was run")
     if require_blessed and forecast.not_blessed:
         raise NotBlessed(f"not blessed: {forecast.not_blessed}")

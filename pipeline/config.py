@@ -117,8 +117,7 @@ def load_config(
         _merge(values, layer.values)
     for key, value in (settings or {}).items():
         _merge(values, _nest(key, copy.deepcopy(value)))
-    for layer in layers(overrides=overrides):
-        _merge(values, layer.values)
+    _merge(values, parse_overrides(overrides))
     if images is not None:
         is_demo = images == [DEMO] and not Path(DEMO).exists()
         values["images"] = DEMO if is_demo else make_absolute("\n".join(images))

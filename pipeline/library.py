@@ -13,7 +13,7 @@ from components.shared.buckets import is_remote, names_bucket
 from components.shared.contracts import MOST_PICTURES
 from components.shared.errors import Interrupted, UsageError
 from components.shared.process import LogLine
-from pipeline.config import load_config
+from pipeline.config import PipelineConfig, load_config
 from pipeline.container_images import ContainerImages
 from pipeline.foreseen import foreseen_errors
 from pipeline.results import RunSummary
@@ -70,11 +70,7 @@ def run(
     """
     from pipeline.local import run_locally
 
-    if isinstance(images, str | os.PathLike):
-        images = [images]
-    named = None if images is None else [os.fspath(source) for source in images]
-    file = None if config is None else Path(_expanded(config))
-    resolved = load_config(profile, file, images=named, settings=settings)
+    resolved = resolve(images, profile, config, settings)
     root = Path(_expanded(runs_dir)).absolute()
 
     def show(line: LogLine) -> None:
@@ -134,6 +130,20 @@ def sample(
     if is_remote(place):
         place = _bucket_address("--model", place)
     return sampling.decode(sampling.draw(place, count, seed, truncation))
+
+
+def resolve(
+    images: StrPath | Sequence[StrPath] | None,
+    profile: str | None,
+    config: StrPath | None,
+    settings: Mapping[str, Any] | None,
+) -> PipelineConfig:
+    """Compose the configuration of a run from the arguments of `run`, with its UsageErrors."""
+    if isinstance(images, str | os.PathLike):
+        images = [images]
+    named = None if images is None else [os.fspath(source) for source in images]
+    file = None if config is None else Path(_expanded(config))
+    return load_config(profile, file, images=named, settings=settings)
 
 
 def publish_root_of(given: StrPath | None, runs_dir: Path) -> str:

@@ -42,6 +42,7 @@ def test_folders_that_were_there_stay(tmp_path):
     [
         (["--images", "nowhere"], 2),
         (["--images", "@list"], 2),
+        (["--config", "~/nowhere.yaml"], 2),
         (["--set", "train.epoch=5"], 2),
         (["--set", "train.warm_start=nowhere"], 2),
         (["--publish-root", "/proc/published"], 2),
