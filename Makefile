@@ -47,7 +47,7 @@ images: ## Build the step images (REGISTRY= TAG= ACCELERATOR=gpu PUSH=1; see doc
 	  --beam-sdk-image="$(BEAM_SDK_IMAGE)" --pip-conf="$(PIP_CONF)" --ca="$(CA)" \
 	  $(if $(PUSH),--push)
 
-docs: setup ## Make docs/settings.md anew from the knobs
+docs: setup ## Make docs/settings.md anew from the models of the settings
 	$(BIN)/python -m pipeline.settings
 
 test: setup ## Run all tests, in two processes

@@ -222,11 +222,10 @@ def settings(
     config: Config = None,
     overrides: Overrides = None,
 ) -> None:
-    """List every knob, its value and where that comes from; * is not the default."""
-    from pipeline.settings import listing
-    from pipeline.settings import settings as read_settings
+    """List every setting, its value and where that comes from; * is not the default."""
+    from pipeline.settings import choices, listing
 
-    for line in listing(read_settings(section, profile, config, overrides or ()), _console.width):
+    for line in listing(choices(section, profile, config, overrides or ()), _console.width):
         _console.print(line)
 
 

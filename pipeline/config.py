@@ -19,7 +19,7 @@ from components.shared.errors import UsageError, one_line
 from components.train.config import BASE, TrainConfig
 from components.transform.config import TransformConfig
 from pipeline.cluster.config import ClusterConfig
-from pipeline.knobs import field_at, knobs, takes
+from pipeline.fields import all_settings, field_at, takes
 
 _PROFILES = Path(__file__).parent / "profiles"
 _DEMO_IMAGES = Path(__file__).parent / "demo" / "faces_cc0_1000.zip"
@@ -222,7 +222,7 @@ def explain(error: ErrorDetails, model: type[BaseModel] = PipelineConfig) -> str
 def _suggest(location: Sequence[str], model: type[BaseModel]) -> str:
     """The nearest right name: of the same section, else of any."""
     *section, leaf = location
-    keys = [knob.key for knob in knobs(model)]
+    keys = [setting.key for setting in all_settings(model)]
     depth = len(section)
     siblings = {key.split(".")[depth] for key in keys if key.split(".")[:depth] == section}
     by_leaf = {key.rpartition(".")[2]: key for key in keys}

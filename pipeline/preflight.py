@@ -36,8 +36,8 @@ def check(config: PipelineConfig, runs_dir: Path, publish_root: str) -> None:
     _check_word("--runs-dir", str(runs_dir))
     _check_word("--publish-root", publish_root)
     for section in STEPS:
-        for knob, value in getattr(config, section):
-            _check_word(f"{section}.{knob}", str(value))
+        for setting, value in getattr(config, section):
+            _check_word(f"{section}.{setting}", str(value))
     extractor = config.evaluate.extractor_source
     if extractor and not is_remote(extractor) and not os.path.exists(extractor):  # noqa: PTH110
         raise UsageError(

@@ -1,4 +1,4 @@
-"""All knobs, for a person: those of a command on the terminal, and the page of them all."""
+"""All settings, for a person: those of a command on the terminal, and the page of them all."""
 
 import inspect
 import itertools
@@ -12,7 +12,7 @@ import yaml
 
 from components.shared.errors import UsageError
 from pipeline.config import PipelineConfig, layers, load_config
-from pipeline.knobs import Knob, field_at, knobs, section_of, takes
+from pipeline.fields import Setting, all_settings, field_at, section_of, takes
 from pipeline.show import plain
 
 PAGE = Path(__file__).parents[1] / "docs/settings.md"
@@ -25,23 +25,23 @@ Made by `make docs` from the models in `components/<step>/config.py`, `pipeline/
 """
 
 
-class Setting(NamedTuple):
-    """A knob and how it is set."""
+class Choice(NamedTuple):
+    """A setting and how it is set."""
 
-    knob: Knob
+    setting: Setting
     value: Any
     origin: str  # where the value comes from, as a person names that place
 
     @property
     def is_default(self) -> bool:
         """Whether the value is the one that it has where nothing sets it."""
-        return bool(self.value == self.knob.field.default)
+        return bool(self.value == self.setting.field.default)
 
 
-def settings(
+def choices(
     section: str | None, profile: str | None, file: Path | None, overrides: Sequence[str]
-) -> list[Setting]:
-    """All knobs of a section, in order, as `load_config` sets them.
+) -> list[Choice]:
+    """All settings of a section, in order, as `load_config` sets them.
 
     Args:
         section: A section, whose sections count, too; or one key; None is all.
@@ -53,32 +53,32 @@ def settings(
         UsageError: There is no such section, or the configuration is none.
     """
     found = [
-        knob
-        for knob in knobs(PipelineConfig)
-        if section is None or f"{knob.key}.".startswith(f"{section}.")
+        setting
+        for setting in all_settings(PipelineConfig)
+        if section is None or f"{setting.key}.".startswith(f"{section}.")
     ]
     if not found:
         raise UsageError(f"no section {section!r}: choose one of {', '.join(_sections())}")
     config = load_config(profile, file, overrides)
     places = layers(profile, file, overrides)
-    setting = []
-    for knob in found:
-        value = attrgetter(knob.key)(config)
-        setters = [place.origin for place in places if _sets(place.values, knob.key)]
-        derived = "default" if value == knob.field.default else "made from other settings"
-        setting.append(Setting(knob, value, setters[-1] if setters else derived))
-    return setting
+    chosen = []
+    for setting in found:
+        value = attrgetter(setting.key)(config)
+        setters = [place.origin for place in places if _sets(place.values, setting.key)]
+        derived = "default" if value == setting.field.default else "made from other settings"
+        chosen.append(Choice(setting, value, setters[-1] if setters else derived))
+    return chosen
 
 
-def listing(chosen: Sequence[Setting], width: int) -> Iterator[str]:
+def listing(chosen: Sequence[Choice], width: int) -> Iterator[str]:
     """Lines in rich's markup; what differs from its default has an asterisk, and is bold."""
-    for section, group in itertools.groupby(chosen, lambda setting: setting.knob.section):
+    for section, group in itertools.groupby(chosen, lambda choice: choice.setting.section):
         if section:
             yield from textwrap.wrap(f"{section}: {_meaning_of(section)}", width)
             yield ""
-        for setting in group:
-            yield _headline(setting, width)
-            field = setting.knob.field
+        for choice in group:
+            yield _headline(choice, width)
+            field = choice.setting.field
             facts = f"{takes(field)}; default {_shown(field.default)}"
             for text in (str(field.description), facts):
                 lines = textwrap.wrap(
@@ -88,32 +88,33 @@ def listing(chosen: Sequence[Setting], width: int) -> Iterator[str]:
         yield ""
 
 
-def _headline(setting: Setting, width: int) -> str:
+def _headline(choice: Choice, width: int) -> str:
     """Key and value, and at the right margin where it comes from; on two lines if too long."""
-    mark, style = (" ", "not bold") if setting.is_default else ("*", "bold")
-    said = f"{mark} {setting.knob.key} = {_shown(setting.value)}"
-    gap = width - len(said) - len(setting.origin)
-    space = gap * " " if gap > 1 else "\n" + (width - len(setting.origin)) * " "
-    return f"[{style}]{plain(said)}[/]{space}[dim]{plain(setting.origin)}[/]"
+    mark, style = (" ", "not bold") if choice.is_default else ("*", "bold")
+    said = f"{mark} {choice.setting.key} = {_shown(choice.value)}"
+    gap = width - len(said) - len(choice.origin)
+    space = gap * " " if gap > 1 else "\n" + (width - len(choice.origin)) * " "
+    return f"[{style}]{plain(said)}[/]{space}[dim]{plain(choice.origin)}[/]"
 
 
 def page() -> str:
-    """All knobs as Markdown, a table per section."""
+    """All settings as Markdown, a table per section."""
     lines = [_PAGE_HEAD]
-    for section, group in itertools.groupby(knobs(PipelineConfig), lambda knob: knob.section):
+    for section, group in itertools.groupby(all_settings(PipelineConfig), lambda one: one.section):
         if section:
             lines += [f"## {section}", "", _meaning_of(section), ""]
         lines += ["| key | what it takes | default | meaning |", "|---|---|---|---|"]
-        for knob in group:
-            cells = knob.key, takes(knob.field), f"`{_shown(knob.field.default)}`"
-            row = [cell.replace("|", r"\|") for cell in (*cells, str(knob.field.description))]
+        for setting in group:
+            field = setting.field
+            cells = setting.key, takes(field), f"`{_shown(field.default)}`", str(field.description)
+            row = [cell.replace("|", r"\|") for cell in cells]
             lines.append(f"| {' | '.join(row)} |")
         lines.append("")
     return "\n".join(lines)
 
 
 def _sections(model: Any = PipelineConfig, prefix: str = "") -> Iterator[str]:
-    """Names of the sections, and at the top level those of single knobs."""
+    """Names of the sections, and at the top level those of single settings."""
     for name, field in model.model_fields.items():
         if section := section_of(field):
             yield prefix + name

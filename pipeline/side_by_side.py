@@ -27,7 +27,7 @@ _NEEDED = (*_MUST_AGREE, "data_digest", "best", "training", "counts")
 class _Run(NamedTuple):
     folder: Path
     values: dict[str, Any]  # what run.json holds
-    knobs: dict[str, Any]  # section.key → value
+    settings: dict[str, Any]  # section.key → value
     samples: Picture
     gif: Picture
 
@@ -71,9 +71,9 @@ def write_side_by_side(folders: Sequence[Path], out: Path) -> str | None:
 
 def _read(folder: Path) -> _Run:
     values = read_run(folder, _NEEDED).values
-    knobs = dict(_flat(read_sections(folder / CONFIG)))
+    settings = dict(_flat(read_sections(folder / CONFIG)))
     pictures = _picture(folder / SAMPLES), _picture(folder / GIF)
-    return _Run(folder.resolve(), values, knobs, *pictures)
+    return _Run(folder.resolve(), values, settings, *pictures)
 
 
 def _picture(path: Path) -> Picture:
@@ -110,9 +110,9 @@ def _lowest_kid(runs: Sequence[_Run]) -> float | None:
 
 
 def _differences(runs: Sequence[_Run]) -> dict[str, list[Any]]:
-    """Knobs that differ → their value in each run, `–` where a run knew no such knob."""
-    keys = dict.fromkeys(key for run in runs for key in run.knobs)
-    values = {key: [run.knobs.get(key, "–") for run in runs] for key in keys}
+    """Settings that differ → their value in each run, `–` where a run knew no such setting."""
+    keys = dict.fromkeys(key for run in runs for key in run.settings)
+    values = {key: [run.settings.get(key, "–") for run in runs] for key in keys}
     return {key: row for key, row in values.items() if _differ(row)}
 
 

@@ -1,4 +1,4 @@
-"""Knobs of the evaluate step."""
+"""Settings of the evaluate step."""
 
 from typing import Annotated, Any, Literal, get_args
 

@@ -45,7 +45,7 @@ def gather_evidence(
         train_split: Pictures of the training, uint8 [N, S, S, 3].
         extractor: What describes pictures.
         checkpoint_root: Folder that outlives the run.
-        config: Knobs of this step.
+        config: Settings of this step.
     """
     pictures, features = real
     controls = {}

@@ -54,7 +54,7 @@ def compare(
             of its name.
         comparison: JSON file to make.
         checkpoint_root: Folder that outlives the run, for features of real pictures.
-        config: Knobs of this step.
+        config: Settings of this step.
 
     Returns:
         The verdict, which is what `comparison` holds.

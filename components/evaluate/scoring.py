@@ -68,7 +68,7 @@ def draw_samples(generator: keras.Model, extractor: Extractor, config: EvaluateC
     Args:
         generator: float32 latents [B, L] → [-1, 1], [B, S, S, 3].
         extractor: What describes pictures.
-        config: Knobs of this step.
+        config: Settings of this step.
     """
     random = np.random.default_rng(config.seed)
     latents = random.standard_normal([config.samples, generator.input_shape[-1]], np.float32)

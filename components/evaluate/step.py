@@ -65,7 +65,7 @@ def evaluate(
             nearest to each sample, in its place), and `real_features.npz` of the held-out
             pictures.
         checkpoint_root: Folder that outlives the run, for features of real pictures.
-        config: Knobs of this step.
+        config: Settings of this step.
 
     Returns:
         What `scores.json` holds; a score that is not finite is None.

@@ -104,7 +104,7 @@ def validate(
         home: Folder or address of the model under the publish root; it need not exist.
         validation: Folder to make: `data.json`, which is published with a model, and
             `drift.json`.
-        config: Knobs of this step, which name the extractor.
+        config: Settings of this step, which name the extractor.
 
     Returns:
         What `drift.json` holds. What cannot be compared is said so there, and is no error.

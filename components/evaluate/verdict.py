@@ -44,19 +44,19 @@ def judge(best: Mapping[str, Any], controls: _Controls, config: EvaluateConfig) 
     Args:
         best: Its epoch and scores, None where they are not finite.
         controls: Name → scores of the control, and its `words`.
-        config: Knobs of this step.
+        config: Settings of this step.
     """
     kid, coverage = best["kid"], best["coverage"]
     if kid is None or coverage is None:
         return False, _not_finite(best)
-    limit, knob = kid_limit(controls, config), "evaluate.max_kid"
+    limit, setting = kid_limit(controls, config), "evaluate.max_kid"
     limit_words = f"{limit:g}"
     if isinstance(config.max_kid, str):
         limit_words = f"{limit:.4g}, that of {controls[config.max_kid]['words']}"
-        knob += f"={config.max_kid}"
+        setting += f"={config.max_kid}"
     failures = []
     if kid > limit:
-        failures.append(f"KID {kid:.4g} is above {limit_words} ({knob})")
+        failures.append(f"KID {kid:.4g} is above {limit_words} ({setting})")
     if coverage < config.min_coverage:
         failures.append(
             f"coverage {coverage:.4g} is below {config.min_coverage:g} (evaluate.min_coverage)"

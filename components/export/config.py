@@ -1,4 +1,4 @@
-"""Knobs of the export step."""
+"""Settings of the export step."""
 
 from typing import Literal
 

@@ -48,7 +48,7 @@ def export(training: Path, evaluation: Path, model: Path, config: ExportConfig) 
             `scores.json`.
         model: Folder to make: `dcgan.gif`, `latent_walk.gif`, `saved_model/`,
             `generator.keras`, `discriminator.npz`, `model.json`, and what `config` asks for.
-        config: Knobs of this step.
+        config: Settings of this step.
 
     Returns:
         What `model.json` holds: name, licence, digest, scores and what they were made by,

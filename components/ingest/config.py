@@ -1,4 +1,4 @@
-"""Knobs of the ingest step."""
+"""Settings of the ingest step."""
 
 from typing import Literal
 

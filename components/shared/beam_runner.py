@@ -43,8 +43,8 @@ def beam_pipeline(beam_options: Sequence[str], step: str) -> Iterator[beam.Pipel
         UsageError: An option is wrong, or what it names does not answer.
         PipelineError: The runner gave up, or what a worker raised.
     """
-    knob = f"{step}.beam_options"
-    options = _parse(beam_options, knob)
+    setting = f"{step}.beam_options"
+    options = _parse(beam_options, setting)
     name = options.view_as(StandardOptions).runner or ""
     here = name.lower() in _ON_THIS_MACHINE
     try:
@@ -52,25 +52,25 @@ def beam_pipeline(beam_options: Sequence[str], step: str) -> Iterator[beam.Pipel
         runner = FnApiRunner() if here else create_runner(name)
         pipeline = beam.Pipeline(runner=runner, options=options)
     except (ValueError, ImportError) as error:
-        raise UsageError(f"{knob}: {one_line(error)}") from error
+        raise UsageError(f"{setting}: {one_line(error)}") from error
     complete = False  # what comes before is no runner's error
     try:
         with pipeline:
             yield pipeline
             complete = True
     except Exception as error:
-        known = _of_a_worker(error, knob) if complete else None
+        known = _of_a_worker(error, setting) if complete else None
         if known is None and complete and not here and not isinstance(error, _NOT_OURS):
-            known = _of_a_runner(error, f"{knob} (--runner={name})")
+            known = _of_a_runner(error, f"{setting} (--runner={name})")
         if known is None:
             raise
         raise known from None
 
 
-def _parse(beam_options: Sequence[str], knob: str) -> PipelineOptions:
+def _parse(beam_options: Sequence[str], setting: str) -> PipelineOptions:
     for option in beam_options:
         if not _OPTION.fullmatch(option):
-            raise UsageError(f"{knob}: '{option}' is no option: write --name=value or --name")
+            raise UsageError(f"{setting}: '{option}' is no option: write --name=value or --name")
     # A list, though it be empty: for None, Beam takes the options of our own program.
     options, known = PipelineOptions(list(beam_options)), PipelineOptions([]).get_all_options()
     with io.StringIO() as told, contextlib.redirect_stderr(told):
@@ -78,9 +78,9 @@ def _parse(beam_options: Sequence[str], knob: str) -> PipelineOptions:
             given = options.get_all_options(retain_unknown_options=True)
         except SystemExit:
             message = one_line(told.getvalue().rpartition("error: ")[2])
-            raise UsageError(f"{knob}: {message}") from None
+            raise UsageError(f"{setting}: {message}") from None
     if unknown := sorted(given.keys() - known.keys()):
-        raise UsageError(f"{knob}: Beam has no option --{unknown[0]}{_near(unknown[0], known)}")
+        raise UsageError(f"{setting}: Beam has no option --{unknown[0]}{_near(unknown[0], known)}")
     options.view_as(SetupOptions).save_main_session = False  # it would be this very program
     return options
 
@@ -90,7 +90,7 @@ def _near(name: str, known: Iterable[str]) -> str:
     return f"; did you mean --{near[0]}?" if near else ""
 
 
-def _of_a_worker(error: Exception, knob: str) -> Exception | None:
+def _of_a_worker(error: Exception, setting: str) -> Exception | None:
     """What a worker raised for the user to see, or storage that failed it."""
     # FnApiRunner raises an error of its own, without the errno, while it handles a worker's.
     if isinstance(error.__context__, OSError | PipelineError):
@@ -101,18 +101,18 @@ def _of_a_worker(error: Exception, knob: str) -> Exception | None:
         return known(one_line(ours[2]))
     if "No module named 'components" in text:
         return UsageError(
-            f"{knob}: the workers lack this step's code: let them run in its image, by "
+            f"{setting}: the workers lack this step's code: let them run in its image, by "
             "--sdk_container_image, or by --environment_type=EXTERNAL in a worker pool of it"
         )
     return None
 
 
-def _of_a_runner(error: Exception, knob: str) -> PipelineError | None:
+def _of_a_runner(error: Exception, setting: str) -> PipelineError | None:
     """What the runner itself has to say; None for a traceback of a worker."""
     text = str(error).strip() or "no answer; does --job_endpoint name a job server?"
     if "Traceback (most recent call last)" in text:
         return None
     first, *others = text.splitlines()
     causes = [line for line in others if line.startswith("Caused by: ")]
-    message = f"{knob}: {one_line(' '.join([first, *causes[-1:]]))}"
+    message = f"{setting}: {one_line(' '.join([first, *causes[-1:]]))}"
     return PipelineError(message) if " failed in state " in first else UsageError(message)

@@ -14,7 +14,7 @@ from components.shared.files import digest_of
 
 
 @contextlib.contextmanager
-def staging_for(output: Path, staging: str, knob: str) -> Iterator["Staging"]:
+def staging_for(output: Path, staging: str, setting: str) -> Iterator["Staging"]:
     """Yield an empty staging folder, and remove it in the end.
 
     It is named by `output`, so that a step that is started again after a kill begins by
@@ -24,7 +24,7 @@ def staging_for(output: Path, staging: str, knob: str) -> Iterator["Staging"]:
         output: Folder that the step makes, which exists.
         staging: Where the staging folder goes: a folder, `gs://…` or `s3://…`; "" for `output`
             itself, which workers on other machines do not see.
-        knob: Name of the setting that `staging` came from, for messages.
+        setting: Name of the setting that `staging` came from, for messages.
 
     Raises:
         UsageError: Nothing can be written there.
@@ -36,7 +36,7 @@ def staging_for(output: Path, staging: str, knob: str) -> Iterator["Staging"]:
         staged.create_root()
     except Exception as error:  # fsspec's file systems have errors of their own
         raise UsageError(
-            f"{knob}: cannot write to '{staging or output}' ({one_line(error)}): name a folder, "
+            f"{setting}: cannot write to '{staging or output}' ({one_line(error)}): name a folder, "
             "gs://bucket/prefix or s3://bucket/prefix that all workers may write to"
         ) from error
     try:

@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 LOG = logging.getLogger("dcgan.train")
 _REMOVED = ".removed-"
 _ENDED = {"finished", "stopped", "left behind"}
-# Knobs that decide when a training begins, how long it goes on, where its pictures wait, or
+# Settings that decide when a training begins, how long it goes on, where its pictures wait, or
 # which files it leaves, but not what it has learned after a given step.
-_OTHER_KNOBS = {
+_OTHER_SETTINGS = {
     "resume", "queue", "epochs", "minutes", "guard_epochs", "cache_gib", "checkpoint_seconds",
     "snapshot_epochs", "snapshots_kept", "trainings_kept", "trainings_kept_days",
 }  # fmt: skip
@@ -42,8 +42,8 @@ _OTHER_KNOBS = {
 
 def identity_of(data_digest: str, code_version: str, config: TrainConfig) -> dict[str, Any]:
     """What tells one training from another, as a JSON object."""
-    knobs = config.model_dump(mode="json", exclude=_OTHER_KNOBS)
-    return {"data": data_digest, "code": code_version, "config": knobs}
+    settings = config.model_dump(mode="json", exclude=_OTHER_SETTINGS)
+    return {"data": data_digest, "code": code_version, "config": settings}
 
 
 def last_epoch(state: dict[str, Any], config: TrainConfig) -> int:
@@ -54,7 +54,7 @@ def last_epoch(state: dict[str, Any], config: TrainConfig) -> int:
 
     Args:
         state: What `read_state` says of the training.
-        config: Knobs of this step.
+        config: Settings of this step.
     """
     time_up = state.get("time_up")
     if time_up and 0 < config.minutes <= time_up["minutes"]:

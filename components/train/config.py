@@ -1,4 +1,4 @@
-"""Knobs of the train step."""
+"""Settings of the train step."""
 
 from typing import Literal, Self
 

@@ -98,7 +98,7 @@ def check_epochs(rows: Sequence[Row], config: TrainConfig) -> None:
     Args:
         rows: One for each epoch done, in order, with "epoch", "step", "real_logit",
             "fake_logit" (means over the epoch) and "diversity" (at its end).
-        config: Knobs of this step.
+        config: Settings of this step.
 
     Raises:
         TrainingStopped: What was seen, since when, and what to try.

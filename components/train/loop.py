@@ -56,7 +56,7 @@ class TrainingLoop:
         Args:
             trainer: The networks in training.
             folder: Where the training lives.
-            config: Knobs of this step.
+            config: Settings of this step.
             pictures: From `open_pictures`, as many as a batch at least.
             replicas: Those that train together; the chief's clock counts for all.
         """

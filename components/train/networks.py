@@ -32,7 +32,7 @@ def build_generator(
     """Build the generator.
 
     Args:
-        config: Knobs of the training.
+        config: Settings of the training.
         image_size: Side of the pictures, a power of two.
         dtype: Data type policy of the layers, such as "mixed_bfloat16".
         layers: Where BatchNormalization and Conv2DTranspose come from.
@@ -124,7 +124,7 @@ class Discriminator(keras.Model):
         """Build all weights at once, so that checkpoints can be restored into them.
 
         Args:
-            config: Knobs of the training.
+            config: Settings of the training.
             image_size: Side of the pictures, a power of two.
             dtype: Data type policy of the convolutions, such as "mixed_bfloat16".
         """

@@ -24,7 +24,7 @@ def paint(
         shares: Logits [B, S, S, K] of what each pixel has of each of the K colours. The first
             colour is the background: a picture of 4×4, enlarged smoothly.
         latents: float32 [B, latent_size], which the colours are a function of.
-        config: Knobs of the training.
+        config: Settings of the training.
 
     Returns:
         float32 [B, S, S, 3], not yet within [-1, 1].

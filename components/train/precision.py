@@ -35,7 +35,7 @@ def agree_on_policy(
     Args:
         replicas: Those that train together.
         folder: Of the training.
-        config: Knobs of this step.
+        config: Settings of this step.
         image_size: Side of the pictures in pixels.
 
     Returns:
@@ -90,7 +90,7 @@ def images_per_second(
     both kinds would take twice as long. It runs on one device, as one replica alone does.
 
     Args:
-        config: Knobs of this step.
+        config: Settings of this step.
         image_size: Side of the pictures in pixels.
         rows: Pictures of a batch that one device works on.
         candidates: Of "float32" and "bfloat16".

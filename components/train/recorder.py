@@ -34,7 +34,7 @@ class Recorder:
 
         Args:
             folder: Folder of the training.
-            config: Knobs of this step.
+            config: Settings of this step.
             image_size: Side of the pictures in pixels.
             latents: float32 [16, latent_size], the same for each sheet.
             data_spread: `guards.spread` of the training pictures.
@@ -114,6 +114,6 @@ class Recorder:
             self._generator.set_weights(weights)
             return self._pixels(self._latents).numpy()
 
-    @tf.function
+    @tf.function(autograph=False)
     def _pixels(self, latents: tf.Tensor) -> tf.Tensor:
         return to_pixels(self._generator(latents, training=False))

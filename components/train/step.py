@@ -46,7 +46,7 @@ def train(
         checkpoint_root: Folder that outlives this step; the training lives in a folder
             below it, named by the digest of data, configuration and code.
         code_version: Digest of the code that trains; another one is another training.
-        config: Knobs of this step.
+        config: Settings of this step.
 
     Returns:
         What `training.json` holds: the configuration that repeats this training, by epochs;

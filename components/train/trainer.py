@@ -48,7 +48,7 @@ class Trainer:
         default one.
 
         Args:
-            config: Knobs of the training.
+            config: Settings of the training.
             image_size: Side of the pictures, a power of two.
             dtype: Data type policy of both networks, "float32" or "mixed_bfloat16".
         """
@@ -58,7 +58,9 @@ class Trainer:
         # On a CPU, XLA is an order of magnitude slower, and what it compiles cannot wait for
         # another replica's part.
         jit = has_gpu() and self._strategy.num_replicas_in_sync == 1
-        self.train_step = tf.function(self._train_step, jit_compile=jit or None)
+        # No `if` or `for` there depends on a tensor. To look for one took three of the six
+        # seconds between the start of a training and its first step.
+        self.train_step = tf.function(self._train_step, autograph=False, jit_compile=jit or None)
         self.generator = build_generator(config, image_size, dtype, fused_layers)
         self.discriminator = Discriminator(config, image_size, dtype)
         self._average = [tf.Variable(weight) for weight in _variables(self.generator.weights)]

@@ -1,4 +1,4 @@
-"""Knobs of the transform step."""
+"""Settings of the transform step."""
 
 from pydantic import Field
 

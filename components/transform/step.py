@@ -41,7 +41,7 @@ def transform(records: Path, transform_graph: Path, config: TransformConfig) -> 
     Args:
         records: Folder written by ingest.
         transform_graph: Folder to make: `transform_fn/`, `statistics.json`.
-        config: Knobs of this step.
+        config: Settings of this step.
 
     Returns:
         The statistics: per channel (red, green, blue) mean, standard deviation, minimum

@@ -1,4 +1,4 @@
-"""Knobs of a run on Kubeflow: the `cluster:` section of the configuration."""
+"""Settings of a run on Kubeflow: the `cluster:` section of the configuration."""
 
 import re
 from typing import Annotated, Literal, Self

@@ -135,7 +135,7 @@ def _ends(status: dict[str, Any]) -> set[str]:
     return {str(end.get("reason")) for end in ends}
 
 
-def _raise(task: str, knob: str) -> str:
+def _raise(task: str, setting: str) -> str:
     if section := SECTIONS.get(task):
-        return f"raise cluster.{section}.{knob}"
-    return f"no knob raises its {knob.partition('_')[0]}, which is plenty: see its log"
+        return f"raise cluster.{section}.{setting}"
+    return f"no setting raises its {setting.partition('_')[0]}, which is plenty: see its log"

@@ -19,10 +19,10 @@ PAGE = Path(__file__).parents[2] / "docs" / "past-one-machine.md"
 @pytest.mark.parametrize("bucket", ["gs"], indirect=True)
 def test_options_in_the_docs_make_a_job(bucket, tmp_path, monkeypatch):
     (block,) = re.findall(r"```yaml\n# dataflow\.yaml.*?\n(.*?)```", PAGE.read_text(), re.S)
-    knobs = yaml.safe_load(block.replace("gs://bucket", bucket.address))["ingest"]
+    settings = yaml.safe_load(block.replace("gs://bucket", bucket.address))["ingest"]
     template = f"{bucket.address}/job"
-    options = [*knobs["beam_options"], f"--template_location={template}", "--no_auth"]
-    config = IngestConfig(**{**knobs, "beam_options": options})
+    options = [*settings["beam_options"], f"--template_location={template}", "--no_auth"]
+    config = IngestConfig(**{**settings, "beam_options": options})
     monkeypatch.setenv("NO_GCE_CHECK", "true")
     with (
         ProcessPoolExecutor(1, get_context("spawn")) as pool,

@@ -1,4 +1,4 @@
-"""`dcgan settings` and the page of all knobs."""
+"""`dcgan settings` and the page of all settings."""
 
 import re
 import subprocess
@@ -8,10 +8,11 @@ import pytest
 
 from pipeline import cli
 from pipeline.config import PipelineConfig, load_config
-from pipeline.knobs import knobs
+from pipeline.fields import all_settings
 from pipeline.settings import PAGE, page
 
-KEYS = [knob.key for knob in knobs(PipelineConfig)]
+SETTINGS = list(all_settings(PipelineConfig))
+KEYS = [setting.key for setting in SETTINGS]
 
 
 @pytest.fixture
@@ -38,8 +39,8 @@ def heads(lines):
     return {match[2]: (match[1], match[3], match[4]) for match in found if match}
 
 
-def test_each_knob_says_what_it_means():
-    assert [knob.key for knob in knobs(PipelineConfig) if not knob.field.description] == []
+def test_each_setting_says_what_it_means():
+    assert [setting.key for setting in SETTINGS if not setting.field.description] == []
 
 
 def test_all_are_listed_at_80_columns_in_their_order(listed):
@@ -117,8 +118,8 @@ def test_a_wrong_setting_is_refused_as_by_a_run(listed):
 
 def test_nothing_heavy_is_imported_to_list_them():
     code = (
-        "import sys; from pipeline.settings import page, settings\n"
-        "page(), settings(None, 'demo', None, ())\n"
+        "import sys; from pipeline.settings import choices, page\n"
+        "page(), choices(None, 'demo', None, ())\n"
         "print(*{'tensorflow', 'apache_beam', 'kfp', 'keras', 'numpy'} & set(sys.modules))"
     )
     command = [sys.executable, "-c", code]
@@ -126,7 +127,7 @@ def test_nothing_heavy_is_imported_to_list_them():
     assert done.stdout.strip() == ""
 
 
-def test_the_page_is_made_from_these_knobs():
+def test_the_page_is_made_from_these_settings():
     assert PAGE.read_text() == page(), "run `make docs`"
     rows = re.findall(r"^\| (\S+) \| .+ \| `.*` \| .+ \|$", PAGE.read_text(), re.MULTILINE)
     assert rows == KEYS

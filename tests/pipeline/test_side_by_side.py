@@ -97,8 +97,8 @@ def test_the_command_writes_a_page_of_its_own(make_run, tmp_path):
     assert "Beware" not in html
     assert html.count("<code>net</code>, bicubic, float32, weights <code>ab</code>") == 1
     assert html.count("digest of faces") == 2
-    knobs = re.findall(r'<th scope="row"><code>(.*?)</code></th><td>(.*?)</td><td>(.*?)</td>', html)
-    assert knobs == [
+    rows = re.findall(r'<th scope="row"><code>(.*?)</code></th><td>(.*?)</td><td>(.*?)</td>', html)
+    assert rows == [
         ("train.epochs", "5", "450"),
         ("train.augment", "translation", "color"),
     ]

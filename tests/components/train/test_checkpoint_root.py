@@ -166,7 +166,7 @@ def test_fresh_tries_once_more_what_was_stopped(tmp_path):
     ],
     ids=str,
 )  # fmt: skip
-def test_knobs_that_teach_nothing_are_the_same_training(change):
+def test_settings_that_teach_nothing_are_the_same_training(change):
     other = CONFIG.model_copy(update=change)
     assert identity_of("data", "code", other) == identity_of("data", "code", CONFIG)
 

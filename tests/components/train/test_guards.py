@@ -169,10 +169,12 @@ def faces(tmp_path_factory):
 
 def recipe(profile, times_rate=1.0, **changes):
     """A profile's configuration, with narrower networks."""
-    knobs = load_config(profile).train
+    settings = load_config(profile).train
     rates = ("generator_learning_rate", "discriminator_learning_rate")
-    faster = {name: min(getattr(knobs, name) * times_rate, 1.0) for name in rates}
-    return knobs.model_copy(update={"base_width": 64, "precision": "float32", **faster, **changes})
+    faster = {name: min(getattr(settings, name) * times_rate, 1.0) for name in rates}
+    return settings.model_copy(
+        update={"base_width": 64, "precision": "float32", **faster, **changes}
+    )
 
 
 def rows_of(faces, config, steps):

@@ -14,8 +14,8 @@ CONFIG = TrainConfig(epochs=1, batch_size=8, base_width=16, latent_size=8, ema_h
 BOTH = ("float32", "bfloat16")
 
 
-def run(inputs, tmp_path, name="training", checkpoints="checkpoints", **knobs):
-    config = CONFIG.model_copy(update=knobs)
+def run(inputs, tmp_path, name="training", checkpoints="checkpoints", **settings):
+    config = CONFIG.model_copy(update=settings)
     return train(*inputs, tmp_path / name, tmp_path / checkpoints, CODE, config)
 
 
@@ -45,8 +45,8 @@ def test_steps_are_timed_in_each_precision_in_turns(monkeypatch):
         return seconds
 
     monkeypatch.setattr(precision, "_seconds_of_step", note)
-    knobs = {"r1_weight": 1.0, "r1_interval": 1}
-    rates = images_per_second(CONFIG.model_copy(update=knobs), 32, 8, BOTH)
+    settings = {"r1_weight": 1.0, "r1_interval": 1}
+    rates = images_per_second(CONFIG.model_copy(update=settings), 32, 8, BOTH)
     assert list(rates) == ["float32", "bfloat16"]
     assert all(rate > 0 for rate in rates.values())
     assert steps == [("float32", True), ("bfloat16", True)] * (len(steps) // 2)

@@ -60,7 +60,7 @@ def two_tapes(trainer, config, real, penalize):
 
 @pytest.mark.parametrize("penalize", [False, True])
 @pytest.mark.parametrize(
-    "knobs",
+    "settings",
     [
         {},
         {"loss": "hinge", "spectral_norm": True, "flip": True, "upsampling": "nearest",
@@ -69,8 +69,8 @@ def two_tapes(trainer, config, real, penalize):
     ids=["default", "all else"],
 )  # fmt: skip
 @pytest.mark.usefixtures("eager")
-def test_gradients_are_those_of_two_tapes(knobs, penalize, monkeypatch):
-    config = CONFIG.model_copy(update=knobs)
+def test_gradients_are_those_of_two_tapes(settings, penalize, monkeypatch):
+    config = CONFIG.model_copy(update=settings)
     expected = two_tapes(Trainer(config, 32), config, REAL, penalize)
     trainer = Trainer(config, 32)
     caught = {}
@@ -127,8 +127,8 @@ def test_step_in_low_precision_follows_that_in_float32():
 
 def test_step_compiles_by_xla():
     """As on a GPU, where an operation without a compiled form would end the training."""
-    knobs = {"spectral_norm": True, "flip": True, "dropout": 0.3, "upsampling": "nearest"}
-    trainer = Trainer(CONFIG.model_copy(update=knobs), 32)
+    settings = {"spectral_norm": True, "flip": True, "dropout": 0.3, "upsampling": "nearest"}
+    trainer = Trainer(CONFIG.model_copy(update=settings), 32)
     before = values_of(trainer.state())
     step = tf.function(trainer.train_step.python_function, jit_compile=True)
     step(REAL, True)

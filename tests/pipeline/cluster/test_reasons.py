@@ -99,7 +99,7 @@ def test_why_a_run_failed(failed, log, status, code, told):
 def test_no_knob_is_named_where_there_is_none(failed):
     log = f"{GLOG} failed to execute component: exit status 137\n"
     assert failed("publish", log) == (
-        " in publish: killed by signal 9, as where memory runs out: no knob raises its memory, "
+        " in publish: killed by signal 9, as where memory runs out: no setting raises its memory, "
         "which is plenty: see its log"
     )
 

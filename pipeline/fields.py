@@ -1,4 +1,4 @@
-"""The knobs of a configuration, as its models define them, in words."""
+"""The settings of a configuration, as its models define them, in words."""
 
 from collections.abc import Iterator, Sequence
 from types import NoneType, UnionType
@@ -12,7 +12,7 @@ _SECTION = "a section of keys and values"
 _KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
 
 
-class Knob(NamedTuple):
+class Setting(NamedTuple):
     """One value that a person may set."""
 
     key: str  # section.name
@@ -24,13 +24,13 @@ class Knob(NamedTuple):
         return self.key.rpartition(".")[0]
 
 
-def knobs(model: type[BaseModel], prefix: str = "") -> Iterator[Knob]:
-    """All knobs of a model and of the sections in it, in the order of their definition."""
+def all_settings(model: type[BaseModel], prefix: str = "") -> Iterator[Setting]:
+    """All settings of a model and of the sections in it, in the order of their definition."""
     for name, field in model.model_fields.items():
         if section := section_of(field):
-            yield from knobs(section, f"{prefix}{name}.")
+            yield from all_settings(section, f"{prefix}{name}.")
         else:
-            yield Knob(prefix + name, field)
+            yield Setting(prefix + name, field)
 
 
 def section_of(field: FieldInfo) -> type[BaseModel] | None:
