@@ -140,6 +140,7 @@ def watch(
         port,
         lambda url: _console.print(f"watching {place} until Ctrl-C: {url}"),
     )
+    _console.print("stopped watching; a training that is under way goes on")
 
 
 def _foresee(

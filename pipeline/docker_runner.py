@@ -101,7 +101,10 @@ class DockerEngine:
     def _check_image(self, step: str, pull: bool) -> None:
         """Have the step's image at hand, pulled if need be, and made from this very code."""
         reference = self.images.reference(step)
-        build = "make images" + (f" TAG={self.images.tag}" if self.images.tag else "")
+        build = "make images"
+        for name in ("registry", "tag"):
+            if value := getattr(self.images, name):
+                build += f" {name.upper()}={value}"
         if self.images.accelerator != "cpu":
             build += f" ACCELERATOR={self.images.accelerator}"
         try:

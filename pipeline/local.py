@@ -14,15 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.export.packages import check_packages
-from components.ingest.addresses import all_addresses, local_paths
-from components.shared.buckets import is_remote
 from components.shared.contracts import STEPS
 from components.shared.errors import PipelineError, UsageError, one_line
 from components.shared.process import PARENT_LOCK_VARIABLE, LogLine, storage_error
-from components.train.config import BASE
 from pipeline.config import PipelineConfig
 from pipeline.container_images import ContainerImages
 from pipeline.preflight import check
+from pipeline.reach import reach_of
 from pipeline.results import RunSummary, save_results
 from pipeline.step_folders import lock_of, step_folders
 from pipeline.step_log import StepLog
@@ -151,16 +149,10 @@ def _run_dag(
     checkpoints.mkdir(exist_ok=True)
     inherited = {}  # by the steps
     if engine:
+        reach = reach_of(config, publish_root)
         # Cached artifacts lie in the folders of older runs.
-        named = local_paths(f"{config.sources}\n{config.evaluate.extractor_source}")
-        if config.train.warm_start != BASE:
-            named += local_paths(config.train.warm_start)
-        read, write = (*named, steps.parent), [checkpoints]
-        if not is_remote(publish_root):
-            write.append(Path(publish_root))
-        outside = (*all_addresses(config.sources), publish_root, config.train.warm_start)
-        in_buckets = any(map(is_remote, outside))
-        runner = engine.runner(lock_of(steps), read, write, in_buckets)
+        read, write = [*reach.read, steps.parent], [*reach.write, checkpoints]
+        runner = engine.runner(lock_of(steps), read, write, reach.in_buckets)
         dag = make_dag(engine.images.place)
     else:
         inherited = {

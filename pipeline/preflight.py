@@ -90,7 +90,7 @@ def _check_source(address: str) -> None:
 
 
 def _check_warm_start(source: str, own: str) -> None:
-    """Refuse what is not there; only where this run publishes to, there may be nothing yet."""
+    """Refuse a local folder without a model, but for the one that this run publishes to."""
     if source in {"", BASE, own} or is_remote(source):
         return
     folder = Path(source)

@@ -68,7 +68,7 @@ class RunSummary:
 
     @property
     def gif(self) -> Path:
-        """The same 16 samples after each epoch."""
+        """The same 16 samples, epoch by epoch."""
         return self.folder / GIF
 
     @property

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from components.evaluate.page import render_page
-from components.shared.errors import Interrupted, UsageError
+from components.shared.errors import UsageError
 from pipeline.look import look, read_sheet
 
 FIRST_PORT = 8765
@@ -37,14 +37,10 @@ def watch(runs_dir: Path, port: int | None, say: Callable[[str], None]) -> None:
 
     Raises:
         UsageError: The port cannot be had.
-        Interrupted: By Ctrl-C; there is no other end.
     """
-    try:
-        with _Server.open(runs_dir, port) as server:
-            say(server.url)
-            server.serve_forever()
-    except KeyboardInterrupt:
-        raise Interrupted("stopped watching; a training that is under way goes on") from None
+    with contextlib.suppress(KeyboardInterrupt), _Server.open(runs_dir, port) as server:
+        say(server.url)
+        server.serve_forever()
 
 
 def watch_beside(runs_dir: Path, say: Callable[[str], None]) -> None:

@@ -152,7 +152,7 @@ def compare(
     """Say whether the model is good enough, and better than the one published now.
 
     Args:
-        publish_root: Folder that model servers watch.
+        publish_root: Folder or bucket's prefix that model servers watch.
         checkpoint_root: Folder that outlives the run; features of real pictures are kept there.
         champion: What fingerprint saw there; another value runs this step again.
         code_version: Digest of this step's code; another value runs this step again.

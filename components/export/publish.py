@@ -63,7 +63,8 @@ def publish(
 
     Raises:
         NotBlessed: The comparison did not bless the model, or it was withdrawn by a rollback.
-        PipelineError: The newest version is neither this model nor `champion`.
+        PipelineError: The newest version is neither this model nor `champion`, or another
+            publish is under way or took this one's place.
         UsageError: The publish root cannot be written, or is full.
     """
     info = read_json(model / MODEL_INFO)
@@ -98,7 +99,7 @@ def roll_back(publish_root: str | Path, name: str) -> RolledBack:
     A model that was withdrawn is neither gone back to nor published again.
 
     Args:
-        publish_root: Folder above the models.
+        publish_root: Folder above the models, or a bucket's prefix.
         name: Of the model.
 
     Raises:

@@ -91,9 +91,9 @@ def signatures_of(generator: keras.Model) -> dict[str, Callable[..., dict[str, t
         return {PNG_BYTES: draw(count, seed, truncation, tf.io.encode_png, encoded)}
 
     return {
-        "serving_default": tf.function(serve, input_signature=[latents]),
-        "generate": tf.function(generate, input_signature=scalars),
-        GENERATE_PNG: tf.function(generate_png, input_signature=scalars),
+        "serving_default": tf.function(serve, [latents], autograph=False),
+        "generate": tf.function(generate, scalars, autograph=False),
+        GENERATE_PNG: tf.function(generate_png, scalars, autograph=False),
     }
 
 

@@ -93,6 +93,7 @@ def all_addresses(images: str) -> Iterator[str]:
 
     Raises:
         OSError: A manifest cannot be read.
+        UsageError: It is empty, or no text.
     """
     for address in addresses(images):
         yield address
@@ -112,6 +113,7 @@ def local_paths(images: str) -> list[Path]:
 
     Raises:
         OSError: A manifest cannot be read.
+        UsageError: It is empty, or no text.
     """
     found = set()
     for address in addresses(images):

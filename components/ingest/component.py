@@ -53,7 +53,7 @@ def ingest(
     """Check, decode, crop, deduplicate and split pictures into TFRecord shards.
 
     Args:
-        images: Folder, zip or tar of pictures.
+        images: Sources of pictures, one a line.
         source_digest: What fingerprint saw; another value runs this step again.
         code_version: Digest of this step's code; another value runs this step again.
         config: IngestConfig as JSON.

@@ -50,6 +50,7 @@ def fingerprint(images: str, cache: Path, paranoid: bool = False) -> str:
 
     Raises:
         UsageError: There is no such source.
+        DataRefused: An archive is damaged.
     """
     named = addresses(images) or [""]  # of which it is said that there is nothing
     return digest_of([_digest(address, cache, paranoid) for address in named])

@@ -47,7 +47,7 @@ def ingest(source: str, records: Path, config: IngestConfig) -> dict[str, Any]:
     order; under the same names, all files are the same, from a folder, a zip or a tar.
 
     Args:
-        source: A folder, a zip or a tar.
+        source: Folders, archives, patterns, manifests or buckets' prefixes, one a line.
         records: Folder to make: `train-*.tfrecord`, `eval-*.tfrecord`, `files.jsonl`,
             `rejected.jsonl`, `contact_sheet.png`, `manifest.json`. It appears whole or not at
             all.
@@ -59,6 +59,7 @@ def ingest(source: str, records: Path, config: IngestConfig) -> dict[str, Any]:
     Raises:
         UsageError: There is no such source, or Beam's options or the staging folder are wrong.
         DataRefused: It has no picture, too many broken ones, or too few for two splits.
+        PipelineError: A bucket or a worker failed midway.
     """
     with complete_or_absent(records) as folder:
         with staging_for(folder, config.staging, "ingest.staging") as staging:

@@ -6,7 +6,7 @@ STEPS = ("ingest", "transform", "train", "evaluate", "export")
 
 # ingest → transform, validate, train, evaluate: the `records` folder.
 MANIFEST = "manifest.json"
-FILES = "files.jsonl"  # path, bytes, SHA-256 and outcome of every file seen
+FILES = "files.jsonl"  # path, bytes, SHA-256 and outcome of every file looked at
 REJECTED = "rejected.jsonl"  # path, bytes and reason
 CONTACT_SHEET = "contact_sheet.png"
 TRAIN_SPLIT = "train"
@@ -44,7 +44,7 @@ DISCRIMINATOR = "discriminator.npz"  # the one it was trained against, float32 b
 NEAREST = "nearest.png"  # the training picture nearest to each of those samples
 REAL_FEATURES = "real_features.npz"  # of held-out pictures; published, too
 
-# report → a run's folder, and beside the published model.
+# report → a run's folder; the card also beside the published model.
 REPORT = "report.html"
 MODEL_CARD = "MODEL_CARD.md"
 

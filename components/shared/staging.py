@@ -36,8 +36,8 @@ def staging_for(output: Path, staging: str, setting: str) -> Iterator["Staging"]
         staged.create_root()
     except Exception as error:  # fsspec's file systems have errors of their own
         raise UsageError(
-            f"{setting}: cannot write to '{staging or output}' ({one_line(error)}): name a folder, "
-            "gs://bucket/prefix or s3://bucket/prefix that all workers may write to"
+            f"{setting}: cannot write to '{staging or output}' ({one_line(error)}): name a folder "
+            "or a bucket's prefix that all workers may write to"
         ) from error
     try:
         yield staged

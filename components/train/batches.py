@@ -36,7 +36,7 @@ def open_pictures(
     Args:
         records: Folder written by ingest.
         manifest: What its `manifest.json` holds.
-        config: Knobs of this step.
+        config: Settings of this step.
 
     Raises:
         PipelineError: A record is damaged, or the shards hold more or fewer pictures than
@@ -77,7 +77,7 @@ def batches(
     Args:
         pictures: N ≥ batch_size of them.
         normalize: From raw pixels, string [B], to float32 [B, S, S, 3] in [-1, 1].
-        config: Knobs of this step.
+        config: Settings of this step.
         first_step: Steps already done.
         rows: Of each batch, those to give: all, or those of one host.
 
@@ -94,7 +94,8 @@ def batches(
         raw = ([pictures[number] for number in order] for order in orders)
     else:
         raw = _read_ahead(pictures, orders, batch)
-    normalize = tf.function(normalize, input_signature=[tf.TensorSpec([None], tf.string)])
+    records = tf.TensorSpec([None], tf.string)
+    normalize = tf.function(normalize, input_signature=[records], autograph=False)
 
     def prepare(group: list[list[bytes]]) -> list[tf.Tensor]:
         with tf.device("CPU"):  # beside the step, whatever device that runs on

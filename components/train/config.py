@@ -115,7 +115,8 @@ class TrainConfig(StepConfig):
         5,
         ge=0,
         description="Epochs in a row, at least 500 steps, after which a training is stopped "
-        "that has collapsed or whose discriminator has won; 0 never stops for that.",
+        "whose logits exploded or, from step 2,000 on, whose samples collapsed or whose "
+        "discriminator has won; 0 never stops for that.",
     )
     cache_gib: float = Field(
         2.0,
@@ -128,19 +129,23 @@ class TrainConfig(StepConfig):
     )
     snapshot_epochs: int = Field(1, ge=1, description="Epochs between snapshots of the generator.")
     snapshots_kept: int = Field(
-        5, ge=1, description="Snapshots kept: the last ones, and of a lost training one more."
+        5,
+        ge=1,
+        description="Snapshots kept: the last ones, and the last before each sign of a "
+        "lost training that shows.",
     )
 
     resume: Literal["auto", "fresh"] = Field(
         "auto",
         description="auto: go on, but refuse to start while another training waits unfinished; "
-        "fresh: leave that behind and start over, which is what unattended runs want. A fresh "
-        "training that is interrupted goes on, too.",
+        "fresh: leave that behind and start another, which is what unattended runs want. A fresh "
+        "training that is interrupted goes on, too, and one that is finished is not repeated.",
     )
     queue: str = Field(
         "",
         description="Trainings of one queue under one checkpoint root wait for one another, in "
-        "the train step; empty waits for none. The runs of a schedule are one queue.",
+        "the train step; empty waits for none. The runs of a schedule are one queue, "
+        "unless it lets several run at once.",
     )
     trainings_kept: int = Field(
         5, ge=0, description="Ended trainings whose checkpoints stay, the last ones."

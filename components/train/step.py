@@ -63,7 +63,7 @@ def train(
             records are damaged, or another worker is gone.
         TrainingStopped: A loss or a weight is no longer finite, or the training has
             collapsed, now or in an earlier run.
-        Terminated: SIGTERM or Ctrl-C; a checkpoint is written.
+        Terminated: SIGTERM or Ctrl-C while it trains; a checkpoint is written.
     """
     replicas = find_replicas()  # before any other TensorFlow operation
     replicas.rows(config.batch_size)  # refuses what they cannot share

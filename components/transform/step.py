@@ -50,6 +50,7 @@ def transform(records: Path, transform_graph: Path, config: TransformConfig) -> 
     Raises:
         UsageError: Beam's options or the staging folder are wrong.
         DataRefused: Too few pictures, or all of one colour.
+        PipelineError: A record is damaged, or a worker failed.
     """
     _refuse_unknown_storage(config.staging)
     manifest = read_json(records / MANIFEST)

@@ -20,7 +20,8 @@ from pipeline.dag import make_dag
 
 PIPELINE = "dcgan"
 
-# What reads or writes outside of Kubeflow: pictures, checkpoints, features, published models.
+# What reads or writes outside of Kubeflow: pictures, checkpoints, features, published models; and
+# transform where Beam's workers are elsewhere.
 _OUTSIDE = {"fingerprint", "ingest", "validate", "train", "evaluate", "compare", "publish"}
 # What decodes no picture and computes nothing.
 _LIGHT_POD = PodConfig(cpu="500m", memory="1Gi", timeout_minutes=30)
@@ -52,7 +53,7 @@ def compile_pipeline(config: PipelineConfig) -> CompiledPipeline:
     """Compile the DAG; the same configuration and code always give the same text.
 
     The configuration's values are the defaults of the pipeline's parameters, so that a run
-    started from Kubeflow's own pages is the same as one that is submitted.
+    started from Kubeflow's own pages has the same ones as one that is submitted.
     """
     cluster = config.cluster
     # Not cluster.host, which may be a port-forward of whoever compiles.
@@ -113,6 +114,8 @@ class _Placement:
     def __init__(self, config: PipelineConfig) -> None:
         self._cluster = config.cluster
         self._images = images_of(config)
+        far = bool(config.transform.staging or config.transform.beam_options)
+        self._outside = _OUTSIDE | {"transform"} if far else _OUTSIDE
 
     def place(self, task: dsl.PipelineTask, step: str) -> None:
         pod: PodConfig = FIXED_PODS.get(task.name) or getattr(self._cluster, step)
@@ -124,7 +127,7 @@ class _Placement:
         )
         if self._cluster.image_pull_secrets:
             kubernetes.set_image_pull_secrets(task, list(self._cluster.image_pull_secrets))
-        if task.name in _OUTSIDE:
+        if task.name in self._outside:
             self._connect(task)
         if task.name == "notify":
             kubernetes.use_secret_as_env(

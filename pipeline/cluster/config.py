@@ -97,7 +97,7 @@ class PodConfig(StepConfig):
 
 
 class IngestPod(PodConfig):
-    """Beam decodes with as many processes as it has cores."""
+    """Decodes in one process, by a thread for each core of its node."""
 
     cpu: _Cpu = "2"
     memory: _Memory = "4Gi"
@@ -183,7 +183,9 @@ class ClusterConfig(StepConfig):
         description="Folder on the claim, gs://… or s3://…; else `published` on the claim.",
     )
     secrets: tuple[SecretConfig, ...] = Field(
-        (), description="For the tasks that read or write outside of Kubeflow."
+        (),
+        description="For the tasks that read or write outside of Kubeflow: all but report, "
+        "export and, where Beam works in its pod, transform.",
     )
     webhook_secret: _OptionalName = Field(
         "", description="Its key `url` is told of runs that fail; empty tells nobody."

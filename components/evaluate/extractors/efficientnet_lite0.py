@@ -56,7 +56,9 @@ def load_weights(path: Path = _WEIGHTS) -> _Weights:
 
 
 def _network(weights: _Weights) -> Callable[[np.ndarray], tf.Tensor]:
-    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8)])
+    pictures = tf.TensorSpec([None, None, None, 3], tf.uint8)
+
+    @tf.function(input_signature=[pictures], autograph=False)
     def network(images: tf.Tensor) -> tf.Tensor:
         pixels = tf.image.resize(images, [_SIDE, _SIDE], "bicubic", antialias=True)
         pixels = tf.clip_by_value(pixels, 0, 255)  # bicubic overshoots at edges

@@ -85,7 +85,9 @@ def _model(source: str, path: Path) -> keras.Model:
 
 
 def _network(model: keras.Model) -> Callable[[np.ndarray], tf.Tensor]:
-    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8)])
+    pictures = tf.TensorSpec([None, None, None, 3], tf.uint8)
+
+    @tf.function(input_signature=[pictures], autograph=False)
     def network(images: tf.Tensor) -> tf.Tensor:
         pixels = tf.image.resize(images, [_SIDE, _SIDE], "bilinear", antialias=True)
         return model(pixels / 127.5 - 1, training=False)

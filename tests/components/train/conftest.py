@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -63,12 +64,25 @@ def claim_cpu(monkeypatch, tmp_path):
 class ForkedTraining:
     """A training under way in a child of the fork server."""
 
-    def __init__(self, server, log):
+    def __init__(self, server, log, **request):
         self._server, self._log = server, log
-        self.pid = int(server.stdout.readline())
+        self.pid = self._ask(log=str(log), **request)
+        self._code = None
 
     def wait(self):
         """Exit code; negative for a signal."""
+        if self._code is None:
+            self._code = self._ask(wait=self.pid)
+        return self._code
+
+    def end(self):
+        """Kill it, if it is still there."""
+        if self._code is None:
+            os.kill(self.pid, signal.SIGKILL)
+            self.wait()
+
+    def _ask(self, **request):
+        self._server.stdin.write(json.dumps(request) + "\n")
         return int(self._server.stdout.readline())
 
     @property
@@ -96,18 +110,36 @@ def fork_server():
 
 @pytest.fixture
 def start(fork_server, inputs, tmp_path):
-    """Start a training: start(config, name of its output, checkpoint root, plan)."""
-    logs = []
+    """Start a training: start(config, name of its output, checkpoint root, plan).
 
-    def start(config: TrainConfig, name="training", checkpoints="checkpoints", **plan):
-        log = tmp_path / f"{len(logs)}.log"
-        logs.append(log)
+    In a process with more variables in its `environment`, which runs some `code` before, and
+    with other arguments of the component where there are `changes`.
+    """
+    started = []
+
+    def start(
+        config: TrainConfig,
+        name="training",
+        checkpoints="checkpoints",
+        *,
+        code="",
+        environment=(),
+        changes=(),
+        **plan,
+    ):
+        log = tmp_path / f"{len(started)}.log"
         component = component_arguments(inputs, tmp_path / name, tmp_path / checkpoints, config)
-        request = {"component": component, "log": str(log), "plan": plan}
-        fork_server.stdin.write(json.dumps(request) + "\n")
-        return ForkedTraining(fork_server, log)
+        component.update(changes)
+        training = ForkedTraining(
+            fork_server, log, component=component, plan=plan, code=code,
+            environment=dict(environment),
+        )  # fmt: skip
+        started.append(training)
+        return training
 
-    return start
+    yield start
+    for training in started:
+        training.end()
 
 
 def component_arguments(inputs, training, checkpoint_root, config):

@@ -1,10 +1,14 @@
 """Trainings in processes of their own that need not import TensorFlow anew.
 
 This file is a program: it imports what a training needs, runs no TensorFlow operation, and
-forks a child for each line that it reads, {"component": arguments of the train component,
-"log": path, "plan": …}. It answers with the child's process id, and later its exit status.
+answers each line that it reads, which is JSON:
 
-A child runs the component's body, observed as its plan says, with its events in `<log>.events`.
+    {"log": path, "component": arguments of the train component, "plan": …, "code": …,
+     "environment": …}: it forks a child, and answers with its process id
+    {"wait": process id}: it answers with that child's exit status
+
+A child sets the variables of its environment, runs the code, and then the component's body,
+observed as its plan says, with its events in `<log>.events`.
 """
 
 import json
@@ -20,19 +24,21 @@ from tests.components.train.observed import observe
 def main():
     for line in sys.stdin:
         request = json.loads(line)
-        pid = os.fork()
-        if pid == 0:
+        if pid := request.get("wait"):
+            print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+        elif pid := os.fork():
+            print(pid, flush=True)
+        else:
             return child(**request)
-        print(pid, flush=True)
-        status = os.waitpid(pid, 0)[1]
-        print(os.waitstatus_to_exitcode(status), flush=True)
 
 
-def child(component, log, plan):
+def child(log, component, plan, code, environment):
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for stream in (1, 2):
         os.dup2(file, stream)
+    os.environ.update(environment)
     observe(plan, Path(f"{log}.events"))
+    exec(code, {})
     folders = ("records", "transform_graph", "training")
     arguments = component | {name: SimpleNamespace(path=component[name]) for name in folders}
     train.python_func(**arguments)

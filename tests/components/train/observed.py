@@ -9,6 +9,8 @@ A plan says for one process:
     stop_soon, stop_in_write: [step, seconds]: at that step, or when the first write of a
         checkpoint after it begins, it is asked to stop, and dies so long afterwards
     wait_at: it waits for a signal after that step
+    signal_at: [step, number]: it sends itself that signal after that step, all writing done; 0 is
+        when it has met its replicas
     slow_writes: seconds that the writer takes for each file, when it is there but not whole
     time_passes: [step, seconds]: so much training time has passed at once after that step
     full_at: [step, path]: after that step the disk is full for that file of the training
@@ -38,6 +40,7 @@ def observe(plan, events):
     step.TrainingLoop = ObservedLoop
     TrainingFolder.save_checkpoint = observed_write
     os.fsync = slow_fsync
+    step.find_replicas = observed_meeting
 
 
 class ObservedLoop(TrainingLoop):
@@ -71,6 +74,10 @@ class ObservedLoop(TrainingLoop):
             self._writer.flush()
         if done == self.plan.get("kill_at"):
             kill()
+        moment, number = self.plan.get("signal_at", (None, None))
+        if done == moment:
+            self._writer.flush()
+            os.kill(os.getpid(), number)
         if done == self.plan.get("wait_at"):
             print(f"waiting after step {done}", flush=True)
             while not process._stop_request.is_set():  # not `wait`: the handler wants its lock
@@ -82,6 +89,14 @@ class ObservedLoop(TrainingLoop):
     def _save(self, done):
         super()._save(done)
         self.note(queued=done)
+
+
+def observed_meeting(find=step.find_replicas):
+    replicas = find()
+    moment, number = ObservedLoop.plan.get("signal_at", (None, None))
+    if moment == 0:
+        os.kill(os.getpid(), number)
+    return replicas
 
 
 def observed_write(self, arrays, write=TrainingFolder.save_checkpoint):

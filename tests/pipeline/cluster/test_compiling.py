@@ -240,6 +240,12 @@ def test_only_what_works_outside_sees_the_claim_and_the_buckets_secrets(compiled
     assert compiled.kubernetes["ingest"]["secretAsVolume"][0]["mountPath"] == "/etc/gcs"
 
 
+@pytest.mark.parametrize("setting", ["staging=gs://b/x", "beam_options=[--runner=FlinkRunner]"])
+def test_transform_works_outside_where_beams_workers_do(setting):
+    config = load_config("demo", None, ["images=/dcgan/faces", f"transform.{setting}"])
+    assert Compiled(config).kubernetes["transform"].get("pvcMount")
+
+
 def test_no_task_is_root_and_all_can_pull(compiled):
     assert compiled.kubernetes.keys() == compiled.executors.keys()
     for name, config in compiled.kubernetes.items():
