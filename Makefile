@@ -51,7 +51,7 @@ docs: setup ## Make docs/settings.md anew from the models of the settings
 	$(BIN)/python -m pipeline.settings
 
 test: setup ## Run all tests, in two processes
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder  # the many small files last
 
 lint: setup ## Check style, types and the rules of the house
 	$(BIN)/ruff check .

@@ -1,5 +1,6 @@
 import io
 import json
+import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -106,15 +107,26 @@ def broken_generator() -> keras.Model:
     return _generator(_LATENT_SIZE, "linear", 1, pixels)
 
 
+@pytest.fixture(scope="session")
+def sheets(faces, tmp_path_factory) -> Path:
+    """Folder of the sheets of 80 epochs, small ones."""
+    folder = tmp_path_factory.mktemp("training") / SHEETS
+    folder.mkdir()
+    for epoch in range(81):
+        sheet = grid(faces[epoch : epoch + 16, ::4, ::4], 4)
+        save_png(folder / epoch_file(epoch, ".png"), sheet)
+    return folder
+
+
 @pytest.fixture
-def make_inputs(faces, make_records, tmp_path) -> Callable[..., Inputs]:
+def make_inputs(faces, sheets, make_records, tmp_path) -> Callable[..., Inputs]:
     """Make the folders of ingest and train, with a snapshot after epochs 1, 2, …"""
 
     def make(*generators: keras.Model, held_out: int = 32) -> Inputs:
         records = make_records(eval=faces[:held_out], train=faces[32:96])
         save_png(records / CONTACT_SHEET, grid(faces[:32], 8))
         training = tmp_path / "training"
-        _write_training(training, generators, faces)
+        _write_training(training, generators, sheets)
         return Inputs(records, training)
 
     return make
@@ -214,16 +226,13 @@ def write_page(make_inputs, make_transform_graph, faces, tmp_path):
     return write
 
 
-def _write_training(training: Path, generators: tuple[keras.Model, ...], faces: np.ndarray) -> None:
+def _write_training(training: Path, generators: tuple[keras.Model, ...], sheets: Path) -> None:
     (training / SNAPSHOTS).mkdir(parents=True)
-    (training / SHEETS).mkdir()
+    shutil.copytree(sheets, training / SHEETS)
     for epoch, generator in enumerate(generators, start=1):
         snapshot = training / SNAPSHOTS / epoch_file(epoch, ".keras")
         generator.save(snapshot)
         discriminator_of(snapshot).write_text(f"of epoch {epoch}")
-    for epoch in range(81):
-        sheet = grid(faces[epoch : epoch + 16, ::4, ::4], 4)  # small, since there are many
-        save_png(training / SHEETS / epoch_file(epoch, ".png"), sheet)
     lines = [
         {"epoch": epoch, "step": 6 * epoch, "discriminator_loss": 1.1, "generator_loss": 0.9}
         for epoch in (1, 2, 3)

@@ -4,7 +4,9 @@ import pytest
 from components.evaluate.extractors import efficientnet_lite0
 from components.evaluate.extractors.efficientnet_lite0 import load_weights
 from components.shared.errors import PipelineError
-from tests.components.evaluate.extracting import extract_features
+from tests.components.evaluate.extracting import load
+
+features_of = load("efficientnet_lite0")
 
 
 def test_a_changed_file_of_weights_is_refused_by_name_and_hash(tmp_path):
@@ -24,20 +26,18 @@ def test_features_are_those_of_the_network_that_names_a_cat():
     # scikit-image's cat, coffee and rocket. Symmetric padding would give 0.92 at the end.
     y, x = np.mgrid[:64, :64]
     picture = np.stack([4 * x, 4 * y, 255 - 2 * x - 2 * y], axis=-1).astype(np.uint8)
-    found = extract_features(picture[np.newaxis])
+    found = features_of(picture[np.newaxis])
     assert found.shape == (1, 1280)
     strongest = {113: 5.2390, 930: 5.1486, 897: 4.4449, 1006: 3.7082, 689: 3.1036, 1157: 2.7126}
     assert {i: found[0, i] for i in strongest} == pytest.approx(strongest, rel=2e-3)
 
 
 def test_features_do_not_depend_on_the_company_of_a_picture(faces):
-    together = extract_features(faces[:40])  # more than one batch
-    assert np.array_equal(together, extract_features(faces[:40]))
-    np.testing.assert_allclose(together[37:], extract_features(faces[37:40]), atol=1e-4)
+    together = features_of(faces[:40])  # more than one batch
+    assert np.array_equal(together, features_of(faces[:40]))
+    np.testing.assert_allclose(together[37:], features_of(faces[37:40]), atol=1e-4)
 
 
 def test_any_size_of_picture_is_taken():
     pictures = np.full([2, 256, 256, 3], 200, np.uint8)
-    np.testing.assert_allclose(
-        extract_features(pictures), extract_features(pictures[:, :32, :32]), atol=1e-4
-    )
+    np.testing.assert_allclose(features_of(pictures), features_of(pictures[:, :32, :32]), atol=1e-4)
