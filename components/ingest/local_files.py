@@ -6,11 +6,11 @@ for a pattern, finds nothing and says nothing.
 
 import operator
 import os
-import re
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
+from components.ingest.chosen import Chosen
 from components.ingest.source import (
     ONE_FILE,
     Entry,
@@ -24,19 +24,15 @@ from components.ingest.source import (
 class Folder(Source):
     """A folder tree. Links are followed, but no folder is visited twice."""
 
-    def __init__(
-        self, root: str, fits: re.Pattern[str] | None = None, listed: Sequence[str] | None = None
-    ) -> None:
-        """Name the folder, and which of its files count.
+    def __init__(self, root: str, chosen: Chosen | None = None) -> None:
+        """Name the folder, and which of its files count; a listed path may be a folder's.
 
         Args:
             root: The folder.
-            fits: Only files whose path in it fits this.
-            listed: Only these paths in it, each of a file or a folder; those that lead nowhere
-                are files that cannot be read.
+            chosen: Of the paths in it; all, unless given.
         """
         super().__init__(root)
-        self._fits, self._listed = fits, listed
+        self._chosen = chosen or Chosen()
 
     def files(self) -> Iterator[Entry]:
         """All regular files, and links that lead nowhere."""
@@ -44,14 +40,18 @@ class Folder(Source):
 
     def stamped(self) -> Iterator[tuple[Entry, str]]:
         """The files, each with its size, times and inode."""
-        if self._listed is None:
+        if self._chosen.listed is None:
             found = self._below([b""])
         else:
-            found = self._at([os.fsencode(path) for path in self._listed])
+            found = self._at([os.fsencode(path) for path in self._chosen.listed])
         for where, size, stamp in found:
             name = os.fsdecode(where)
-            if self._fits is None or self._fits.match(name):
+            if self._chosen.fits(name):
                 yield Entry(printable(name), size, where), stamp
+
+    def is_hidden(self, path: str) -> bool:
+        """Whether a part of the path is hidden that the user did not name."""
+        return self._chosen.is_hidden(path)
 
     def path_of(self, entry: Entry) -> Path:
         """Where a file is."""

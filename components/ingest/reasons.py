@@ -14,16 +14,18 @@ class Reason(enum.StrEnum):
     TOO_LARGE = "too large"  # the file, in bytes
     HIDDEN = "hidden"
     OTHER = "other file"  # neither named as a picture nor one
+    FOLDER = "folder that may not be read"
     UNREADABLE = "unreadable"  # not to be opened, or damaged inside
 
 
-NOT_LOOKED_AT = (Reason.HIDDEN, Reason.OTHER)  # no fault of the source's
+NOT_LOOKED_AT = (Reason.HIDDEN, Reason.OTHER, Reason.FOLDER)  # not counted as broken pictures
 
 
 class Rejected(Exception):
     """This file is set aside; the others go on."""
 
-    def __init__(self, reason: Reason) -> None:
-        """Say why."""
+    def __init__(self, reason: Reason, detail: str = "") -> None:
+        """Say why, and the cause in words where there is more to say."""
         super().__init__(reason.value)
         self.reason = reason
+        self.detail = detail

@@ -51,9 +51,10 @@ def shard_names(split: str, config: IngestConfig) -> list[str]:
     return [shard_name(split, index, config.shards) for index in range(config.shards)]
 
 
-def rejection(path: str, size: int, reason: str) -> dict[str, Any]:
+def rejection(path: str, size: int, reason: str, detail: str = "") -> dict[str, Any]:
     """A line of `rejected.jsonl`."""
-    return {"path": path, "bytes": size, "reason": reason}
+    line = {"path": path, "bytes": size, "reason": reason}
+    return {**line, "detail": detail} if detail else line
 
 
 def shard_of(sha256: bytes, config: IngestConfig) -> str:

@@ -44,13 +44,29 @@ class Entry(NamedTuple):
     path: str  # valid Unicode, relative to the source's root, '/' between folders
     size: int  # bytes
     where: Any  # what its source needs to find it again
+    problem: Rejected | None = None  # why it cannot be read, where the listing tells
+
+
+class SetAside(NamedTuple):
+    """A file that is not looked into."""
+
+    path: str
+    size: int  # bytes
+    reason: str
+    detail: str = ""  # the cause in words, where there is more to say
 
 
 class Listing(NamedTuple):
-    """What there is in a source."""
+    """What there is in a source, by path."""
 
-    pictures: list[Entry]  # files with a picture's extension or none, by path
-    other: list[Entry]  # files with another extension, and hidden ones
+    pictures: list[Entry]  # files with a picture's extension or none
+    other: list[SetAside]
+
+    def in_order(self) -> Self:
+        """Sort both by path."""
+        for entries in self:
+            entries.sort(key=operator.attrgetter("path"))
+        return self
 
 
 class Source(abc.ABC):
@@ -104,13 +120,30 @@ class Source(abc.ABC):
             return rejected
 
     def list(self) -> Listing:
-        """Sort the files into pictures and others, by their names alone."""
+        """Sort the files into pictures and others, without looking into them."""
         listing = Listing([], [])
         for entry in self.files():
-            (listing.pictures if _is_candidate(entry.path) else listing.other).append(entry)
-        for entries in listing:
-            entries.sort(key=operator.attrgetter("path"))
-        return listing
+            why = self._why_aside(entry)
+            if why is None:
+                listing.pictures.append(entry)
+            else:
+                listing.other.append(SetAside(entry.path, entry.size, why.reason, why.detail))
+        return listing.in_order()
+
+    def is_hidden(self, path: str) -> bool:
+        """Whether a file below the root is hidden, by its name or a folder's on the way to it."""
+        return is_hidden(path)
+
+    def _why_aside(self, entry: Entry) -> Rejected | None:
+        if self.is_hidden(entry.path):
+            return Rejected(Reason.HIDDEN)
+        if is_named_picture(entry.path):
+            return entry.problem
+        if entry.problem is not None and entry.problem.reason is Reason.FOLDER:
+            return entry.problem
+        # A name without an extension, as a bucket has, says nothing: only its content does.
+        bare = "." not in entry.path.rpartition("/")[2]
+        return None if bare and entry.problem is None else Rejected(Reason.OTHER)
 
 
 def is_hidden(path: str) -> bool:
@@ -121,12 +154,6 @@ def is_hidden(path: str) -> bool:
 def is_named_picture(path: str) -> bool:
     """Whether a file's extension is a picture's."""
     return path.lower().endswith(PICTURE_SUFFIXES)
-
-
-def _is_candidate(path: str) -> bool:
-    """Whether to look into a file: a name without an extension, as a bucket has, says nothing."""
-    bare = "." not in path.rpartition("/")[2]
-    return not is_hidden(path) and (bare or is_named_picture(path))
 
 
 def printable(path: str) -> str:

@@ -18,9 +18,7 @@ from components.ingest.manifest import (
     refuse_if_unusable,
 )
 from components.ingest.near_duplicates import count_near_duplicates, difference_hash
-from components.ingest.reasons import Reason
 from components.ingest.shard import SPLITS, ShardReport, rejection, shard_names
-from components.ingest.source import is_hidden
 from components.shared.contracts import (
     CONTACT_SHEET,
     EVAL_SPLIT,
@@ -66,7 +64,7 @@ def ingest(source: str, records: Path, config: IngestConfig) -> dict[str, Any]:
             write_shards(source, staging, config)
             listing, shards = told(staging, LISTING), reports(staging)
             _fetch(staging, folder, shards, config)
-        rejected = _set_aside(listing["other"])
+        rejected = [rejection(*values) for values in listing["other"]]
         with (folder / FILES).open("a") as ledger:
             ledger.writelines(
                 _lines({**line, "sha256": None, "outcome": "rejected"} for line in rejected)
@@ -97,14 +95,6 @@ def _fetch(
                     ledger.write(staging.read(name + LEDGER_SUFFIX))
                 else:
                     shards[name] = ShardReport(name, sha256=write_shard(folder / name, []))
-
-
-def _set_aside(other: Iterable[tuple[str, int]]) -> list[dict[str, Any]]:
-    """Files that were not opened, by their names alone."""
-    return [
-        rejection(path, size, Reason.HIDDEN if is_hidden(path) else Reason.OTHER)
-        for path, size in other
-    ]
 
 
 def _lines(values: Iterable[dict[str, Any]]) -> Iterable[str]:
