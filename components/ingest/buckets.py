@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import IO, Any
 
-from components.ingest.chosen import Chosen
+from components.ingest.chosen import Chosen, nothing_at
 from components.ingest.reasons import Reason, Rejected
 from components.ingest.source import Entry, Source
 from components.shared.errors import PipelineError, UsageError, one_line
@@ -47,12 +47,12 @@ class Bucket(Source):
                 top = self.root.partition("://")[2] + "/"
                 objects = [(each["name"].removeprefix(top), each) for each in found]
             else:
-                keys = list(self._chosen.listed)
-                objects = list(zip(keys, self._threads.map(self._info, keys), strict=True))
+                listed = self._chosen.listed
+                objects = list(zip(listed, self._threads.map(self._info, listed), strict=True))
         for key, info in objects:
             is_marker = key.endswith("/") or not key  # of what a console shows as a folder
             if not is_marker and self._chosen.fits(key):
-                yield Entry(key, info["size"], key), _stamp_in(info)
+                yield Entry(key, info["size"], key, self._problem(key, info)), _stamp_in(info)
 
     def is_hidden(self, path: str) -> bool:
         """Whether a part of the key is hidden that the user did not name."""
@@ -65,6 +65,11 @@ class Bucket(Source):
                 return info
         return {"size": 0}
 
+    def _problem(self, key: str, info: dict[str, Any]) -> Rejected | None:
+        """Why a listed key is set aside that no object has."""
+        listed = self._chosen.listed
+        return nothing_at(listed[key]) if listed and info.get("type") != "file" else None
+
     def read(self, entries: Iterable[Entry]) -> Iterator[bytes | Rejected]:
         """Contents in the order of the entries, many of them on their way at once."""
         return self._threads.map(self._read_or_reject, entries)
@@ -74,8 +79,10 @@ class Bucket(Source):
         address = f"{self.root}/{entry.where}"
         try:
             content: bytes = self._bucket.cat_file(address)
-        except (FileNotFoundError, PermissionError) as error:
-            raise Rejected(Reason.UNREADABLE) from error
+        except FileNotFoundError as error:
+            raise Rejected(Reason.MISSING) from error
+        except PermissionError as error:
+            raise Rejected(Reason.DENIED) from error
         except Exception as error:  # each client has errors of its own
             raise PipelineError(
                 f"'{address}' cannot be read ({one_line(error)}): see whether the bucket "

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 
+from components.ingest.reasons import Reason, Rejected
 from components.ingest.source import is_hidden, printable
 from components.shared.errors import UsageError
 
@@ -56,6 +57,16 @@ class Listed(Chosen):
         while named and named not in self._named:
             named = named.rpartition("/")[0]
         return is_hidden(path[len(named) :].lstrip("/"))
+
+
+def nothing_at(said: str) -> Rejected:
+    """Why a path or an address of a list is set aside, and what may be wrong with it."""
+    advice = ""
+    if "*" in said or "?" in said:
+        advice = ": a list holds no patterns, --images does"
+    elif "\\" in said:
+        advice = ": write / between folders"
+    return Rejected(Reason.MISSING, f"nothing at {said}{advice}")
 
 
 def _names(pattern: Sequence[tuple[str, re.Pattern[str]]], path: Sequence[str]) -> bool:

@@ -7,18 +7,29 @@ for a pattern, finds nothing and says nothing.
 import operator
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
-from components.ingest.chosen import Chosen
+from components.ingest.chosen import Chosen, nothing_at
+from components.ingest.reasons import Reason, Rejected
 from components.ingest.source import (
-    ONE_FILE,
     Entry,
     Source,
     explaining_damage,
     printable,
+    rejected_for,
     setting_aside,
 )
+
+
+class _Found(NamedTuple):
+    """A file, by its path in the folder."""
+
+    where: bytes
+    size: int
+    stamp: str
+    problem: Rejected | None = None
 
 
 class Folder(Source):
@@ -40,14 +51,12 @@ class Folder(Source):
 
     def stamped(self) -> Iterator[tuple[Entry, str]]:
         """The files, each with its size, times and inode."""
-        if self._chosen.listed is None:
-            found = self._below([b""])
-        else:
-            found = self._at([os.fsencode(path) for path in self._chosen.listed])
-        for where, size, stamp in found:
-            name = os.fsdecode(where)
+        listed = self._chosen.listed
+        found = self._below([b""]) if listed is None else self._at(listed)
+        for file in found:
+            name = os.fsdecode(file.where)
             if self._chosen.fits(name):
-                yield Entry(printable(name), size, where), stamp
+                yield Entry(printable(name), file.size, file.where, file.problem), file.stamp
 
     def is_hidden(self, path: str) -> bool:
         """Whether a part of the path is hidden that the user did not name."""
@@ -64,8 +73,8 @@ class Folder(Source):
         with setting_aside(), open(location, "rb") as file:  # noqa: PTH123
             return file.read()
 
-    def _below(self, folders: list[bytes]) -> Iterator[tuple[bytes, int, str]]:
-        """Path, size and stamp of each file in these folders and below."""
+    def _below(self, folders: list[bytes]) -> Iterator[_Found]:
+        """What is in these folders and below."""
         visited = set()
         linked_folders: list[bytes] = []  # visited last, so that a file's own path wins
         while folders or linked_folders:
@@ -80,34 +89,38 @@ class Folder(Source):
             while found:
                 item = found.pop()  # and let go of it, for it keeps all that was asked of it
                 where = os.path.join(folder, item.name)  # noqa: PTH118
-                mode, size, stamp = _look_at(item)
+                mode, file = _look_at(item, where)
                 if stat.S_ISDIR(mode):
                     (linked_folders if item.is_symlink() else folders).append(where)
-                elif stat.S_ISREG(mode) or stat.S_ISLNK(mode):
-                    yield where, size, stamp
+                elif stat.S_ISREG(mode) or file.problem:
+                    yield file
 
-    def _at(self, paths: list[bytes]) -> Iterator[tuple[bytes, int, str]]:
-        """Path, size and stamp of each of these files, and of those in folders among them."""
+    def _at(self, listed: Mapping[str, str]) -> Iterator[_Found]:
+        """Each of these files, and those in folders among them."""
         folders = []
-        for where in dict.fromkeys(paths):
-            mode, size, stamp = _look_at(Path(self.root, os.fsdecode(where)))
+        paths = set(map(os.fsencode, listed))
+        for name, said in listed.items():
+            where = os.fsencode(name)
+            mode, file = _look_at(Path(self.root, name), where)
             if stat.S_ISDIR(mode):
                 folders.append(where)
+            elif file.problem and file.problem.reason is Reason.MISSING:
+                yield file._replace(problem=nothing_at(said))
             else:
-                yield where, size, stamp
-        listed = set(paths)
-        yield from (each for each in self._below(folders) if each[0] not in listed)
+                yield file
+        yield from (file for file in self._below(folders) if file.where not in paths)
 
 
-def _look_at(file: "os.DirEntry[bytes] | Path") -> tuple[int, int, str]:
-    """Mode, size and stamp of what it leads to; of a link where that is nothing."""
+def _look_at(file: "os.DirEntry[bytes] | Path", where: bytes) -> tuple[int, _Found]:
+    """Mode, and what is known, of what it leads to; no mode where that is nothing."""
     try:
         status = file.stat()
     except OSError as error:
-        if error.errno not in ONE_FILE:
-            raise
-        return stat.S_IFLNK, 0, ""
-    return status.st_mode, status.st_size, stamp_of(status)
+        problem = rejected_for(error)
+        if problem.reason is Reason.MISSING:
+            problem = Rejected(Reason.MISSING, "a link that leads nowhere")
+        return 0, _Found(where, 0, "", problem)
+    return status.st_mode, _Found(where, status.st_size, stamp_of(status))
 
 
 def stamp_of(status: os.stat_result) -> str:

@@ -14,11 +14,20 @@ class Reason(enum.StrEnum):
     TOO_LARGE = "too large"  # the file, in bytes
     HIDDEN = "hidden"
     OTHER = "other file"  # neither named as a picture nor one
+    MISSING = "missing"  # it is named, by a list or a link, and not there
+    DENIED = "permission denied"
     FOLDER = "folder that may not be read"
     UNREADABLE = "unreadable"  # not to be opened, or damaged inside
 
 
 NOT_LOOKED_AT = (Reason.HIDDEN, Reason.OTHER, Reason.FOLDER)  # not counted as broken pictures
+
+
+# What to do about those that are broken; else: mend or remove them.
+ADVICE = {
+    Reason.MISSING: "bring them back, or mend the list or the links that name them",
+    Reason.DENIED: "allow this user to read them",
+}
 
 
 class Rejected(Exception):

@@ -24,8 +24,9 @@ PICTURE_SUFFIXES = (
 MAX_FILE_BYTES = 512 << 20  # what a member of an archive may claim to unpack to, too
 
 # What one file may raise while the others are well; a failing disk or network ends the step.
+_NOTHING_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 ONE_FILE = {
-    None, errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ELOOP,
+    None, *_NOTHING_THERE, errno.EISDIR, errno.ENAMETOOLONG, errno.EACCES, errno.EPERM,
 }  # fmt: skip
 _DAMAGE = (
     tarfile.TarError,
@@ -169,9 +170,18 @@ def setting_aside() -> Iterator[None]:
     except (*_DAMAGE, RuntimeError) as error:  # RuntimeError: encrypted, unknown compression
         raise Rejected(Reason.UNREADABLE) from error
     except OSError as error:
-        if error.errno not in ONE_FILE:
-            raise
-        raise Rejected(Reason.UNREADABLE) from error
+        raise rejected_for(error) from error
+
+
+def rejected_for(error: OSError) -> Rejected:
+    """Why a file is set aside that raised this; raises it where others would raise it, too."""
+    if error.errno not in ONE_FILE:
+        raise error
+    if error.errno in _NOTHING_THERE:
+        return Rejected(Reason.MISSING)
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return Rejected(Reason.DENIED)
+    return Rejected(Reason.UNREADABLE)
 
 
 @contextlib.contextmanager

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from components.ingest.addresses import (
     addresses,
+    check_file,
     check_scheme,
     is_manifest,
     is_pattern,
-    listed_in,
+    lines_of,
     split_bucket,
     split_pattern,
 )
@@ -121,16 +122,17 @@ def _open(address: str) -> list[Source]:
         return _open_manifest(Path(address[1:]))
     if is_pattern(address):
         folder, pattern = split_pattern(os.path.abspath(address))  # noqa: PTH100
-        _refuse_missing(folder, address)
+        _refuse_missing(folder, f"'{address}'")
         matching = Folder(folder, ByPattern(pattern, address))
         if is_named_archive(address):
             return [open_local_archive(str(matching.path_of(e))) for e in _all(matching, address)]
         return [matching]
-    return [_open_local(address)]
+    return [_open_local(address, f"'{address}'")]
 
 
-def _open_local(path: str) -> Source:
-    _refuse_missing(path, path)
+def _open_local(path: str, said: str) -> Source:
+    _refuse_missing(path, said)
+    check_file(path, path)
     return Folder(path) if os.path.isdir(path) else open_local_archive(path)  # noqa: PTH112
 
 
@@ -144,34 +146,35 @@ def _open_remote(address: str) -> list[Source]:
     matching = Bucket(folder, ByPattern(pattern, address))
     if not is_named_archive(address):
         return [matching]
-    return [_open_object(f"{folder}/{entry.where}") for entry in _all(matching, address)]
+    found_keys = (f"{folder}/{entry.where}" for entry in _all(matching, address))
+    return [_open_object(key, f"'{key}'") for key in found_keys]
 
 
-def _open_object(address: str) -> Source:
+def _open_object(address: str, said: str) -> Source:
     found = open_object(address)
     if found is None:
-        raise UsageError(f"there is no object '{address}': {ADVICE}")
+        raise UsageError(f"there is nothing at {said}: {ADVICE}")
     return open_archive(address, *found)
 
 
 def _open_manifest(manifest: Path) -> list[Source]:
     try:
-        lines = listed_in(manifest)
+        lines = lines_of(manifest)
     except OSError as error:
         raise UsageError(f"the list '@{manifest}' cannot be read: {error.strerror}") from error
     sources: list[Source] = []
     here: dict[str, str] = {}
     in_buckets: dict[str, dict[str, str]] = collections.defaultdict(dict)
-    for line in lines:
+    for line, said in lines:
         if is_remote(line):
             check_scheme(line)
         if is_named_archive(line):
-            sources.append(_open_object(line) if is_remote(line) else _open_local(line))
+            sources.append(_open_object(line, said) if is_remote(line) else _open_local(line, said))
         elif is_remote(line):
             bucket, key = split_bucket(line)
-            in_buckets[bucket][key] = ""
+            in_buckets[bucket].setdefault(key, said)
         else:
-            here[line] = ""
+            here.setdefault(line, said)
     if here:
         root = os.path.commonpath(map(os.path.dirname, here))
         below = {line[len(root) :].lstrip("/"): said for line, said in here.items()}
@@ -188,9 +191,9 @@ def _all(source: Source, pattern: str) -> list[Entry]:
     return found
 
 
-def _refuse_missing(path: str, address: str) -> None:
+def _refuse_missing(path: str, said: str) -> None:
     if not path or not os.path.exists(path):  # noqa: PTH110 (a name may be too long for pathlib)
-        raise UsageError(f"there is nothing at '{address}': {ADVICE}")
+        raise UsageError(f"there is nothing at {said}: {ADVICE}")
 
 
 def _distinct(names: list[str]) -> list[str]:

@@ -18,6 +18,7 @@ from components.ingest.manifest import (
     refuse_if_unusable,
 )
 from components.ingest.near_duplicates import count_near_duplicates, difference_hash
+from components.ingest.reasons import Reason
 from components.ingest.shard import SPLITS, ShardReport, rejection, shard_names
 from components.shared.contracts import (
     CONTACT_SHEET,
@@ -34,6 +35,8 @@ from components.shared.staging import Staging, staging_for
 
 LOG = logging.getLogger("dcgan.ingest")
 
+_WARNED_OF = (Reason.MISSING, Reason.FOLDER)
+_MOST_WARNINGS = 10
 _SHEET_PICTURES = 64
 _SHEET_COLUMNS = 8
 
@@ -65,6 +68,7 @@ def ingest(source: str, records: Path, config: IngestConfig) -> dict[str, Any]:
             listing, shards = told(staging, LISTING), reports(staging)
             _fetch(staging, folder, shards, config)
         rejected = [rejection(*values) for values in listing["other"]]
+        _warn(rejected)
         with (folder / FILES).open("a") as ledger:
             ledger.writelines(
                 _lines({**line, "sha256": None, "outcome": "rejected"} for line in rejected)
@@ -95,6 +99,15 @@ def _fetch(
                     ledger.write(staging.read(name + LEDGER_SUFFIX))
                 else:
                     shards[name] = ShardReport(name, sha256=write_shard(folder / name, []))
+
+
+def _warn(rejected: Iterable[dict[str, Any]]) -> None:
+    """Tell of what the user would expect to be there."""
+    told = [line for line in rejected if line["reason"] in _WARNED_OF]
+    for line in told[:_MOST_WARNINGS]:
+        LOG.warning("'%s' is left out: %s", line["path"], line.get("detail", line["reason"]))
+    if more := len(told[_MOST_WARNINGS:]):
+        LOG.warning("%s more are left out; see %s", f"{more:,}", REJECTED)
 
 
 def _lines(values: Iterable[dict[str, Any]]) -> Iterable[str]:

@@ -38,9 +38,9 @@ def test_too_many_broken_files_are_refused(broken, run, tmp_path):
     message = refusal(run, tmp_path, broken, max_reject_share=0.1)
     assert message == (
         f"8 of 48 pictures in '{broken}' are broken, 16.67%, and ingest.max_reject_share allows "
-        "10.00%: 2 empty, 2 truncated, 2 unreadable, 1 not a picture, 1 too small; among them "
-        "'b\\xe9\u2028.bmp', 'damaged.png', 'empty.png'; mend or remove them, or raise "
-        "ingest.max_reject_share"
+        "10.00%: 2 empty, 2 truncated, 1 missing, 1 not a picture, 1 too small, 1 unreadable; "
+        "among them 'b\\xe9\u2028.bmp', 'damaged.png', 'empty.png'; mend or remove them, bring "
+        "them back, or mend the list or the links that name them, or raise ingest.max_reject_share"
     )
 
 
