@@ -83,7 +83,7 @@ def refuse_if_unusable(
     where = ", ".join(f"'{address}'" for address in source.splitlines())
     if not pictures:
         raise DataRefused(
-            f"no pictures in {where} ({other:,} other files): pass a source "
+            f"no pictures in {where} ({_others(rejected)}): pass a source "
             f"with files that end in {', '.join(PICTURE_SUFFIXES)} (in any case, not hidden)"
         )
     share = broken / pictures
@@ -105,6 +105,13 @@ def refuse_if_unusable(
                 f"at ingest.eval_share={config.eval_share:g} (their content decides): add "
                 f"pictures, or {change} ingest.eval_share"
             )
+
+
+def _others(rejected: list[dict[str, Any]]) -> str:
+    """Say how many files are no pictures, and what was found in those without an extension."""
+    details = collections.Counter(line["detail"] for line in rejected if "detail" in line)
+    found = f"; {by_frequency(details)}" if details else ""
+    return f"{len(rejected):,} other files{found}"
 
 
 def _shown(line: dict[str, Any]) -> str:

@@ -93,8 +93,9 @@ def write_records(
         last = b""
         for file, place in files:
             if file.reason:
-                outcome = {"outcome": "rejected", "reason": file.reason}
-                report.rejected.append(rejection(file.path, file.size, file.reason))
+                rejected = rejection(file.path, file.size, file.reason, file.detail)
+                outcome = {"outcome": "rejected", **rejected}
+                report.rejected.append(rejected)
             elif file.sha256 == last:
                 outcome = {"outcome": "duplicate"}
                 report.duplicates += 1

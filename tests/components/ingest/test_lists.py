@@ -9,7 +9,7 @@ import pytest
 from components.ingest.reasons import Reason
 from components.ingest.sources import open_source
 from components.shared.errors import DataRefused, UsageError
-from tests.components.ingest.test_sources import paths_in
+from tests.components.ingest.test_sources import contents_of, paths_in
 
 NAMES = ["a.jpg", "sub/é b.png", "[1] c.gif"]
 
@@ -74,7 +74,7 @@ def test_a_home_folder_is_known_in_a_line(pictures, monkeypatch):
     monkeypatch.setenv("HOME", str(pictures))
     (pictures / "lists").mkdir()
     (pictures / "lists/list").write_text("~/a.jpg\n~/sub/é b.png\n")
-    assert paths_in(f"@{pictures}/lists/list") == ["a.jpg", "sub/é b.png"]
+    assert contents_of(f"@{pictures}/lists/list") == {"a.jpg": b"", "sub/é b.png": b""}
 
 
 @pytest.mark.parametrize(

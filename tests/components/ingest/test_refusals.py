@@ -5,8 +5,9 @@ import pytest
 
 from components.ingest import shard
 from components.ingest.shard import shard_of
+from components.shared.contracts import MANIFEST
 from components.shared.errors import DataRefused, UsageError
-from components.shared.files import digest_of_file
+from components.shared.files import digest_of_file, read_json
 
 
 def refusal(run, tmp_path, source, kind=DataRefused, **changes) -> str:
@@ -32,6 +33,28 @@ def test_a_source_without_pictures_is_refused(run, tmp_path):
     message = refusal(run, tmp_path, source)
     assert str(source) in message
     assert ".jpg, .jpeg, .jpe, .jfif, .png, .apng, .gif, .bmp, .webp, .tif, .tiff" in message
+
+
+def test_files_that_nobody_called_pictures_are_no_broken_ones(tree, run, pack, bucket):
+    for number, content in enumerate((b"", b"BMW\n", b"\xff\xd8\xff", b"GIF89a")):
+        (tree / f"FILE{number}").write_bytes(content)
+    for path in tree.rglob("*"):
+        if path.is_file():
+            bucket.put(f"tree/{path.relative_to(tree)}", path.read_bytes())
+    archives = [pack(tree, name) for name in ("a.zip", "a.tar")]
+    (tree / "LOST").symlink_to("nowhere")
+    for number, source in enumerate((tree, *archives, f"{bucket.address}/tree")):
+        records = run(source, name=f"records {number}", max_reject_share=0)
+        assert set(read_json(records / MANIFEST)["rejected_by_reason"]) == {"other file"}
+
+
+def test_a_source_of_names_without_an_extension_tells_what_is_wrong(run, tmp_path, picture):
+    source = tmp_path / "keys"
+    source.mkdir()
+    for number in range(3):
+        picture(number, 5, 5).save(source / str(number), "PNG")
+    message = refusal(run, tmp_path, source)
+    assert message.startswith(f"no pictures in '{source}' (3 other files; 3 too small): pass ")
 
 
 def test_too_many_broken_files_are_refused(broken, run, tmp_path):
