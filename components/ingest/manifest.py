@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from components.ingest.config import IngestConfig
-from components.ingest.reasons import ADVICE, NOT_LOOKED_AT
+from components.ingest.reasons import ADVICE, NOT_LOOKED_AT, Reason
 from components.ingest.shard import ASPECT_EDGES, SIDE_EDGES, SPLITS, ShardReport, shard_names
 from components.ingest.source import PICTURE_SUFFIXES
 from components.shared.contracts import EVAL_SPLIT, TRAIN_SPLIT
@@ -108,10 +108,12 @@ def refuse_if_unusable(
 
 
 def _others(rejected: list[dict[str, Any]]) -> str:
-    """Say how many files are no pictures, and what was found in those without an extension."""
-    details = collections.Counter(line["detail"] for line in rejected if "detail" in line)
-    found = f"; {by_frequency(details)}" if details else ""
-    return f"{len(rejected):,} other files{found}"
+    """Say how many files are no pictures, which are archives, and what is wrong with bare names."""
+    told = [line for line in rejected if "detail" in line]
+    others = [line["detail"] for line in told if line["reason"] == Reason.OTHER]
+    named = [_shown(line) for line in told if line["reason"] != Reason.OTHER]
+    found = [by_frequency(collections.Counter(others)), *named[:3]]
+    return "; ".join(filter(None, [f"{len(rejected):,} other files", *found]))
 
 
 def _shown(line: dict[str, Any]) -> str:

@@ -21,6 +21,10 @@ from components.shared.errors import DataRefused, UsageError
 PICTURE_SUFFIXES = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".gif", ".bmp", ".webp", ".tif", ".tiff",
 )  # fmt: skip
+# By which a list and a pattern mean archives. Where one is named itself, its content tells.
+ARCHIVE_SUFFIXES = (
+    ".zip", ".tar", ".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz",
+)  # fmt: skip
 MAX_FILE_BYTES = 512 << 20  # what a member of an archive may claim to unpack to, too
 
 # What one file may raise while the others are well; a failing disk or network ends the step.
@@ -73,6 +77,7 @@ class Listing(NamedTuple):
 class Source(abc.ABC):
     """A place with files. It is a context manager, since archives are kept open."""
 
+    on_archives = "it is not opened: name it as a source of its own"  # one that lies in it
     in_order = False  # whether only reading by ascending `where` is fast
 
     def __init__(self, root: str) -> None:
@@ -142,6 +147,8 @@ class Source(abc.ABC):
             return entry.problem
         if entry.problem is not None and entry.problem.reason is Reason.FOLDER:
             return entry.problem
+        if is_named_archive(entry.path):
+            return Rejected(Reason.ARCHIVE, self.on_archives)
         # A name without an extension, as a bucket has, says nothing: only its content does.
         bare = "." not in entry.path.rpartition("/")[2]
         return None if bare and entry.problem is None else Rejected(Reason.OTHER)
@@ -150,6 +157,11 @@ class Source(abc.ABC):
 def is_hidden(path: str) -> bool:
     """Whether a file or a folder on the way to it begins with a dot."""
     return path.startswith(".") or "/." in path  # also `__MACOSX/._1.jpg`, in zips from macOS
+
+
+def is_named_archive(name: str) -> bool:
+    """Whether a file's extension is an archive's."""
+    return name.lower().endswith(ARCHIVE_SUFFIXES)
 
 
 def is_named_picture(path: str) -> bool:

@@ -17,12 +17,12 @@ from components.ingest.addresses import (
     split_bucket,
     split_pattern,
 )
-from components.ingest.archives import is_named_archive, open_archive, open_local_archive
+from components.ingest.archives import open_archive, open_local_archive
 from components.ingest.buckets import Bucket, open_object
 from components.ingest.chosen import ByPattern, Listed
 from components.ingest.local_files import Folder
 from components.ingest.reasons import Rejected
-from components.ingest.source import Entry, Listing, Source
+from components.ingest.source import Entry, Listing, Source, is_named_archive
 from components.shared.buckets import is_remote
 from components.shared.errors import UsageError
 

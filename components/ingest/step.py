@@ -35,7 +35,7 @@ from components.shared.staging import Staging, staging_for
 
 LOG = logging.getLogger("dcgan.ingest")
 
-_WARNED_OF = (Reason.MISSING, Reason.FOLDER)
+_WARNED_OF = (Reason.MISSING, Reason.ARCHIVE, Reason.FOLDER)
 _MOST_WARNINGS = 10
 _SHEET_PICTURES = 64
 _SHEET_COLUMNS = 8
