@@ -39,9 +39,9 @@ def windows_zip_of(root: Path) -> bytes:
 
 
 def tar_of(root: Path, kind: str = "", prefix: str = "./", folders: bool = True) -> bytes:
-    """A tar, compressed by `kind`; its links are members."""
+    """A tar as GNU's, compressed by `kind`; its links are members."""
     file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode=f"w:{kind}") as archive:
+    with tarfile.open(fileobj=file, mode=f"w:{kind}", format=tarfile.GNU_FORMAT) as archive:
         for path in sorted(root.rglob("*"), reverse=True):
             if folders or path.is_symlink() or not path.is_dir():
                 archive.add(path, f"{prefix}{path.relative_to(root)}", recursive=False)
