@@ -37,6 +37,7 @@ def make_manifest(
             "seen": sum(images.values()) + duplicate + len(rejected),
         },
         "near_duplicates": None,
+        "unfinished": sum(shard.unfinished for shard in shards.values()),
         "rejected_by_reason": dict(collections.Counter(line["reason"] for line in rejected)),
         "sizes": {
             "shorter_side": _histogram(SIDE_EDGES, [s.shorter_side for s in shards.values()]),

@@ -19,6 +19,7 @@ class SeenFile(NamedTuple):
     width: int = 0  # pixels, of the picture as shown; 0 where it is rejected
     height: int = 0
     detail: str = ""  # what else there is to say of the reason
+    unfinished: bool = False  # whether a picture that is used lacks the end of its file
 
 
 def see(entry: Entry, content: bytes | Rejected, config: IngestConfig) -> tuple[SeenFile, bytes]:
@@ -34,7 +35,15 @@ def see(entry: Entry, content: bytes | Rejected, config: IngestConfig) -> tuple[
         picture = decode(content, config)
     except Rejected as rejected:
         return _set_aside(sha256, entry, len(content), rejected), b""
-    seen = SeenFile(sha256, entry.path, len(content), "", picture.width, picture.height)
+    seen = SeenFile(
+        sha256,
+        entry.path,
+        len(content),
+        "",
+        picture.width,
+        picture.height,
+        unfinished=picture.unfinished,
+    )
     return seen, picture.pixels.tobytes()
 
 

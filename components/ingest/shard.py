@@ -31,6 +31,7 @@ class ShardReport:
     sha256: str = ""  # of the shard
     images: int = 0
     duplicates: int = 0
+    unfinished: int = 0  # of the images, those whose file lacks its end
     rejected: list[dict[str, Any]] = dataclasses.field(default_factory=list)  # rejected.jsonl
     shorter_side: list[int] = dataclasses.field(default_factory=lambda: [0] * (len(SIDE_EDGES) + 1))
     aspect: list[int] = dataclasses.field(default_factory=lambda: [0] * (len(ASPECT_EDGES) + 1))
@@ -103,6 +104,7 @@ def write_records(
                 outcome = {"outcome": split}
                 last = file.sha256
                 report.images += 1
+                report.unfinished += file.unfinished
                 report.count_size(file)
                 yield Record(file.sha256.hex(), pixels(place))
             sha256 = file.sha256.hex() or None

@@ -138,6 +138,8 @@ def _log(manifest: dict[str, Any]) -> None:
         "%s files: %s train, %s eval, %s duplicates, %s rejected",
         *(f"{counts[key]:,}" for key in ("seen", TRAIN_SPLIT, EVAL_SPLIT, "duplicate", "rejected")),
     )
+    if manifest["unfinished"]:
+        LOG.info("%s pictures lack the end of their file, but no pixel", manifest["unfinished"])
     if counts["rejected"]:
         LOG.info(
             "rejected %s: %s; see %s",
