@@ -129,7 +129,7 @@ def _end_of_jpeg(data: bytes, at: int, frame: bytes) -> tuple[int, bool, bool]:
 
 def _png(data: bytes) -> Header:
     png = read_png(data)
-    orientation = _orientation(png.exif)
+    orientation = _orientation(png.exif) if png.exif else 1
     return Header(
         png.width, png.height, png.essence, png.cut, orientation, unfinished=png.unfinished
     )

@@ -2,11 +2,13 @@
 
 import struct
 import zlib
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from components.ingest.limits import check_size
 
 _SIGNATURE_BYTES = 8
+_NEEDED = (b"IDAT", b"IHDR", b"IEND", b"PLTE", b"tRNS")  # by the pixels
 _END = b"\0\0\0\0IEND\xaeB`\x82"
 
 
@@ -29,55 +31,46 @@ def read_png(data: bytes) -> Png:
         ValueError: It is damaged before that.
         Rejected: It is too large or too small.
     """
-    chunks = _Chunks(memoryview(data))
-    cut = unfinished = False
+    view = memoryview(data)
+    kept = [view[:_SIGNATURE_BYTES]]
+    width = height = depth = colours = 0
+    exif, has_pixels, cut, unfinished = b"", False, False, False
     try:
-        while chunks.kind != b"IEND":
-            chunks.take()
+        for kind, start, end in _chunks(data, view):
+            if kind in _NEEDED:
+                kept.append(view[start:end])
+            if kind == b"IDAT":
+                has_pixels = True
+            elif kind == b"IHDR":
+                width, height, depth, colours = struct.unpack_from(">IIBB", data, start + 8)
+                check_size(width, height)
+            elif kind == b"tRNS":
+                kept[-1] = memoryview(_as_pillow_compares(data[start:end], depth, colours))
+            elif kind == b"eXIf":
+                exif = data[start + 8 : end - 4]
     except (struct.error, ValueError) as error:
-        if b"IDAT" not in chunks.kinds:
+        if not has_pixels:
             raise
         # Whether that was all of the pixels, their decoder tells.
-        chunks.kept.append(memoryview(_END))
+        kept.append(memoryview(_END))
         cut, unfinished = isinstance(error, struct.error), True
-    essence = b"".join(chunks.kept)
-    return Png(chunks.width, chunks.height, essence, chunks.exif, cut, unfinished)
+    return Png(width, height, b"".join(kept), exif, cut, unfinished)
 
 
-class _Chunks:
-    """A PNG as far as it was read."""
-
-    def __init__(self, view: memoryview) -> None:
-        self._view, self._at = view, _SIGNATURE_BYTES
-        self.kept = [view[:_SIGNATURE_BYTES]]  # what the pixels need
-        self.width = self.height = 0
-        self.exif = b""
-        self.kind = b""  # of the last chunk
-        self.kinds: set[bytes] = set()
-
-    def take(self) -> None:
-        """Read the next chunk."""
-        data, start = self._view, self._at
+def _chunks(data: bytes, view: memoryview) -> Iterator[tuple[bytes, int, int]]:
+    """Kind, start and end of each; raises where none is, or one of the pixels' is damaged."""
+    at, kind = _SIGNATURE_BYTES, b""
+    while kind != b"IEND":
+        start = at
         length, kind = struct.unpack_from(">I4s", data, start)
-        if not kind.isalpha() or (self.width == 0) != (kind == b"IHDR"):
+        if not kind.isalpha() or (start == _SIGNATURE_BYTES) != (kind == b"IHDR"):
             raise ValueError("no chunk where one should start")
-        end = start + 12 + length
-        if kind in (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"):
-            (checksum,) = struct.unpack_from(">I", data, end - 4)
-            if zlib.crc32(data[start + 4 : end - 4]) != checksum:
+        at += 12 + length
+        if kind in _NEEDED:
+            (checksum,) = struct.unpack_from(">I", data, at - 4)
+            if zlib.crc32(view[start + 4 : at - 4]) != checksum:
                 raise ValueError("a chunk's checksum is wrong")
-            self.kept.append(data[start:end])
-        if kind == b"IHDR":
-            self.width, self.height, depth, colours = struct.unpack_from(">IIBB", data, start + 8)
-            check_size(self.width, self.height)
-            self._depth, self._colours = depth, colours
-        elif kind == b"tRNS":
-            chunk = _as_pillow_compares(bytes(data[start:end]), self._depth, self._colours)
-            self.kept[-1] = memoryview(chunk)
-        elif kind == b"eXIf":
-            self.exif = bytes(data[start + 8 : end - 4])
-        self._at, self.kind = end, kind
-        self.kinds.add(kind)
+        yield kind, start, at
 
 
 def _as_pillow_compares(chunk: bytes, depth: int, colours: int) -> bytes:
