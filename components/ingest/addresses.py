@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from components.ingest.source import is_named_picture
 from components.shared.buckets import is_remote, names_bucket
 from components.shared.errors import UsageError
 
@@ -38,6 +39,22 @@ def is_pattern(address: str) -> bool:
     # os.path, since pathlib raises for a name that is too long.
     literal = not is_remote(address) and os.path.lexists(address)
     return not _WILD.isdisjoint(address) and not literal
+
+
+def of_braces(address: str) -> str:
+    """A hint for what finds nothing and has braces, as in a shell; none for what has not."""
+    if not ("{" in address and "}" in address):
+        return ""
+    return " (braces are no wildcards here: name a source for each, with --images or in a line)"
+
+
+def refuse_picture(address: str) -> None:
+    """Raise UsageError for one picture, as is left of a pattern where a shell expands it."""
+    if is_named_picture(address) and os.path.isfile(address):  # noqa: PTH113 (a name may be long)
+        raise UsageError(
+            f"--images {address}: is one picture: pass its folder; or a pattern in quotes, such as "
+            f"'{os.path.join(os.path.dirname(address), '*')}', which the shell leaves alone then"  # noqa: PTH118, PTH120
+        )
 
 
 def split_pattern(pattern: str) -> tuple[str, str]:

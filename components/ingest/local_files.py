@@ -55,7 +55,8 @@ class Folder(Source):
         found = self._below([b""]) if listed is None else self._at(listed)
         for file in found:
             name = os.fsdecode(file.where)
-            if self._chosen.fits(name):
+            is_folder = file.problem is not None and file.problem.reason is Reason.FOLDER
+            if is_folder or self._chosen.fits(name):
                 yield Entry(printable(name), file.size, file.where, file.problem), file.stamp
 
     def is_hidden(self, path: str) -> bool:
@@ -75,17 +76,20 @@ class Folder(Source):
 
     def _below(self, folders: list[bytes]) -> Iterator[_Found]:
         """What is in these folders and below."""
-        visited = set()
+        visited: set[tuple[int, int]] = set()
         linked_folders: list[bytes] = []  # visited last, so that a file's own path wins
         while folders or linked_folders:
             folder = folders.pop() if folders else linked_folders.pop(0)
             location = os.path.join(os.fsencode(self.root), folder)  # noqa: PTH118 (bytes)
-            status = os.stat(location)  # noqa: PTH116
-            if (status.st_dev, status.st_ino) in visited:
-                continue
-            visited.add((status.st_dev, status.st_ino))
-            with explaining_damage(self.root), os.scandir(location) as items:
-                found = sorted(items, key=operator.attrgetter("name"), reverse=True)
+            try:
+                found = _items_of(location, visited)
+            except OSError as error:
+                if not folder:
+                    with explaining_damage(self.root):
+                        raise
+                rejected_for(error)
+                found, problem = [], Rejected(Reason.FOLDER, str(error.strerror).lower())
+                yield _Found(folder, 0, "", problem)
             while found:
                 item = found.pop()  # and let go of it, for it keeps all that was asked of it
                 where = os.path.join(folder, item.name)  # noqa: PTH118
@@ -97,18 +101,29 @@ class Folder(Source):
 
     def _at(self, listed: Mapping[str, str]) -> Iterator[_Found]:
         """Each of these files, and those in folders among them."""
-        folders = []
-        paths = set(map(os.fsencode, listed))
+        folders, files = [], set()
         for name, said in listed.items():
             where = os.fsencode(name)
             mode, file = _look_at(Path(self.root, name), where)
             if stat.S_ISDIR(mode):
                 folders.append(where)
-            elif file.problem and file.problem.reason is Reason.MISSING:
-                yield file._replace(problem=nothing_at(said))
-            else:
-                yield file
-        yield from (file for file in self._below(folders) if file.where not in paths)
+                continue
+            if file.problem and file.problem.reason is Reason.MISSING:
+                file = file._replace(problem=nothing_at(said))
+            files.add(where)
+            yield file
+        yield from (file for file in self._below(folders) if file.where not in files)
+
+
+def _items_of(location: bytes, visited: set[tuple[int, int]]) -> list[os.DirEntry[bytes]]:
+    """What a folder holds, in descending order of names; nothing where it was visited before."""
+    status = os.stat(location)  # noqa: PTH116
+    folder = (status.st_dev, status.st_ino)
+    if folder in visited:
+        return []
+    visited.add(folder)
+    with os.scandir(location) as items:
+        return sorted(items, key=operator.attrgetter("name"), reverse=True)
 
 
 def _look_at(file: "os.DirEntry[bytes] | Path", where: bytes) -> tuple[int, _Found]:

@@ -14,6 +14,8 @@ from components.ingest.addresses import (
     is_manifest,
     is_pattern,
     lines_of,
+    of_braces,
+    refuse_picture,
     split_bucket,
     split_pattern,
 )
@@ -125,7 +127,8 @@ def _open(address: str) -> list[Source]:
         _refuse_missing(folder, f"'{address}'")
         matching = Folder(folder, ByPattern(pattern, address))
         if is_named_archive(address):
-            return [open_local_archive(str(matching.path_of(e))) for e in _all(matching, address)]
+            paths = (str(matching.path_of(entry)) for entry in _all(matching, address))
+            return [_open_local(path, f"'{path}'") for path in paths]
         return [matching]
     return [_open_local(address, f"'{address}'")]
 
@@ -133,6 +136,7 @@ def _open(address: str) -> list[Source]:
 def _open_local(path: str, said: str) -> Source:
     _refuse_missing(path, said)
     check_file(path, path)
+    refuse_picture(path)
     return Folder(path) if os.path.isdir(path) else open_local_archive(path)  # noqa: PTH112
 
 
@@ -184,16 +188,17 @@ def _open_manifest(manifest: Path) -> list[Source]:
 
 def _all(source: Source, pattern: str) -> list[Entry]:
     with source:
-        files = (entry for entry in source.files() if not source.is_hidden(entry.path))
-        found = sorted(files, key=operator.attrgetter("path"))
+        files = (entry for entry in source.files() if is_named_archive(entry.path))
+        shown = (entry for entry in files if not source.is_hidden(entry.path))
+        found = sorted(shown, key=operator.attrgetter("path"))
     if not found:
-        raise UsageError(f"nothing fits the pattern '{pattern}': {ADVICE}")
+        raise UsageError(f"nothing fits the pattern '{pattern}'{of_braces(pattern)}: {ADVICE}")
     return found
 
 
 def _refuse_missing(path: str, said: str) -> None:
     if not path or not os.path.exists(path):  # noqa: PTH110 (a name may be too long for pathlib)
-        raise UsageError(f"there is nothing at {said}: {ADVICE}")
+        raise UsageError(f"there is nothing at {said}{of_braces(said)}: {ADVICE}")
 
 
 def _distinct(names: list[str]) -> list[str]:

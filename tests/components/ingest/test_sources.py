@@ -156,7 +156,7 @@ def test_links_inside_a_tar(tmp_path, pack):
         ["a/1.jpg", "a/hard.jpg", "soft.jpg"], b"1"
     )
     (root / "lost.jpg").symlink_to("nowhere")
-    assert isinstance(contents_of(pack(root, "b.tar"))["lost.jpg"], Rejected)
+    assert sorted(contents_of(pack(root, "b.tar"))) == ["a/1.jpg", "a/hard.jpg", "soft.jpg"]
 
 
 @pytest.mark.parametrize("name", ["a.zip", "a.tar"])
@@ -195,17 +195,6 @@ def test_a_member_that_claims_to_be_huge_is_not_unpacked(tmp_path, monkeypatch):
     assert large == bytes(1000)
 
 
-def test_an_encrypted_member_is_unreadable(tmp_path):
-    archive = tmp_path / "a.zip"
-    with zipfile.ZipFile(archive, "w") as file:
-        file.writestr("1.jpg", b"secret")
-    content = bytearray(archive.read_bytes())
-    content[6] |= 1  # the flag for "encrypted", in the member's header
-    content[content.find(b"PK\x01\x02") + 8] |= 1  # and in the archive's directory
-    archive.write_bytes(content)
-    assert contents_of(archive)["1.jpg"].reason == Reason.UNREADABLE
-
-
 @pytest.mark.parametrize("name", ["a.zip", "a.tar", "a.tar.gz", "a.tar.xz"])
 def test_an_archive_that_ends_early_is_refused(tree, pack, name):
     archive = pack(tree, name)
@@ -228,11 +217,8 @@ def test_a_failing_disk_is_not_the_fault_of_one_file(tmp_path):
         list(opened.read(opened.list().pictures))
 
 
-def test_a_folder_that_may_not_be_read_is_named(tmp_path, monkeypatch):
-    def refuse(path):
-        raise PermissionError(13, "Permission denied", path)
-
-    monkeypatch.setattr("os.scandir", refuse)
+def test_a_source_that_may_not_be_read_is_named(tmp_path, locked):
+    locked(tmp_path)
     with pytest.raises(UsageError, match=f"'{tmp_path}/?' may not be read: permission denied"):
         paths_in(tmp_path)
 
