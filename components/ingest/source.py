@@ -150,8 +150,10 @@ class Source(abc.ABC):
         if is_named_archive(entry.path):
             return Rejected(Reason.ARCHIVE, self.on_archives)
         # A name without an extension, as a bucket has, says nothing: only its content does.
-        bare = "." not in entry.path.rpartition("/")[2]
-        return None if bare and entry.problem is None else Rejected(Reason.OTHER)
+        if "." in entry.path.rpartition("/")[2]:
+            return Rejected(Reason.OTHER)
+        problem = entry.problem
+        return problem and Rejected(Reason.OTHER, problem.detail or problem.reason)
 
 
 def is_hidden(path: str) -> bool:
