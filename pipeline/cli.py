@@ -29,6 +29,7 @@ from pipeline.options import (
     PublishRoot,
     RequireBlessed,
     RunsDir,
+    TakesPictures,
 )
 from pipeline.results import read_run
 
@@ -48,7 +49,7 @@ class Runner(StrEnum):
     DOCKER = "docker"
 
 
-@app.command()
+@app.command(cls=TakesPictures)
 def run(
     images: Images = None,
     profile: Profile = "demo",
@@ -288,8 +289,8 @@ def doctor(runs_dir: RunsDir = RUNS) -> None:
         raise PipelineError(f"not ready: {', '.join(failed)}")
 
 
-app.command("compile")(commands.compile_)
-app.command()(commands.submit)
+app.command("compile", cls=TakesPictures)(commands.compile_)
+app.command(cls=TakesPictures)(commands.submit)
 app.add_typer(schedule, name="schedule")
 app.add_typer(runs, name="runs")
 

@@ -1,9 +1,32 @@
 """Options that several commands have."""
 
+import itertools
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
+
+from components.shared.errors import UsageError
+
+
+class TakesPictures(TyperCommand):
+    """A command with `--images`, which tells of a pattern that the shell has expanded."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Raise UsageError where several paths follow `--images`."""
+        for place, argument in enumerate(args):
+            name, is_joined, _ = argument.partition("=")
+            after = args[place + (1 if is_joined else 2) :]
+            more = [*itertools.takewhile(os.path.lexists, after)]
+            if name == "--images" and more:
+                raise UsageError(
+                    f"--images takes one source, and {len(more):,} more came with it, such as "
+                    f"{more[0]}: put a pattern in quotes, '*.png', or give --images before each"
+                )
+        return super().parse_args(ctx, args)
+
 
 Images = Annotated[
     list[str] | None,

@@ -8,10 +8,13 @@ from pathlib import Path
 
 from components.ingest.addresses import (
     addresses,
+    check_file,
     check_scheme,
     is_manifest,
     is_pattern,
     listed_in,
+    of_braces,
+    refuse_picture,
 )
 from components.ingest.sources import open_source
 from components.shared.buckets import client_for, explaining, is_remote
@@ -75,14 +78,17 @@ def _check_source(address: str) -> None:
             listed_in(path)
         elif is_pattern(address):
             with open_source(address) as source:
-                if next(source.files(), None) is None:
-                    raise UsageError(f"--images {address}: nothing there fits this pattern")
+                if all(entry.problem is not None for entry in source.files()):
+                    raise UsageError(
+                        f"--images {address}: nothing there fits this pattern{of_braces(address)}"
+                    )
         else:
-            path.stat()
+            check_file(address, path)
+            refuse_picture(address)
     except (FileNotFoundError, NotADirectoryError):
         raise UsageError(
-            f"no such folder or file: {path}; pass --images a folder, an archive, a pattern, "
-            "@list or the address of a bucket"
+            f"no such folder or file: {path}{of_braces(address)}; pass --images a folder, an "
+            "archive, a pattern, @list or the address of a bucket"
         ) from None
     except (OSError, ValueError) as error:  # e.g. a name that is too long
         problem = getattr(error, "strerror", None) or one_line(error)

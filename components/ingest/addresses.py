@@ -4,10 +4,15 @@ A source is a folder, an archive, a pattern such as ``/data/**/*.jpg``, ``@`` an
 lists pictures, or the address of a bucket.
 """
 
+import codecs
+import contextlib
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
+from components.ingest.source import is_named_picture
 from components.shared.buckets import is_remote, names_bucket
 from components.shared.errors import UsageError
 
@@ -34,6 +39,22 @@ def is_pattern(address: str) -> bool:
     # os.path, since pathlib raises for a name that is too long.
     literal = not is_remote(address) and os.path.lexists(address)
     return not _WILD.isdisjoint(address) and not literal
+
+
+def of_braces(address: str) -> str:
+    """A hint for what finds nothing and has braces, as in a shell; none for what has not."""
+    if not ("{" in address and "}" in address):
+        return ""
+    return " (braces are no wildcards here: name a source for each, with --images or in a line)"
+
+
+def refuse_picture(address: str) -> None:
+    """Raise UsageError for one picture, as is left of a pattern where a shell expands it."""
+    if is_named_picture(address) and os.path.isfile(address):  # noqa: PTH113 (a name may be long)
+        raise UsageError(
+            f"--images {address}: is one picture: pass its folder; or a pattern in quotes, such as "
+            f"'{os.path.join(os.path.dirname(address), '*')}', which the shell leaves alone then"  # noqa: PTH118, PTH120
+        )
 
 
 def split_pattern(pattern: str) -> tuple[str, str]:
@@ -67,25 +88,67 @@ def check_scheme(address: str) -> None:
         )
 
 
-def listed_in(manifest: Path) -> list[str]:
-    """Paths and addresses that a manifest lists, one a line, as absolute ones.
+class Line(NamedTuple):
+    """What a list names in one line."""
+
+    address: str  # an absolute path, or an address in a bucket
+    said: str  # the line and its number, for messages
+
+
+def lines_of(manifest: Path) -> list[Line]:
+    """What a list names, one path or address a line.
 
     Args:
-        manifest: The file; relative paths in it begin at its folder.
+        manifest: The file, in UTF-8, or in UTF-16 as Windows writes it; relative paths in it begin
+            at its folder.
 
     Raises:
         OSError: It cannot be read.
-        UsageError: It is empty, or no text.
+        UsageError: It is empty, no text, or no file that can be read again.
     """
-    content = manifest.read_bytes()
-    lines = addresses(os.fsdecode(content))
-    if not lines or b"\0" in content:
+    check_file(f"@{manifest}", manifest)
+    # In absolute paths, 100,000 Paths would take a second.
+    folder = os.path.abspath(manifest.parent)  # noqa: PTH100
+    lines = []
+    for number, text in enumerate(_text_in(manifest).split("\n"), start=1):
+        line = text.removesuffix("\r")
+        if line.strip():
+            address = line
+            if not is_remote(line):
+                address = os.path.join(folder, os.path.expanduser(line))  # noqa: PTH111, PTH118
+                address = os.path.normpath(address)
+            lines.append(Line(address, f"'{line}' (line {number} of {manifest.name})"))
+    if not lines:
         raise UsageError(f"'@{manifest}' is no list of pictures: write one path a line in it")
-    folder = os.path.abspath(manifest.parent)  # noqa: PTH100 (100,000 Paths would take a second)
-    return [
-        line if is_remote(line) else os.path.normpath(os.path.join(folder, line))  # noqa: PTH118
-        for line in lines
-    ]
+    return lines
+
+
+def listed_in(manifest: Path) -> list[str]:
+    """The paths and addresses of `lines_of`; raises as that does."""
+    return [line.address for line in lines_of(manifest)]
+
+
+def check_file(address: str, path: str | Path) -> None:
+    """Raise UsageError for a pipe or a device, which the steps could not read one after another."""
+    mode = os.stat(path).st_mode  # noqa: PTH116 (a name may be too long for pathlib)
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise UsageError(
+            f"'{address}' is no file but a pipe or a device, and it is read more than once: write "
+            "what comes out of it to a file and pass that"
+        )
+
+
+def _text_in(manifest: Path) -> str:
+    content = manifest.read_bytes()
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        with contextlib.suppress(UnicodeDecodeError):
+            return content.decode("utf-16")
+    if b"\0" in content:
+        raise UsageError(
+            f"'@{manifest}' is no list of pictures in UTF-8: write one path a line in it, and save "
+            "it as UTF-8"
+        )
+    return os.fsdecode(content.removeprefix(codecs.BOM_UTF8))
 
 
 def all_addresses(images: str) -> Iterator[str]:

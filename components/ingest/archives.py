@@ -1,7 +1,8 @@
 """Pictures of a zip or a tar, read where they are packed."""
 
 import abc
-import posixpath
+import os
+import stat
 import tarfile
 import zipfile
 from collections.abc import Iterator
@@ -9,21 +10,18 @@ from pathlib import Path
 from typing import IO
 
 from components.ingest.local_files import stamp_of
+from components.ingest.members import Member, Members, hard_link, path_of_name, symbolic_link
 from components.ingest.reasons import Reason, Rejected
-from components.ingest.source import Entry, Source, explaining_damage, printable, setting_aside
+from components.ingest.source import Entry, Source, explaining_damage, setting_aside
 from components.shared.errors import UsageError
 
-# By which a list and a pattern mean archives. Where one is named itself, its content tells.
-ARCHIVE_SUFFIXES = (
-    ".zip", ".tar", ".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz",
-)  # fmt: skip
-
-_LINKS_FOLLOWED = 40  # one after another, as Linux does
-
-
-def is_named_archive(name: str) -> bool:
-    """Whether a file's extension is an archive's."""
-    return name.lower().endswith(ARCHIVE_SUFFIXES)
+_ZIP_STARTS = (b"PK\3\4", b"PK\5\6", b"PK\7\x08")  # a tar may begin with a name such as PKZ
+_WINDOWS = (0, 10)  # the systems FAT and NTFS
+_NO_FILES = (stat.S_IFDIR, stat.S_IFIFO, stat.S_IFSOCK, stat.S_IFCHR, stat.S_IFBLK)
+_ENCRYPTED = 1  # a flag
+_READABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+_METHODS = {1: "Shrink", 6: "Implode", 9: "Deflate64", 93: "Zstandard", 95: "XZ", 98: "PPMd"}
+_LONGEST_LINK = 4096  # bytes, as Linux allows
 
 
 def open_local_archive(path: str) -> Source:
@@ -44,11 +42,13 @@ def open_archive(address: str, file: IO[bytes], stamp: str) -> Source:
         UsageError: It is none.
     """
     with explaining_damage(address):
-        is_zip = file.read(2) == b"PK"
+        is_zip = file.read(4) in _ZIP_STARTS
         file.seek(0)
         try:
             return Zip(address, file, stamp) if is_zip else Tar(address, file, stamp)
         except tarfile.ReadError:
+            if zipfile.is_zipfile(file):  # behind a program that unpacks it
+                return Zip(address, file, stamp)
             file.close()
             raise UsageError(
                 f"'{address}' is neither a folder nor a whole archive: pass a folder, a .zip or "
@@ -62,11 +62,21 @@ def open_archive(address: str, file: IO[bytes], stamp: str) -> Source:
 class _Archive(Source, abc.ABC):
     """A file that holds files."""
 
+    on_archives = "it is not opened: unpack it, and name it as a source of its own"
+
     def __init__(self, root: str, file: IO[bytes], stamp: str) -> None:
         """Take the archive's bytes, which are closed with the source."""
         super().__init__(root)
         self._kept_open.enter_context(file)
         self._stamp = stamp
+
+    @abc.abstractmethod
+    def _members(self) -> Iterator[tuple[str, Member]]:
+        """What it holds, by paths."""
+
+    def files(self) -> Iterator[Entry]:
+        """All files."""
+        return Members(self._members()).entries()
 
     def stamped(self) -> Iterator[tuple[Entry, str]]:
         """The archive itself."""
@@ -84,20 +94,51 @@ class Zip(_Archive):
         """Read the archive's directory."""
         super().__init__(root, file, stamp)
         self._zip = self._kept_open.enter_context(zipfile.ZipFile(file))
-        self._members = self._zip.infolist()
+        self._infos = self._zip.infolist()
         self.in_order = "://" in root  # for what was fetched ahead is what comes next
 
-    def files(self) -> Iterator[Entry]:
-        """All files; of two with the same path the later counts, as it does on unpacking."""
-        last = {_archive_path(member.filename): i for i, member in enumerate(self._members)}
-        for path, index in last.items():
-            if not self._members[index].is_dir():
-                yield Entry(printable(path), self._members[index].file_size, index)
+    def _members(self) -> Iterator[tuple[str, Member]]:
+        """What is in the archive's directory."""
+        has_folders = any(
+            info.filename.endswith("\\") for info in self._infos if not info.file_size
+        )
+        for index, info in enumerate(self._infos):
+            name = info.filename
+            # As Windows once packed, and as unzip reads it.
+            if "/" not in name and (has_folders or info.create_system in _WINDOWS):
+                name = name.replace("\\", "/")
+            kind = stat.S_IFMT(info.external_attr >> 16)  # 0 where it was not packed on Unix
+            member = Member(is_file=False)
+            problem = _problem_of(info)
+            if kind == stat.S_IFLNK and problem is None:
+                member = self._link(info)
+            elif kind not in _NO_FILES and not name.endswith("/"):
+                member = Member(info.file_size, index, problem)
+            yield path_of_name(name), member
+
+    def _link(self, info: zipfile.ZipInfo) -> Member:
+        """A link, whose content is where it leads."""
+        try:
+            with setting_aside(), self._zip.open(info) as file:
+                return symbolic_link(os.fsdecode(file.read(_LONGEST_LINK)))
+        except Rejected as problem:
+            return Member(problem=problem)
 
     def _read(self, entry: Entry) -> bytes:
         """Content of a file."""
         with setting_aside():
-            return self._zip.read(self._members[entry.where])
+            return self._zip.read(self._infos[entry.where])
+
+
+def _problem_of(info: zipfile.ZipInfo) -> Rejected | None:
+    """Why a member cannot be read, by the archive's directory."""
+    if info.flag_bits & _ENCRYPTED:
+        return Rejected(Reason.ENCRYPTED)
+    if info.compress_type not in _READABLE:
+        name = _METHODS.get(info.compress_type)
+        method = f"compression {info.compress_type}" + (f" ({name})" if name else "")
+        return Rejected(Reason.COMPRESSION, f"{method}: repack it")
+    return None
 
 
 class Tar(_Archive):
@@ -110,42 +151,25 @@ class Tar(_Archive):
         compressed = self._tar.fileobj is not file
         self.in_order = compressed or "://" in root
 
-    def files(self) -> Iterator[Entry]:
-        """All files; of two with the same path the later counts, as it does on unpacking."""
+    def _members(self) -> Iterator[tuple[str, Member]]:
+        """What the whole archive holds, in its order."""
         with explaining_damage(self.root):
-            last = {_archive_path(member.name): member for member in self._tar}
-        for path, member in last.items():
-            if member.isdir():
-                continue
-            target = _link_target(path, last)
-            if target is None:
-                yield Entry(printable(path), 0, (-1, 0, None))
-            else:
-                where = (target.offset_data, target.size, target.sparse)
-                yield Entry(printable(path), target.size, where)
+            for info in self._tar:
+                member = Member(is_file=False)
+                if info.isreg():
+                    member = Member(info.size, (info.offset_data, info.size, info.sparse))
+                elif info.issym():
+                    member = symbolic_link(info.linkname)
+                elif info.islnk():
+                    member = hard_link(info.linkname)
+                yield path_of_name(info.name), member
 
     def _read(self, entry: Entry) -> bytes:
         """Content of a file."""
         member = tarfile.TarInfo()
         member.offset_data, member.size, member.sparse = entry.where
-        file = self._tar.extractfile(member) if member.offset_data >= 0 else None
-        if file is None:
-            raise Rejected(Reason.UNREADABLE)
-        with setting_aside(), file:
-            return file.read()
-
-
-def _archive_path(name: str) -> str:
-    return "/".join(part for part in name.split("/") if part not in ("", ".", ".."))
-
-
-def _link_target(path: str, members: dict[str, tarfile.TarInfo]) -> tarfile.TarInfo | None:
-    for _ in range(_LINKS_FOLLOWED):
-        member = members.get(path)
-        if member is None or member.isreg():
-            return member
-        if member.issym():
-            path = posixpath.normpath(posixpath.join(posixpath.dirname(path), member.linkname))
-        elif member.islnk():
-            path = _archive_path(member.linkname)
-    return None
+        with setting_aside():
+            file = self._tar.extractfile(member)
+            assert file is not None  # for a member is a file unless it says something else
+            with file:
+                return file.read()

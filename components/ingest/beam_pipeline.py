@@ -79,8 +79,7 @@ class _List(beam.DoFn):
         with open_source(images) as opened:
             listing, in_order = opened.list(), opened.in_order
         pictures = listing.pictures[: self._max_images]
-        other = [(entry.path, entry.size) for entry in listing.other]
-        _tell(self._staging, LISTING, {"pictures": len(pictures), "other": other})
+        _tell(self._staging, LISTING, {"pictures": len(pictures), "other": listing.other})
         if in_order and pictures:
             yield _plain(sorted(pictures, key=lambda entry: entry.where))
         elif pictures:
@@ -89,7 +88,7 @@ class _List(beam.DoFn):
 
 def _plain(entries: Iterable[Entry]) -> list[tuple[Any, ...]]:
     """Tuples that Beam's coders know; it would pickle each entry, with its class."""
-    return [tuple(entry) for entry in entries]
+    return [entry[:3] for entry in entries]  # no problem is known of any
 
 
 def _chunks(entries: Iterable[Entry]) -> Iterator[list[Entry]]:

@@ -5,11 +5,11 @@ where the key was listed. fsspec is imported only where there is a bucket.
 """
 
 import contextlib
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import IO, Any
 
+from components.ingest.chosen import Chosen, nothing_at
 from components.ingest.reasons import Reason, Rejected
 from components.ingest.source import Entry, Source
 from components.shared.errors import PipelineError, UsageError, one_line
@@ -23,21 +23,15 @@ _FETCHED_AHEAD = 8 << 20  # bytes of an archive
 class Bucket(Source):
     """What lies under an address such as ``gs://bucket/faces``."""
 
-    def __init__(
-        self,
-        root: str,
-        fits: re.Pattern[str] | None = None,
-        listed: Sequence[str] | None = None,
-    ) -> None:
-        """Name the address, and which of its objects count.
+    def __init__(self, root: str, chosen: Chosen | None = None) -> None:
+        """Name the address, and which of its objects count; a listed one may be missing.
 
         Args:
             root: `gs://bucket` or `s3://bucket`, or an address in it.
-            fits: Only objects whose key below it fits this.
-            listed: Only these keys below it; one that is missing cannot be read.
+            chosen: Of the keys below it; all, unless given.
         """
         super().__init__(root.rstrip("/"))
-        self._fits, self._listed = fits, listed
+        self._chosen = chosen or Chosen()
         self._bucket = _client_for(root)
         self._threads = self._kept_open.enter_context(ThreadPoolExecutor(_READS_AT_ONCE))
 
@@ -48,17 +42,21 @@ class Bucket(Source):
     def stamped(self) -> Iterator[tuple[Entry, str]]:
         """The objects, each with its etag or generation."""
         with _explaining(self.root):
-            if self._listed is None:
+            if self._chosen.listed is None:
                 found = self._bucket.find(self.root, detail=True).values()
                 top = self.root.partition("://")[2] + "/"
                 objects = [(each["name"].removeprefix(top), each) for each in found]
             else:
-                keys = list(dict.fromkeys(self._listed))
-                objects = list(zip(keys, self._threads.map(self._info, keys), strict=True))
+                listed = self._chosen.listed
+                objects = list(zip(listed, self._threads.map(self._info, listed), strict=True))
         for key, info in objects:
             is_marker = key.endswith("/") or not key  # of what a console shows as a folder
-            if not is_marker and (self._fits is None or self._fits.match(key)):
-                yield Entry(key, info["size"], key), _stamp_in(info)
+            if not is_marker and self._chosen.fits(key):
+                yield Entry(key, info["size"], key, self._problem(key, info)), _stamp_in(info)
+
+    def is_hidden(self, path: str) -> bool:
+        """Whether a part of the key is hidden that the user did not name."""
+        return self._chosen.is_hidden(path)
 
     def _info(self, key: str) -> dict[str, Any]:
         with contextlib.suppress(FileNotFoundError):
@@ -66,6 +64,11 @@ class Bucket(Source):
             if info["type"] == "file":
                 return info
         return {"size": 0}
+
+    def _problem(self, key: str, info: dict[str, Any]) -> Rejected | None:
+        """Why a listed key is set aside that no object has."""
+        listed = self._chosen.listed
+        return nothing_at(listed[key]) if listed and info.get("type") != "file" else None
 
     def read(self, entries: Iterable[Entry]) -> Iterator[bytes | Rejected]:
         """Contents in the order of the entries, many of them on their way at once."""
@@ -76,8 +79,10 @@ class Bucket(Source):
         address = f"{self.root}/{entry.where}"
         try:
             content: bytes = self._bucket.cat_file(address)
-        except (FileNotFoundError, PermissionError) as error:
-            raise Rejected(Reason.UNREADABLE) from error
+        except FileNotFoundError as error:
+            raise Rejected(Reason.MISSING) from error
+        except PermissionError as error:
+            raise Rejected(Reason.DENIED) from error
         except Exception as error:  # each client has errors of its own
             raise PipelineError(
                 f"'{address}' cannot be read ({one_line(error)}): see whether the bucket "

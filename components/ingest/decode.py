@@ -62,6 +62,7 @@ class Picture(NamedTuple):
     pixels: np.ndarray  # uint8 [S, S, 3], RGB
     width: int  # pixels, of the original as shown, that is turned upright
     height: int
+    unfinished: bool = False  # whether the file lacks its end, but no pixel
 
 
 def decode(data: bytes, config: IngestConfig) -> Picture:
@@ -99,7 +100,7 @@ def decode(data: bytes, config: IngestConfig) -> Picture:
         fitted = _pad(upright, config.image_size, background)
     else:
         fitted = _crop(upright, config.image_size)
-    return Picture(fitted, width, height)
+    return Picture(fitted, width, height, header.unfinished)
 
 
 def _decode_jpeg(header: Header) -> np.ndarray:
@@ -109,7 +110,8 @@ def _decode_jpeg(header: Header) -> np.ndarray:
     try:
         pixels: np.ndarray = simplejpeg.decode_jpeg(data, target)
     except ValueError as error:
-        if not any(text in str(error) for text in _HARMLESS):
+        # Of a file without an end, what is wrong besides is not told.
+        if header.unfinished or not any(text in str(error) for text in _HARMLESS):
             raise
         pixels = _decode_jpeg_patiently(header)
     if not header.inks:

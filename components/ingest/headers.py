@@ -10,23 +10,21 @@ specifications.
 """
 
 import struct
-import zlib
 from collections.abc import Callable
 from typing import NamedTuple
 
 import simplejpeg
 
+from components.ingest.jpeg_scans import END, MAX_SCANS, SCAN, has_all, read_scans
+from components.ingest.limits import MAX_PIXELS, check_size
+from components.ingest.png_header import read_png
 from components.ingest.reasons import Reason, Rejected
 from components.ingest.tiff_header import read_tiff
-
-MIN_SIDE = 8  # pixels
-MAX_SIDE = 65_535  # pixels, as in a JPEG: what a row costs a decoder is bounded, too
-MAX_PIXELS = 64_000_000  # decoded, that is 192 MB
-MAX_SCANS = 100  # of a JPEG, each of which passes over all pixels: 50 ms for 64 million
 
 _JPEG_SCAN, _JPEG_END = 0xDA, 0xD9
 _JPEG_NO_SEGMENT = {0, 1, *range(0xD0, 0xD8), 0xFF}  # padding, restarts, stray bytes
 _JPEG_METADATA = {*range(0xE1, 0xEE), 0xEF, 0xFE}  # APP1 … APP13, APP15, comments
+_JPEG_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _EXIF = b"Exif\0\0"
 _TIFFS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the latter two: BigTIFF
 _GIF_CONTROL, _GIF_EXTENSION, _GIF_IMAGE = 0xF9, 0x21, 0x2C
@@ -45,6 +43,7 @@ class Header(NamedTuple):
     top: int = 0
     inks: bool = False  # whether a JPEG is CMYK or YCCK
     inverted: bool = False  # whether it has Adobe's mark: its inks are inverted then
+    unfinished: bool = False  # whether the file lacks its end, though perhaps no pixel
 
 
 def form_of(data: bytes) -> str | None:
@@ -76,17 +75,9 @@ def read_header(data: bytes, form: str) -> Header:
         raise Rejected(Reason.UNREADABLE) from error
 
 
-def check_size(width: int, height: int) -> None:
-    """Raise Rejected where a picture of width × height pixels is too large or too small."""
-    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
-        raise Rejected(Reason.TOO_MANY_PIXELS)
-    if min(width, height) < MIN_SIDE:
-        raise Rejected(Reason.TOO_SMALL)
-
-
 def _jpeg(data: bytes) -> Header:
-    kept: list[bytes] = [data[:2]]
-    at, orientation, adobe = 2, 1, False
+    kept: list[bytes | memoryview] = [data[:2]]
+    at, orientation, adobe, frame = 2, 1, False, b""
     # Segments before the first scan, and perhaps stray bytes between them.
     while (at := data.find(b"\xff", at)) >= 0 and data[at + 1] not in (_JPEG_SCAN, _JPEG_END):
         marker = data[at + 1]
@@ -99,55 +90,49 @@ def _jpeg(data: bytes) -> Header:
         if marker == 0xE1 and segment.startswith(_EXIF, 4):
             orientation = _orientation(segment[4:])
         adobe = adobe or (marker == 0xEE and segment.startswith(b"Adobe", 4))
+        if marker in _JPEG_FRAMES:
+            frame = segment
         if marker not in _JPEG_METADATA:
             kept.append(segment)
-    cut = b"\xff\xd9" not in data[-64:]
-    essence = b"".join([*kept, memoryview(data)[at if at >= 0 else len(data) :]])
+    end, is_closed, is_whole = _end_of_jpeg(data, at, frame)
+    kept.append(memoryview(data)[at if at >= 0 else len(data) : end])
+    unfinished = not is_closed and is_whole
+    if unfinished:
+        kept.append(END)
+    essence = b"".join(kept)
     try:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(essence, strict=False)
     except (ValueError, LookupError) as error:
-        raise Rejected(Reason.TRUNCATED if cut else Reason.UNREADABLE) from error
+        raise Rejected(Reason.UNREADABLE if is_closed else Reason.TRUNCATED) from error
     check_size(width, height)
-    if essence.count(b"\xff\xda") > MAX_SCANS:
-        raise ValueError("too many scans")
-    inks = colours in ("CMYK", "YCCK")
-    return Header(width, height, essence, cut, orientation, inks=inks, inverted=adobe)
+    return Header(
+        width,
+        height,
+        essence,
+        not is_closed,
+        orientation,
+        inks=colours in ("CMYK", "YCCK"),
+        inverted=adobe,
+        unfinished=unfinished,
+    )
+
+
+def _end_of_jpeg(data: bytes, at: int, frame: bytes) -> tuple[int, bool, bool]:
+    """Where it ends whose scans begin at `at`, whether by its mark, and whether no scan lacks."""
+    if at < 0:
+        return len(data), False, False
+    if data.endswith(END) and data.count(SCAN, at) <= MAX_SCANS:  # nearly always
+        return len(data), True, True
+    scans = read_scans(data, at)
+    return scans.end, scans.is_closed, bool(frame) and has_all(scans, frame)
 
 
 def _png(data: bytes) -> Header:
-    view, at, width, height, orientation = memoryview(data), 8, 0, 0, 1
-    kept = [view[:8]]
-    kind = b""
-    while kind != b"IEND":
-        length, kind = struct.unpack_from(">I4s", data, at)
-        if not kind.isalpha() or (width == 0) != (kind == b"IHDR"):
-            raise ValueError("no chunk where one should start")
-        start, at = at, at + 12 + length
-        if kind in (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"):
-            (checksum,) = struct.unpack_from(">I", data, at - 4)
-            if zlib.crc32(view[start + 4 : at - 4]) != checksum:
-                raise ValueError("a chunk's checksum is wrong")
-            kept.append(view[start:at])
-        if kind == b"IHDR":
-            width, height, depth, colours = struct.unpack_from(">IIBB", data, start + 8)
-            check_size(width, height)
-        elif kind == b"tRNS":
-            kept[-1] = memoryview(_as_pillow_compares(data[start:at], depth, colours))
-        elif kind == b"eXIf":
-            orientation = _orientation(data[start + 8 : at - 4])
-    return Header(width, height, b"".join(kept), orientation=orientation)
-
-
-def _as_pillow_compares(chunk: bytes, depth: int, colours: int) -> bytes:
-    """Scale a transparent colour to 8 bits, as Pillow does the pixels and forgets to do here."""
-    if not (colours == 0 and depth in (2, 4)) and not (colours == 2 and depth == 16):
-        return chunk
-    values = [
-        value * (255 // (2**depth - 1)) if colours == 0 else value >> 8
-        for (value,) in struct.iter_unpack(">H", chunk[8:-4])
-    ]
-    body = b"tRNS" + struct.pack(f">{len(values)}H", *values)
-    return chunk[:4] + body + struct.pack(">I", zlib.crc32(body))
+    png = read_png(data)
+    orientation = _orientation(png.exif) if png.exif else 1
+    return Header(
+        png.width, png.height, png.essence, png.cut, orientation, unfinished=png.unfinished
+    )
 
 
 def _gif(data: bytes) -> Header:
@@ -168,7 +153,9 @@ def _gif(data: bytes) -> Header:
     size = struct.pack("<HH", width, height)
     frame = b"\x2c\0\0\0\0" + size + data[at + 9 : end]
     essence = data[:6] + size + data[10:start] + control + frame + b";"
-    return Header(*canvas, essence, left=left, top=top)
+    # Of more frames, only the last byte is looked at.
+    unfinished = data[end : end + 1] != b";" and not data.endswith(b";")
+    return Header(*canvas, essence, left=left, top=top, unfinished=unfinished)
 
 
 def _palette_bytes(flags: int) -> int:
@@ -195,8 +182,10 @@ def _bmp(data: bytes) -> Header:
 
 def _webp(data: bytes) -> Header:
     (size,) = struct.unpack_from("<I", data, 4)
-    if len(data) < max(size + 8, 30):
+    if len(data) < 30:
         raise Rejected(Reason.TRUNCATED)
+    cut = len(data) < size + 8
+    essence = _whole_webp_chunks(data) if cut else data
     kind, orientation = data[12:16], 1
     if kind == b"VP8X":
         width, height = (1 + int.from_bytes(data[at : at + 3], "little") for at in (24, 27))
@@ -209,12 +198,26 @@ def _webp(data: bytes) -> Header:
         raise ValueError("no such kind of WebP")
     check_size(width, height)
     at = 12
-    while kind == b"VP8X" and at + 8 <= size + 8:
-        name, length = struct.unpack_from("<4sI", data, at)
+    while kind == b"VP8X" and at + 8 <= min(size + 8, len(essence)):
+        name, length = struct.unpack_from("<4sI", essence, at)
         if name == b"EXIF":
-            orientation = _orientation(data[at + 8 : at + 8 + length])
+            orientation = _orientation(essence[at + 8 : at + 8 + length])
         at += 8 + length + length % 2
-    return Header(width, height, data, orientation=orientation)
+    return Header(width, height, essence, cut, orientation, unfinished=cut)
+
+
+def _whole_webp_chunks(data: bytes) -> bytes:
+    """A WebP that ends after the last chunk that is whole; the decoder tells whether that does."""
+    kept, at = [data[8:12]], 12
+    while at + 8 <= len(data):
+        (length,) = struct.unpack_from("<I", data, at + 4)
+        chunk = data[at : at + 8 + length]
+        if len(chunk) < 8 + length:
+            break
+        kept += [chunk, bytes(length % 2)]
+        at += 8 + length + length % 2
+    content = b"".join(kept)
+    return b"RIFF" + struct.pack("<I", len(content)) + content
 
 
 def _tiff(data: bytes) -> Header:

@@ -6,37 +6,44 @@ for a pattern, finds nothing and says nothing.
 
 import operator
 import os
-import re
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
+from components.ingest.chosen import Chosen, nothing_at
+from components.ingest.reasons import Reason, Rejected
 from components.ingest.source import (
-    ONE_FILE,
     Entry,
     Source,
     explaining_damage,
     printable,
+    rejected_for,
     setting_aside,
 )
+
+
+class _Found(NamedTuple):
+    """A file, by its path in the folder."""
+
+    where: bytes
+    size: int
+    stamp: str
+    problem: Rejected | None = None
 
 
 class Folder(Source):
     """A folder tree. Links are followed, but no folder is visited twice."""
 
-    def __init__(
-        self, root: str, fits: re.Pattern[str] | None = None, listed: Sequence[str] | None = None
-    ) -> None:
-        """Name the folder, and which of its files count.
+    def __init__(self, root: str, chosen: Chosen | None = None) -> None:
+        """Name the folder, and which of its files count; a listed path may be a folder's.
 
         Args:
             root: The folder.
-            fits: Only files whose path in it fits this.
-            listed: Only these paths in it, each of a file or a folder; those that lead nowhere
-                are files that cannot be read.
+            chosen: Of the paths in it; all, unless given.
         """
         super().__init__(root)
-        self._fits, self._listed = fits, listed
+        self._chosen = chosen or Chosen()
 
     def files(self) -> Iterator[Entry]:
         """All regular files, and links that lead nowhere."""
@@ -44,14 +51,17 @@ class Folder(Source):
 
     def stamped(self) -> Iterator[tuple[Entry, str]]:
         """The files, each with its size, times and inode."""
-        if self._listed is None:
-            found = self._below([b""])
-        else:
-            found = self._at([os.fsencode(path) for path in self._listed])
-        for where, size, stamp in found:
-            name = os.fsdecode(where)
-            if self._fits is None or self._fits.match(name):
-                yield Entry(printable(name), size, where), stamp
+        listed = self._chosen.listed
+        found = self._below([b""]) if listed is None else self._at(listed)
+        for file in found:
+            name = os.fsdecode(file.where)
+            is_folder = file.problem is not None and file.problem.reason is Reason.FOLDER
+            if is_folder or self._chosen.fits(name):
+                yield Entry(printable(name), file.size, file.where, file.problem), file.stamp
+
+    def is_hidden(self, path: str) -> bool:
+        """Whether a part of the path is hidden that the user did not name."""
+        return self._chosen.is_hidden(path)
 
     def path_of(self, entry: Entry) -> Path:
         """Where a file is."""
@@ -64,50 +74,68 @@ class Folder(Source):
         with setting_aside(), open(location, "rb") as file:  # noqa: PTH123
             return file.read()
 
-    def _below(self, folders: list[bytes]) -> Iterator[tuple[bytes, int, str]]:
-        """Path, size and stamp of each file in these folders and below."""
-        visited = set()
+    def _below(self, folders: list[bytes]) -> Iterator[_Found]:
+        """What is in these folders and below."""
+        visited: set[tuple[int, int]] = set()
         linked_folders: list[bytes] = []  # visited last, so that a file's own path wins
         while folders or linked_folders:
             folder = folders.pop() if folders else linked_folders.pop(0)
             location = os.path.join(os.fsencode(self.root), folder)  # noqa: PTH118 (bytes)
-            status = os.stat(location)  # noqa: PTH116
-            if (status.st_dev, status.st_ino) in visited:
-                continue
-            visited.add((status.st_dev, status.st_ino))
-            with explaining_damage(self.root), os.scandir(location) as items:
-                found = sorted(items, key=operator.attrgetter("name"), reverse=True)
+            try:
+                found = _items_of(location, visited)
+            except OSError as error:
+                if not folder:
+                    with explaining_damage(self.root):
+                        raise
+                rejected_for(error)
+                found, problem = [], Rejected(Reason.FOLDER, str(error.strerror).lower())
+                yield _Found(folder, 0, "", problem)
             while found:
                 item = found.pop()  # and let go of it, for it keeps all that was asked of it
                 where = os.path.join(folder, item.name)  # noqa: PTH118
-                mode, size, stamp = _look_at(item)
+                mode, file = _look_at(item, where)
                 if stat.S_ISDIR(mode):
                     (linked_folders if item.is_symlink() else folders).append(where)
-                elif stat.S_ISREG(mode) or stat.S_ISLNK(mode):
-                    yield where, size, stamp
+                elif stat.S_ISREG(mode) or file.problem:
+                    yield file
 
-    def _at(self, paths: list[bytes]) -> Iterator[tuple[bytes, int, str]]:
-        """Path, size and stamp of each of these files, and of those in folders among them."""
-        folders = []
-        for where in dict.fromkeys(paths):
-            mode, size, stamp = _look_at(Path(self.root, os.fsdecode(where)))
+    def _at(self, listed: Mapping[str, str]) -> Iterator[_Found]:
+        """Each of these files, and those in folders among them."""
+        folders, files = [], set()
+        for name, said in listed.items():
+            where = os.fsencode(name)
+            mode, file = _look_at(Path(self.root, name), where)
             if stat.S_ISDIR(mode):
                 folders.append(where)
-            else:
-                yield where, size, stamp
-        listed = set(paths)
-        yield from (each for each in self._below(folders) if each[0] not in listed)
+                continue
+            if file.problem and file.problem.reason is Reason.MISSING:
+                file = file._replace(problem=nothing_at(said))
+            files.add(where)
+            yield file
+        yield from (file for file in self._below(folders) if file.where not in files)
 
 
-def _look_at(file: "os.DirEntry[bytes] | Path") -> tuple[int, int, str]:
-    """Mode, size and stamp of what it leads to; of a link where that is nothing."""
+def _items_of(location: bytes, visited: set[tuple[int, int]]) -> list[os.DirEntry[bytes]]:
+    """What a folder holds, in descending order of names; nothing where it was visited before."""
+    status = os.stat(location)  # noqa: PTH116
+    folder = (status.st_dev, status.st_ino)
+    if folder in visited:
+        return []
+    visited.add(folder)
+    with os.scandir(location) as items:
+        return sorted(items, key=operator.attrgetter("name"), reverse=True)
+
+
+def _look_at(file: "os.DirEntry[bytes] | Path", where: bytes) -> tuple[int, _Found]:
+    """Mode, and what is known, of what it leads to; no mode where that is nothing."""
     try:
         status = file.stat()
     except OSError as error:
-        if error.errno not in ONE_FILE:
-            raise
-        return stat.S_IFLNK, 0, ""
-    return status.st_mode, status.st_size, stamp_of(status)
+        problem = rejected_for(error)
+        if problem.reason is Reason.MISSING:
+            problem = Rejected(Reason.MISSING, "a link that leads nowhere")
+        return 0, _Found(where, 0, "", problem)
+    return status.st_mode, _Found(where, status.st_size, stamp_of(status))
 
 
 def stamp_of(status: os.stat_result) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from components.ingest.config import IngestConfig
-from components.ingest.reasons import NOT_LOOKED_AT
+from components.ingest.reasons import ADVICE, NOT_LOOKED_AT, Reason
 from components.ingest.shard import ASPECT_EDGES, SIDE_EDGES, SPLITS, ShardReport, shard_names
 from components.ingest.source import PICTURE_SUFFIXES
 from components.shared.contracts import EVAL_SPLIT, TRAIN_SPLIT
@@ -37,6 +37,7 @@ def make_manifest(
             "seen": sum(images.values()) + duplicate + len(rejected),
         },
         "near_duplicates": None,
+        "unfinished": sum(shard.unfinished for shard in shards.values()),
         "rejected_by_reason": dict(collections.Counter(line["reason"] for line in rejected)),
         "sizes": {
             "shorter_side": _histogram(SIDE_EDGES, [s.shorter_side for s in shards.values()]),
@@ -83,18 +84,19 @@ def refuse_if_unusable(
     where = ", ".join(f"'{address}'" for address in source.splitlines())
     if not pictures:
         raise DataRefused(
-            f"no pictures in {where} ({other:,} other files): pass a source "
+            f"no pictures in {where} ({_others(rejected)}): pass a source "
             f"with files that end in {', '.join(PICTURE_SUFFIXES)} (in any case, not hidden)"
         )
     share = broken / pictures
     if share > config.max_reject_share:
         bad = [line for line in rejected if line["reason"] not in NOT_LOOKED_AT]
-        examples = ", ".join(f"'{line['path']}'" for line in bad[:3])
+        examples = ", ".join(map(_shown, bad[:3]))
+        advice = [ADVICE.get(line["reason"], "mend or remove them") for line in bad]
         raise DataRefused(
             f"{broken:,} of {pictures:,} pictures in {where} are broken, "
             f"{share:.2%}, and ingest.max_reject_share allows {config.max_reject_share:.2%}: "
             f"{by_frequency(by_reason, NOT_LOOKED_AT)}; among them {examples}; "
-            "mend or remove them, or raise ingest.max_reject_share"
+            f"{', '.join(dict.fromkeys(advice))}, or raise ingest.max_reject_share"
         )
     for split, change in ((TRAIN_SPLIT, "lower"), (EVAL_SPLIT, "raise")):
         if not counts[split]:
@@ -104,6 +106,19 @@ def refuse_if_unusable(
                 f"at ingest.eval_share={config.eval_share:g} (their content decides): add "
                 f"pictures, or {change} ingest.eval_share"
             )
+
+
+def _others(rejected: list[dict[str, Any]]) -> str:
+    """Say how many files are no pictures, which are archives, and what is wrong with bare names."""
+    told = [line for line in rejected if "detail" in line]
+    others = [line["detail"] for line in told if line["reason"] == Reason.OTHER]
+    named = [_shown(line) for line in told if line["reason"] != Reason.OTHER]
+    found = [by_frequency(collections.Counter(others)), *named[:3]]
+    return "; ".join(filter(None, [f"{len(rejected):,} other files", *found]))
+
+
+def _shown(line: dict[str, Any]) -> str:
+    return f"'{line['path']}'" + (f" ({line['detail']})" if "detail" in line else "")
 
 
 def by_frequency(by_reason: Mapping[str, int], but: Collection[str] = ()) -> str:

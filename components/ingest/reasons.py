@@ -14,16 +14,33 @@ class Reason(enum.StrEnum):
     TOO_LARGE = "too large"  # the file, in bytes
     HIDDEN = "hidden"
     OTHER = "other file"  # neither named as a picture nor one
+    MISSING = "missing"  # it is named, by a list or a link, and not there
+    DENIED = "permission denied"
+    ENCRYPTED = "encrypted"
+    COMPRESSION = "unknown compression"
+    ARCHIVE = "archive"  # in a folder or in another archive
+    FOLDER = "folder that may not be read"
     UNREADABLE = "unreadable"  # not to be opened, or damaged inside
 
 
-NOT_LOOKED_AT = (Reason.HIDDEN, Reason.OTHER)  # no fault of the source's
+# Not counted as broken pictures.
+NOT_LOOKED_AT = (Reason.HIDDEN, Reason.OTHER, Reason.ARCHIVE, Reason.FOLDER)
+
+
+# What to do about those that are broken; else: mend or remove them.
+ADVICE = {
+    Reason.MISSING: "bring them back, or mend the list or the links that name them",
+    Reason.ENCRYPTED: "pack it anew without a password",
+    Reason.COMPRESSION: "repack it",
+    Reason.DENIED: "allow this user to read them",
+}
 
 
 class Rejected(Exception):
     """This file is set aside; the others go on."""
 
-    def __init__(self, reason: Reason) -> None:
-        """Say why."""
+    def __init__(self, reason: Reason, detail: str = "") -> None:
+        """Say why, and the cause in words where there is more to say."""
         super().__init__(reason.value)
         self.reason = reason
+        self.detail = detail

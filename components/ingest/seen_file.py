@@ -16,8 +16,10 @@ class SeenFile(NamedTuple):
     path: str
     size: int  # bytes
     reason: str  # why it is rejected; "": it is not
-    width: int  # pixels, of the picture as shown; 0 where it is rejected
-    height: int
+    width: int = 0  # pixels, of the picture as shown; 0 where it is rejected
+    height: int = 0
+    detail: str = ""  # what else there is to say of the reason
+    unfinished: bool = False  # whether a picture that is used lacks the end of its file
 
 
 def see(entry: Entry, content: bytes | Rejected, config: IngestConfig) -> tuple[SeenFile, bytes]:
@@ -27,14 +29,28 @@ def see(entry: Entry, content: bytes | Rejected, config: IngestConfig) -> tuple[
         What is known of it; and its pixels, uint8 [S, S, 3] row by row, none where it is rejected.
     """
     if isinstance(content, Rejected):
-        return SeenFile(b"", entry.path, entry.size, content.reason, 0, 0), b""
+        return _set_aside(b"", entry, entry.size, content), b""
     sha256 = hashlib.sha256(content).digest()
     try:
         picture = decode(content, config)
     except Rejected as rejected:
-        reason = rejected.reason
-        if reason is Reason.NOT_A_PICTURE and not is_named_picture(entry.path):
-            reason = Reason.OTHER
-        return SeenFile(sha256, entry.path, len(content), reason, 0, 0), b""
-    seen = SeenFile(sha256, entry.path, len(content), "", picture.width, picture.height)
+        return _set_aside(sha256, entry, len(content), rejected), b""
+    seen = SeenFile(
+        sha256,
+        entry.path,
+        len(content),
+        "",
+        picture.width,
+        picture.height,
+        unfinished=picture.unfinished,
+    )
     return seen, picture.pixels.tobytes()
+
+
+def _set_aside(sha256: bytes, entry: Entry, size: int, rejected: Rejected) -> SeenFile:
+    """Say why; of a file that nobody called a picture, that it is none."""
+    reason, detail = rejected.reason, rejected.detail
+    if not is_named_picture(entry.path):
+        detail = "" if reason is Reason.NOT_A_PICTURE else reason
+        reason = Reason.OTHER
+    return SeenFile(sha256, entry.path, size, reason, detail=detail)

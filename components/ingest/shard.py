@@ -31,6 +31,7 @@ class ShardReport:
     sha256: str = ""  # of the shard
     images: int = 0
     duplicates: int = 0
+    unfinished: int = 0  # of the images, those whose file lacks its end
     rejected: list[dict[str, Any]] = dataclasses.field(default_factory=list)  # rejected.jsonl
     shorter_side: list[int] = dataclasses.field(default_factory=lambda: [0] * (len(SIDE_EDGES) + 1))
     aspect: list[int] = dataclasses.field(default_factory=lambda: [0] * (len(ASPECT_EDGES) + 1))
@@ -51,9 +52,10 @@ def shard_names(split: str, config: IngestConfig) -> list[str]:
     return [shard_name(split, index, config.shards) for index in range(config.shards)]
 
 
-def rejection(path: str, size: int, reason: str) -> dict[str, Any]:
+def rejection(path: str, size: int, reason: str, detail: str = "") -> dict[str, Any]:
     """A line of `rejected.jsonl`."""
-    return {"path": path, "bytes": size, "reason": reason}
+    line = {"path": path, "bytes": size, "reason": reason}
+    return {**line, "detail": detail} if detail else line
 
 
 def shard_of(sha256: bytes, config: IngestConfig) -> str:
@@ -92,8 +94,9 @@ def write_records(
         last = b""
         for file, place in files:
             if file.reason:
-                outcome = {"outcome": "rejected", "reason": file.reason}
-                report.rejected.append(rejection(file.path, file.size, file.reason))
+                rejected = rejection(file.path, file.size, file.reason, file.detail)
+                outcome = {"outcome": "rejected", **rejected}
+                report.rejected.append(rejected)
             elif file.sha256 == last:
                 outcome = {"outcome": "duplicate"}
                 report.duplicates += 1
@@ -101,6 +104,7 @@ def write_records(
                 outcome = {"outcome": split}
                 last = file.sha256
                 report.images += 1
+                report.unfinished += file.unfinished
                 report.count_size(file)
                 yield Record(file.sha256.hex(), pixels(place))
             sha256 = file.sha256.hex() or None

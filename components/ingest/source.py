@@ -21,11 +21,16 @@ from components.shared.errors import DataRefused, UsageError
 PICTURE_SUFFIXES = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".gif", ".bmp", ".webp", ".tif", ".tiff",
 )  # fmt: skip
+# By which a list and a pattern mean archives. Where one is named itself, its content tells.
+ARCHIVE_SUFFIXES = (
+    ".zip", ".tar", ".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz",
+)  # fmt: skip
 MAX_FILE_BYTES = 512 << 20  # what a member of an archive may claim to unpack to, too
 
 # What one file may raise while the others are well; a failing disk or network ends the step.
+_NOTHING_THERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 ONE_FILE = {
-    None, errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ELOOP,
+    None, *_NOTHING_THERE, errno.EISDIR, errno.ENAMETOOLONG, errno.EACCES, errno.EPERM,
 }  # fmt: skip
 _DAMAGE = (
     tarfile.TarError,
@@ -44,18 +49,35 @@ class Entry(NamedTuple):
     path: str  # valid Unicode, relative to the source's root, '/' between folders
     size: int  # bytes
     where: Any  # what its source needs to find it again
+    problem: Rejected | None = None  # why it cannot be read, where the listing tells
+
+
+class SetAside(NamedTuple):
+    """A file that is not looked into."""
+
+    path: str
+    size: int  # bytes
+    reason: str
+    detail: str = ""  # the cause in words, where there is more to say
 
 
 class Listing(NamedTuple):
-    """What there is in a source."""
+    """What there is in a source, by path."""
 
-    pictures: list[Entry]  # files with a picture's extension or none, by path
-    other: list[Entry]  # files with another extension, and hidden ones
+    pictures: list[Entry]  # files with a picture's extension or none
+    other: list[SetAside]
+
+    def in_order(self) -> Self:
+        """Sort both by path."""
+        for entries in self:
+            entries.sort(key=operator.attrgetter("path"))
+        return self
 
 
 class Source(abc.ABC):
     """A place with files. It is a context manager, since archives are kept open."""
 
+    on_archives = "it is not opened: name it as a source of its own"  # one that lies in it
     in_order = False  # whether only reading by ascending `where` is fast
 
     def __init__(self, root: str) -> None:
@@ -104,13 +126,34 @@ class Source(abc.ABC):
             return rejected
 
     def list(self) -> Listing:
-        """Sort the files into pictures and others, by their names alone."""
+        """Sort the files into pictures and others, without looking into them."""
         listing = Listing([], [])
         for entry in self.files():
-            (listing.pictures if _is_candidate(entry.path) else listing.other).append(entry)
-        for entries in listing:
-            entries.sort(key=operator.attrgetter("path"))
-        return listing
+            why = self._why_aside(entry)
+            if why is None:
+                listing.pictures.append(entry)
+            else:
+                listing.other.append(SetAside(entry.path, entry.size, why.reason, why.detail))
+        return listing.in_order()
+
+    def is_hidden(self, path: str) -> bool:
+        """Whether a file below the root is hidden, by its name or a folder's on the way to it."""
+        return is_hidden(path)
+
+    def _why_aside(self, entry: Entry) -> Rejected | None:
+        if self.is_hidden(entry.path):
+            return Rejected(Reason.HIDDEN)
+        if is_named_picture(entry.path):
+            return entry.problem
+        if entry.problem is not None and entry.problem.reason is Reason.FOLDER:
+            return entry.problem
+        if is_named_archive(entry.path):
+            return Rejected(Reason.ARCHIVE, self.on_archives)
+        # A name without an extension, as a bucket has, says nothing: only its content does.
+        if "." in entry.path.rpartition("/")[2]:
+            return Rejected(Reason.OTHER)
+        problem = entry.problem
+        return problem and Rejected(Reason.OTHER, problem.detail or problem.reason)
 
 
 def is_hidden(path: str) -> bool:
@@ -118,15 +161,14 @@ def is_hidden(path: str) -> bool:
     return path.startswith(".") or "/." in path  # also `__MACOSX/._1.jpg`, in zips from macOS
 
 
+def is_named_archive(name: str) -> bool:
+    """Whether a file's extension is an archive's."""
+    return name.lower().endswith(ARCHIVE_SUFFIXES)
+
+
 def is_named_picture(path: str) -> bool:
     """Whether a file's extension is a picture's."""
     return path.lower().endswith(PICTURE_SUFFIXES)
-
-
-def _is_candidate(path: str) -> bool:
-    """Whether to look into a file: a name without an extension, as a bucket has, says nothing."""
-    bare = "." not in path.rpartition("/")[2]
-    return not is_hidden(path) and (bare or is_named_picture(path))
 
 
 def printable(path: str) -> str:
@@ -142,9 +184,18 @@ def setting_aside() -> Iterator[None]:
     except (*_DAMAGE, RuntimeError) as error:  # RuntimeError: encrypted, unknown compression
         raise Rejected(Reason.UNREADABLE) from error
     except OSError as error:
-        if error.errno not in ONE_FILE:
-            raise
-        raise Rejected(Reason.UNREADABLE) from error
+        raise rejected_for(error) from error
+
+
+def rejected_for(error: OSError) -> Rejected:
+    """Why a file is set aside that raised this; raises it where others would raise it, too."""
+    if error.errno not in ONE_FILE:
+        raise error
+    if error.errno in _NOTHING_THERE:
+        return Rejected(Reason.MISSING)
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return Rejected(Reason.DENIED)
+    return Rejected(Reason.UNREADABLE)
 
 
 @contextlib.contextmanager

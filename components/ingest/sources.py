@@ -1,26 +1,30 @@
 """What `images` names, opened as one source."""
 
 import collections
+import operator
 import os
-import re
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
 
 from components.ingest.addresses import (
     addresses,
+    check_file,
     check_scheme,
     is_manifest,
     is_pattern,
-    listed_in,
+    lines_of,
+    of_braces,
+    refuse_picture,
     split_bucket,
     split_pattern,
 )
-from components.ingest.archives import is_named_archive, open_archive, open_local_archive
+from components.ingest.archives import open_archive, open_local_archive
 from components.ingest.buckets import Bucket, open_object
+from components.ingest.chosen import ByPattern, Listed
 from components.ingest.local_files import Folder
 from components.ingest.reasons import Rejected
-from components.ingest.source import Entry, Source
+from components.ingest.source import Entry, Listing, Source, is_named_archive
 from components.shared.buckets import is_remote
 from components.shared.errors import UsageError
 
@@ -77,6 +81,17 @@ class Several(Source):
         index, own = _own_entry(entry)
         return self._sources[index].path_of(own)
 
+    def list(self) -> Listing:
+        """What there is in each; what is hidden in it does not depend on its own name."""
+        listing = Listing([], [])
+        for index, source in enumerate(self._sources):
+            own = source.list()
+            listing.pictures.extend(self._named(index, entry) for entry in own.pictures)
+            listing.other.extend(
+                each._replace(path=self._path(index, each.path)) for each in own.other
+            )
+        return listing.in_order()
+
     def read(self, entries: Iterable[Entry]) -> Iterator[bytes | Rejected]:
         """Contents in the order of the entries; Rejected where there is no reading one."""
         for index, group in groupby(map(_own_entry, entries), lambda pair: pair[0]):
@@ -87,8 +102,11 @@ class Several(Source):
         return self._sources[index]._read(own)
 
     def _named(self, index: int, entry: Entry) -> Entry:
-        path = "/".join(filter(None, (self._names[index], entry.path)))
+        path = self._path(index, entry.path)
         return entry._replace(path=path, where=(index, entry.where))
+
+    def _path(self, index: int, path: str) -> str:
+        return "/".join(filter(None, (self._names[index], path)))
 
 
 def _own_entry(entry: Entry) -> tuple[int, Entry]:
@@ -106,16 +124,19 @@ def _open(address: str) -> list[Source]:
         return _open_manifest(Path(address[1:]))
     if is_pattern(address):
         folder, pattern = split_pattern(os.path.abspath(address))  # noqa: PTH100
-        _refuse_missing(folder, address)
-        matching = Folder(folder, _compiled(pattern, address))
+        _refuse_missing(folder, f"'{address}'")
+        matching = Folder(folder, ByPattern(pattern, address))
         if is_named_archive(address):
-            return [open_local_archive(str(matching.path_of(e))) for e in _all(matching, address)]
+            paths = (str(matching.path_of(entry)) for entry in _all(matching, address))
+            return [_open_local(path, f"'{path}'") for path in paths]
         return [matching]
-    return [_open_local(address)]
+    return [_open_local(address, f"'{address}'")]
 
 
-def _open_local(path: str) -> Source:
-    _refuse_missing(path, path)
+def _open_local(path: str, said: str) -> Source:
+    _refuse_missing(path, said)
+    check_file(path, path)
+    refuse_picture(path)
     return Folder(path) if os.path.isdir(path) else open_local_archive(path)  # noqa: PTH112
 
 
@@ -126,61 +147,58 @@ def _open_remote(address: str) -> list[Source]:
     if not is_pattern(address):
         return [Bucket(address)]
     folder, pattern = split_pattern(address)
-    matching = Bucket(folder, _compiled(pattern, address))
+    matching = Bucket(folder, ByPattern(pattern, address))
     if not is_named_archive(address):
         return [matching]
-    return [_open_object(f"{folder}/{entry.where}") for entry in _all(matching, address)]
+    found_keys = (f"{folder}/{entry.where}" for entry in _all(matching, address))
+    return [_open_object(key, f"'{key}'") for key in found_keys]
 
 
-def _open_object(address: str) -> Source:
+def _open_object(address: str, said: str) -> Source:
     found = open_object(address)
     if found is None:
-        raise UsageError(f"there is no object '{address}': {ADVICE}")
+        raise UsageError(f"there is nothing at {said}: {ADVICE}")
     return open_archive(address, *found)
 
 
 def _open_manifest(manifest: Path) -> list[Source]:
     try:
-        lines = listed_in(manifest)
+        lines = lines_of(manifest)
     except OSError as error:
         raise UsageError(f"the list '@{manifest}' cannot be read: {error.strerror}") from error
-    sources, here, in_buckets = [], [], collections.defaultdict(list)
-    for line in lines:
+    sources: list[Source] = []
+    here: dict[str, str] = {}
+    in_buckets: dict[str, dict[str, str]] = collections.defaultdict(dict)
+    for line, said in lines:
         if is_remote(line):
             check_scheme(line)
         if is_named_archive(line):
-            sources.append(_open_object(line) if is_remote(line) else _open_local(line))
+            sources.append(_open_object(line, said) if is_remote(line) else _open_local(line, said))
         elif is_remote(line):
             bucket, key = split_bucket(line)
-            in_buckets[bucket].append(key)
+            in_buckets[bucket].setdefault(key, said)
         else:
-            here.append(line)
+            here.setdefault(line, said)
     if here:
         root = os.path.commonpath(map(os.path.dirname, here))
-        sources.append(Folder(root, listed=[line[len(root) :].lstrip("/") for line in here]))
-    return sources + [Bucket(bucket, listed=keys) for bucket, keys in in_buckets.items()]
+        below = {line[len(root) :].lstrip("/"): said for line, said in here.items()}
+        sources.append(Folder(root, Listed(below)))
+    return sources + [Bucket(bucket, Listed(keys)) for bucket, keys in in_buckets.items()]
 
 
 def _all(source: Source, pattern: str) -> list[Entry]:
     with source:
-        found = sorted(source.files())
+        files = (entry for entry in source.files() if is_named_archive(entry.path))
+        shown = (entry for entry in files if not source.is_hidden(entry.path))
+        found = sorted(shown, key=operator.attrgetter("path"))
     if not found:
-        raise UsageError(f"nothing fits the pattern '{pattern}': {ADVICE}")
+        raise UsageError(f"nothing fits the pattern '{pattern}'{of_braces(pattern)}: {ADVICE}")
     return found
 
 
-def _refuse_missing(path: str, address: str) -> None:
+def _refuse_missing(path: str, said: str) -> None:
     if not path or not os.path.exists(path):  # noqa: PTH110 (a name may be too long for pathlib)
-        raise UsageError(f"there is nothing at '{address}': {ADVICE}")
-
-
-def _compiled(pattern: str, address: str) -> re.Pattern[str]:
-    from fsspec.utils import glob_translate
-
-    try:
-        return re.compile(glob_translate(pattern))
-    except ValueError as error:  # e.g. a**b
-        raise UsageError(f"'{address}' is no pattern: {error}") from None
+        raise UsageError(f"there is nothing at {said}{of_braces(said)}: {ADVICE}")
 
 
 def _distinct(names: list[str]) -> list[str]:

@@ -20,7 +20,6 @@ from components.ingest.manifest import (
 from components.ingest.near_duplicates import count_near_duplicates, difference_hash
 from components.ingest.reasons import Reason
 from components.ingest.shard import SPLITS, ShardReport, rejection, shard_names
-from components.ingest.source import is_hidden
 from components.shared.contracts import (
     CONTACT_SHEET,
     EVAL_SPLIT,
@@ -36,6 +35,8 @@ from components.shared.staging import Staging, staging_for
 
 LOG = logging.getLogger("dcgan.ingest")
 
+_WARNED_OF = (Reason.MISSING, Reason.ARCHIVE, Reason.FOLDER)
+_MOST_WARNINGS = 10
 _SHEET_PICTURES = 64
 _SHEET_COLUMNS = 8
 
@@ -66,7 +67,8 @@ def ingest(source: str, records: Path, config: IngestConfig) -> dict[str, Any]:
             write_shards(source, staging, config)
             listing, shards = told(staging, LISTING), reports(staging)
             _fetch(staging, folder, shards, config)
-        rejected = _set_aside(listing["other"])
+        rejected = [rejection(*values) for values in listing["other"]]
+        _warn(rejected)
         with (folder / FILES).open("a") as ledger:
             ledger.writelines(
                 _lines({**line, "sha256": None, "outcome": "rejected"} for line in rejected)
@@ -99,12 +101,13 @@ def _fetch(
                     shards[name] = ShardReport(name, sha256=write_shard(folder / name, []))
 
 
-def _set_aside(other: Iterable[tuple[str, int]]) -> list[dict[str, Any]]:
-    """Files that were not opened, by their names alone."""
-    return [
-        rejection(path, size, Reason.HIDDEN if is_hidden(path) else Reason.OTHER)
-        for path, size in other
-    ]
+def _warn(rejected: Iterable[dict[str, Any]]) -> None:
+    """Tell of what the user would expect to be there."""
+    told = [line for line in rejected if line["reason"] in _WARNED_OF]
+    for line in told[:_MOST_WARNINGS]:
+        LOG.warning("'%s' is left out: %s", line["path"], line.get("detail", line["reason"]))
+    if more := len(told[_MOST_WARNINGS:]):
+        LOG.warning("%s more are left out; see %s", f"{more:,}", REJECTED)
 
 
 def _lines(values: Iterable[dict[str, Any]]) -> Iterable[str]:
@@ -135,6 +138,8 @@ def _log(manifest: dict[str, Any]) -> None:
         "%s files: %s train, %s eval, %s duplicates, %s rejected",
         *(f"{counts[key]:,}" for key in ("seen", TRAIN_SPLIT, EVAL_SPLIT, "duplicate", "rejected")),
     )
+    if manifest["unfinished"]:
+        LOG.info("%s pictures lack the end of their file, but no pixel", manifest["unfinished"])
     if counts["rejected"]:
         LOG.info(
             "rejected %s: %s; see %s",

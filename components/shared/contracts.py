@@ -7,7 +7,7 @@ STEPS = ("ingest", "transform", "train", "evaluate", "export")
 # ingest → transform, validate, train, evaluate: the `records` folder.
 MANIFEST = "manifest.json"
 FILES = "files.jsonl"  # path, bytes, SHA-256 and outcome of every file looked at
-REJECTED = "rejected.jsonl"  # path, bytes and reason
+REJECTED = "rejected.jsonl"  # path, bytes, reason and, where there is more to say, detail
 CONTACT_SHEET = "contact_sheet.png"
 TRAIN_SPLIT = "train"
 EVAL_SPLIT = "eval"

@@ -49,6 +49,13 @@ def save_pictures(folder, count, size=32):
         (["--images", "python3-faces"], "--images"),
         (["--images", ""], "no pictures named"),
         (["--images", "python3-faces/*.jpg"], "nothing there fits this pattern"),
+        (["--images", "*.{png,jpg}"], "braces are no wildcards here: name a source"),
+        (["--images", "{a,b}"], "braces are no wildcards here: name a source"),
+        (["--images", "0.png"], "0.png: is one picture: pass its folder; or"),
+        (["--images", "0.png", "file"], "put a pattern in quotes, '*.png', or give"),
+        (["--images=0.png", "file", "--open"], "1 more came with it, such as file: put"),
+        (["--images", "/dev/null"], "'/dev/null' is no file but a pipe or a device"),
+        (["--images", "@/dev/null"], "'@/dev/null' is no file but a pipe or a device"),
         (["--images", "@nowhere"], "no such folder or file"),
         (["--images", "@python3-faces"], "Is a directory"),
         (["--images", "http://x/y"], "no bucket that can be read"),
@@ -88,9 +95,10 @@ def save_pictures(folder, count, size=32):
 def test_mistake_is_one_line_and_leaves_nothing(tmp_path, arguments, message, monkeypatch):
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nowhere.sock")
     (tmp_path / "file").touch()
+    (tmp_path / "0.png").touch()
     (tmp_path / "python3-faces").mkdir()
     assert message in dcgan("run", *arguments, cwd=tmp_path, code=2)
-    assert {path.name for path in tmp_path.iterdir()} <= {"file", "python3-faces", "runs"}
+    assert {path.name for path in tmp_path.iterdir()} <= {"0.png", "file", "python3-faces", "runs"}
     assert_no_outputs(tmp_path / "runs")
 
 

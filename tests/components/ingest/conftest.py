@@ -1,3 +1,4 @@
+import errno
 import os
 import tarfile
 import zipfile
@@ -86,3 +87,20 @@ def broken(tree, picture, encode):
     damaged[18] ^= 255
     (tree / "damaged.png").write_bytes(damaged)
     return tree
+
+
+@pytest.fixture
+def locked(monkeypatch):
+    """Have a folder refuse to be listed, as it does to others than root."""
+
+    def lock(folder: Path) -> None:
+        scandir = os.scandir
+
+        def refuse(path):
+            if not isinstance(path, int) and os.fsdecode(path).rstrip("/") == str(folder):
+                raise PermissionError(errno.EACCES, "Permission denied", path)
+            return scandir(path)
+
+        monkeypatch.setattr("os.scandir", refuse)
+
+    return lock

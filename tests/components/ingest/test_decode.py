@@ -11,7 +11,7 @@ from PIL import Image
 
 from components.ingest import decode as decoding
 from components.ingest.config import IngestConfig
-from components.ingest.headers import MAX_PIXELS, MIN_SIDE
+from components.ingest.limits import MAX_PIXELS, MIN_SIDE
 from components.ingest.reasons import Reason, Rejected
 from tests.components.ingest.zoo_files import png_chunk, png_of, tiff_of
 

@@ -5,8 +5,9 @@ import pytest
 
 from components.ingest import shard
 from components.ingest.shard import shard_of
+from components.shared.contracts import MANIFEST
 from components.shared.errors import DataRefused, UsageError
-from components.shared.files import digest_of_file
+from components.shared.files import digest_of_file, read_json
 
 
 def refusal(run, tmp_path, source, kind=DataRefused, **changes) -> str:
@@ -34,13 +35,35 @@ def test_a_source_without_pictures_is_refused(run, tmp_path):
     assert ".jpg, .jpeg, .jpe, .jfif, .png, .apng, .gif, .bmp, .webp, .tif, .tiff" in message
 
 
+def test_files_that_nobody_called_pictures_are_no_broken_ones(tree, run, pack, bucket):
+    for number, content in enumerate((b"", b"BMW\n", b"\xff\xd8\xff", b"GIF89a")):
+        (tree / f"FILE{number}").write_bytes(content)
+    for path in tree.rglob("*"):
+        if path.is_file():
+            bucket.put(f"tree/{path.relative_to(tree)}", path.read_bytes())
+    archives = [pack(tree, name) for name in ("a.zip", "a.tar")]
+    (tree / "LOST").symlink_to("nowhere")
+    for number, source in enumerate((tree, *archives, f"{bucket.address}/tree")):
+        records = run(source, name=f"records {number}", max_reject_share=0)
+        assert set(read_json(records / MANIFEST)["rejected_by_reason"]) == {"other file"}
+
+
+def test_a_source_of_names_without_an_extension_tells_what_is_wrong(run, tmp_path, picture):
+    source = tmp_path / "keys"
+    source.mkdir()
+    for number in range(3):
+        picture(number, 5, 5).save(source / str(number), "PNG")
+    message = refusal(run, tmp_path, source)
+    assert message.startswith(f"no pictures in '{source}' (3 other files; 3 too small): pass ")
+
+
 def test_too_many_broken_files_are_refused(broken, run, tmp_path):
     message = refusal(run, tmp_path, broken, max_reject_share=0.1)
     assert message == (
         f"8 of 48 pictures in '{broken}' are broken, 16.67%, and ingest.max_reject_share allows "
-        "10.00%: 2 empty, 2 truncated, 2 unreadable, 1 not a picture, 1 too small; among them "
-        "'b\\xe9\u2028.bmp', 'damaged.png', 'empty.png'; mend or remove them, or raise "
-        "ingest.max_reject_share"
+        "10.00%: 2 empty, 2 truncated, 1 missing, 1 not a picture, 1 too small, 1 unreadable; "
+        "among them 'b\\xe9\u2028.bmp', 'damaged.png', 'empty.png'; mend or remove them, bring "
+        "them back, or mend the list or the links that name them, or raise ingest.max_reject_share"
     )
 
 

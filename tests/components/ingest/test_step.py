@@ -85,7 +85,8 @@ def test_the_ledger_has_a_line_for_each_file(broken, run):
     assert [line["path"] for line in rejected] == sorted(
         line["path"] for line in lines.values() if line["outcome"] == "rejected"
     )
-    assert all(set(line) == {"path", "bytes", "reason"} for line in rejected)
+    assert lines["sub/lost.webp"]["detail"] == "a link that leads nowhere"
+    assert all(set(line) - {"detail"} == {"path", "bytes", "reason"} for line in rejected)
 
 
 def test_manifest_tells_what_is_in_the_folder(tree, run, config):
@@ -214,7 +215,7 @@ REASONS = {
     "half-again.jpg": ("truncated", None),
     "half.jpg": ("truncated", None),
     "page.JPG": ("not a picture", 16),
-    "sub/lost.webp": ("unreadable", 0),
+    "sub/lost.webp": ("missing", 0),
     "sub/tiny.gif": ("too small", None),
 }
 
@@ -236,14 +237,15 @@ def test_broken_files_are_set_aside_with_their_reasons(broken, run, caplog):
     assert manifest["counts"]["rejected"] == 9
     assert manifest["counts"]["seen"] == 49
     assert manifest["rejected_by_reason"] == {
-        "empty": 2, "not a picture": 1, "other file": 1, "too small": 1, "truncated": 2,
-        "unreadable": 2,
+        "empty": 2, "missing": 1, "not a picture": 1, "other file": 1, "too small": 1,
+        "truncated": 2, "unreadable": 1,
     }  # fmt: skip
     train, eval_ = manifest["counts"]["train"], manifest["counts"]["eval"]
     assert [record.getMessage() for record in caplog.records if record.name == "dcgan.ingest"] == [
+        "'sub/lost.webp' is left out: a link that leads nowhere",
         f"49 files: {train} train, {eval_} eval, 0 duplicates, 9 rejected",
-        "rejected 9: 2 empty, 2 truncated, 2 unreadable, 1 not a picture, 1 other file, "
-        "1 too small; see rejected.jsonl",
+        "rejected 9: 2 empty, 2 truncated, 1 missing, 1 not a picture, 1 other file, "
+        "1 too small, 1 unreadable; see rejected.jsonl",
     ]
 
 

@@ -124,6 +124,11 @@ def _named() -> list[Kind]:
         Kind("other: from macOS", "__MACOSX/named/._a.png", b"\0\5\x16\7", OTHER),
         Kind("other: text", "ATTRIBUTION.txt", b"made here\n", OTHER),
         Kind("other: no extension, no picture", "named/LICENSE", b"CC0\n", OTHER),
+        Kind("other: no extension, empty", "named/_SUCCESS", b"", OTHER),
+        Kind("other: no extension, begins as a bitmap", "named/NOTES", b"BMW and others\n", OTHER),
+        Kind("other: no extension, begins as a GIF", "named/MEMO", b"GIF89a is old\n", OTHER),
+        Kind("other: no extension, half a picture", "named/part", whole[:300], OTHER),
+        Kind("other: macOS' icon of a folder", "named/Icon\r", b"", OTHER, portable=False),
         Kind("other: Windows' thumbnails", "named/Thumbs.db", b"\xd0\xcf\x11\xe0", OTHER),
     ]
     return found

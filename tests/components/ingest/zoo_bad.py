@@ -75,11 +75,14 @@ def _cut() -> Iterator[tuple[str, bytes, str]]:
         whole = _whole(suffix, 500 + number)
         yield f"signature only.{suffix}", whole[: signatures[suffix]], TRUNCATED
         yield f"half.{suffix}", whole[: len(whole) // 2], TRUNCATED
-        if suffix != "gif":  # whose last byte only says that no frame follows
+        if suffix not in ("gif", "jpg", "png"):  # in which it is no pixel's
             yield f"last byte missing.{suffix}", whole[:-1], TRUNCATED
     whole = encode(picture(510), "JPEG", progressive=True)
     yield "half progressive.jpg", whole[: len(whole) // 2], TRUNCATED
     yield "last scan missing.jpg", whole[: whole.rindex(b"\xff\xc4")], TRUNCATED
+    yield "last pixels missing.jpg", _whole("jpg", 513)[:-3], TRUNCATED
+    yield "a colour missing.jpg", in_scans(1, 2)[:-2], TRUNCATED
+    yield "last pixels missing.png", _whole("png", 514)[:-13], TRUNCATED
     yield "no pixels.png", _whole("png", 511)[:33], TRUNCATED
     ends = {"jpg": TRUNCATED, "png": UNREADABLE, "gif": UNREADABLE}
     for suffix, end in ends.items():

@@ -23,6 +23,7 @@ from tests.components.ingest.zoo_files import (
     png_of,
     tiff,
     tiff_of,
+    webp,
     with_huge_tags,
 )
 
@@ -77,6 +78,13 @@ def _jpegs(seed: int) -> Iterator[tuple[str, bytes]]:
     stray = b"\xff\xff\0\xff\0\0"
     yield "bytes between segments.jpg", whole[:2] + stray + whole[2:]
     yield "comment.jpg", with_segment(encode(image(), "JPEG"), 0xFE, b"\xff\xd9\xff\xda" * 40)
+    video = b"\0\0\0\x18ftypmp42" + b"\xff\xda\0\x08" * 400 + b"\xff\xd9\0"
+    yield "motion photo.jpg", encode(image(), "JPEG") + video
+    yield "progressive motion photo.jpg", encode(image(), "JPEG", progressive=True) + video
+    yield "no end.jpg", encode(image(), "JPEG")[:-2]
+    yield "half an end.jpg", encode(image(), "JPEG")[:-1]
+    yield "no end, progressive.jpg", encode(image(), "JPEG", progressive=True)[:-2]
+    yield "no end, a scan for each colour.jpg", in_scans(1, 3, 2)[:-2]
     yield "trailing garbage.jpg", encode(image(), "JPEG") + b"\0garbage" * 99
     yield "two in one.jpg", encode(image(), "JPEG") + encode(image(), "JPEG")
     yield "two frames (MPO).jpg", encode(image(), "MPO", save_all=True, append_images=[image()])
@@ -121,6 +129,11 @@ def _pngs(seed: int) -> Iterator[tuple[str, bytes]]:
     pixels = png_chunk(b"IDAT", zlib.compress(bytes(61 * 16) + bytes(100_000_000), 9))
     empty = png_of(samples(8, 3), 8, 2)
     yield "pixels past the end.png", empty[:33] + pixels + png_chunk(b"IEND", b"")
+    yield "no end.png", png_of(samples(8, 3), 8, 2)[:-12]
+    yield "half an end.png", png_of(samples(8, 3), 8, 2)[:-6]
+    yield "garbage for an end.png", png_of(samples(8, 3), 8, 2)[:-12] + b"garbage" * 9
+    yield "second frame is cut.png", apng(["green", "gold"])[:-30]
+    yield "video behind it.png", png_of(samples(8, 3), 8, 2) + b"IDAT" * 99
     yield "trailing garbage.png", png_of(samples(8, 3), 8, 2) + b"garbage"
 
 
@@ -164,6 +177,10 @@ def _webps(seed: int) -> Iterator[tuple[str, bytes]]:
     yield "turned.webp", encode(picture(seed + 7), "WEBP", exif=exif)
     hostile = with_huge_tags(tiff({274: (SHORT, [3])}, bytes(1_000_000)))
     yield "huge tags.webp", encode(picture(seed + 9), "WEBP", exif=hostile)
+    yield "tags are cut.webp", encode(picture(seed + 10), "WEBP", exif=exif)[:-10]
+    body = encode(picture(seed + 11), "WEBP")[20:]
+    padded = webp(b"VP8 ", body + b"\0" * (1 - len(body) % 2))
+    yield "no padding.webp", padded[:-1]
     yield "trailing garbage.webp", encode(picture(seed + 8), "WEBP") + b"garbage"
 
 

@@ -1,0 +1,145 @@
+"""Lists of pictures as people have them, from Windows, too."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from components.ingest.reasons import Reason
+from components.ingest.sources import open_source
+from components.shared.errors import DataRefused, UsageError
+from tests.components.ingest.test_sources import contents_of, paths_in
+
+NAMES = ["a.jpg", "sub/é b.png", "[1] c.gif"]
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    for name in NAMES:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+def set_aside(source: str) -> list[tuple[str, str, str]]:
+    with open_source(source) as opened:
+        return [(each.path, each.reason, each.detail) for each in opened.list().other]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be with a mark"])
+def test_encodings_and_line_ends_mean_nothing(pictures, encoding, end):
+    text = end.join([*NAMES, ""])
+    if encoding.startswith("utf-16-be"):
+        content = ("\ufeff" + text).encode("utf-16-be")
+    else:
+        content = text.encode(encoding)
+    (pictures / "list.txt").write_bytes(content)
+    assert paths_in(f"@{pictures}/list.txt") == sorted(NAMES)
+    assert set_aside(f"@{pictures}/list.txt") == []
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_such_a_list_may_name_objects(bucket, tmp_path, encoding):
+    bucket.put("a/1.jpg", b"1")
+    text = f"{bucket.address}/a/1.jpg\r\n{bucket.address}/a/2.jpg\r\n"
+    (tmp_path / "list.txt").write_bytes(text.encode(encoding))
+    with open_source(f"@{tmp_path}/list.txt") as opened:
+        listing = opened.list()
+    path = "a/1.jpg", "a/2.jpg"
+    assert [entry.path for entry in listing.pictures] == [path[0]]
+    missing = f"nothing at '{bucket.address}/a/2.jpg' (line 2 of list.txt)"
+    assert listing.other == [(path[1], 0, Reason.MISSING, missing)]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\n \n",
+        b"\xef\xbb\xbf",
+        b"PK\3\4\0\0",
+        "a.jpg\n".encode("utf-16-le"),
+        b"\xff\xfe\0\xd8",
+    ],
+)
+def test_a_list_that_is_none_is_refused(pictures, content):
+    (pictures / "list").write_bytes(content)
+    with pytest.raises(UsageError, match=r"/list' is no list of pictures.*: write one path a line"):
+        paths_in(f"@{pictures}/list")
+
+
+def test_a_home_folder_is_known_in_a_line(pictures, monkeypatch):
+    monkeypatch.setenv("HOME", str(pictures))
+    (pictures / "lists").mkdir()
+    (pictures / "lists/list").write_text("~/a.jpg\n~/sub/é b.png\n")
+    assert contents_of(f"@{pictures}/lists/list") == {"a.jpg": b"", "sub/é b.png": b""}
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("gone.jpg", "nothing at 'gone.jpg' (line 3 of list)"),
+        ("~/gone.jpg", "nothing at '~/gone.jpg' (line 3 of list)"),
+        (
+            "sub/*.jpg",
+            "nothing at 'sub/*.jpg' (line 3 of list): a list holds no patterns, --images does",
+        ),
+        (
+            "sub\\1.jpg",
+            "nothing at 'sub\\1.jpg' (line 3 of list): write / between folders",
+        ),
+    ],
+)
+def test_a_line_of_what_is_missing_is_told(pictures, monkeypatch, line, told):
+    monkeypatch.setenv("HOME", str(pictures))
+    (pictures / "list").write_text(f"a.jpg\n\n{line}\n{line}\nsub/é b.png\n")
+    ((_, reason, detail),) = set_aside(f"@{pictures}/list")
+    assert (reason, detail) == (Reason.MISSING, told)
+
+
+@pytest.mark.parametrize("scheme", ["", "s3", "gs"])
+def test_a_missing_archive_of_a_list_is_refused_by_its_line(pictures, make_bucket, scheme):
+    name = f"{make_bucket(scheme).address}/gone.zip" if scheme else "gone.zip"
+    (pictures / "list").write_text(f"a.jpg\n{name}\n")
+    with pytest.raises(UsageError) as caught:
+        paths_in(f"@{pictures}/list")
+    assert str(caught.value).startswith(f"there is nothing at '{name}' (line 2 of list): pass ")
+
+
+def test_missing_lines_are_warned_of_and_refused_by_name(tree, run, caplog):
+    names = [
+        str(path.relative_to(tree)) for path in tree.rglob("*") if path.suffix in (".jpg", ".PNG")
+    ]
+    (tree / "list").write_text("\n".join([*names, "gone.jpg", "sub/gone, too.jpg"]))
+    run(f"@{tree}/list")
+    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert told == [
+        "'gone.jpg' is left out: nothing at 'gone.jpg' (line 41 of list)",
+        "'sub/gone, too.jpg' is left out: nothing at 'sub/gone, too.jpg' (line 42 of list)",
+    ]
+    with pytest.raises(DataRefused) as caught:
+        run(f"@{tree}/list", max_reject_share=0.01)
+    assert (
+        "2 missing; among them 'gone.jpg' (nothing at 'gone.jpg' (line 41 of list)), 'sub/gone, "
+        "too.jpg' (nothing at 'sub/gone, too.jpg' (line 42 of list)); bring them back, or mend"
+    ) in str(caught.value)
+
+
+@pytest.mark.parametrize("mark", ["@", ""])
+def test_a_pipe_is_refused_at_once(tmp_path, mark):
+    os.mkfifo(tmp_path / "pipe")
+    code = (
+        "import sys; from components.ingest.sources import open_source\n"
+        "from components.shared.errors import UsageError\n"
+        "try: open_source(sys.argv[1])\n"
+        "except UsageError as error: print(error)\n"
+    )
+    source = f"{mark}{tmp_path}/pipe"
+    command = [sys.executable, "-c", code, source]
+    run = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert run.stdout == (
+        f"'{source}' is no file but a pipe or a device, and it is read more than once: write what "
+        "comes out of it to a file and pass that\n"
+    )

@@ -1,0 +1,244 @@
+"""A tree is the same tree whatever it is packed in; and what keeps a member from being read."""
+
+import os
+import stat
+import tempfile
+import zipfile
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from components.ingest.config import IngestConfig
+from components.ingest.seen_file import see
+from components.ingest.sources import open_source
+from components.shared.errors import DataRefused
+from tests.components.ingest.packing import tar_of, windows_zip_of, zip_of
+from tests.components.ingest.test_sources import contents_of
+from tests.components.ingest.zoo_files import encode, picture
+
+CONFIG = IngestConfig(image_size=32)
+PICTURES = [encode(picture(seed, 9, 9), "PNG") for seed in range(4)]
+CONTENTS = [*PICTURES, b"", b"BMW\n", PICTURES[0][:60]]
+
+
+def outcomes(source: str) -> dict[str, str]:
+    """What becomes of each file: the SHA-256 of a picture, or why it is set aside."""
+    with open_source(source) as opened:
+        listing = opened.list()
+        entries = sorted(listing.pictures, key=lambda entry: entry.where)
+        seen = [
+            see(entry, content, CONFIG)[0]
+            for entry, content in zip(entries, opened.read(entries), strict=True)
+        ]
+    found = {file.path: str(file.reason or file.sha256.hex()) for file in seen}
+    found |= {file.path: str(file.reason) for file in listing.other}
+    assert len(found) == len(seen) + len(listing.other)
+    return found
+
+
+NAMES = st.sampled_from(
+    ["a.png", "b.PNG", "é [1]*.png", "bare", ".hidden.png", "PK.png", "t.txt", "sub", "x.png", "d"]
+)
+PATHS = st.lists(NAMES, min_size=1, max_size=3).map("/".join)
+# A content by its number, or where a link leads.
+THINGS = st.one_of(
+    st.integers(0, len(CONTENTS) - 1),
+    st.tuples(st.sampled_from(["", "../", "../../", "sub/", "d/"]), PATHS).map("".join),
+    st.sampled_from([".", "nowhere", "..", "sub"]),
+)
+
+
+def build(root: Path, things: dict[str, int | str]) -> None:
+    for name, thing in things.items():
+        path = root / name
+        if path.is_symlink() or path.exists() or any(p.is_symlink() for p in path.parents):
+            continue
+        if any(parent.is_file() for parent in path.parents):
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(thing, int):
+            path.write_bytes(CONTENTS[thing])
+        elif Path(os.path.normpath(path.parent / thing)).is_relative_to(root):
+            path.symlink_to(thing)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.dictionaries(PATHS, THINGS, min_size=1, max_size=9))
+def test_a_tree_is_the_same_in_every_packing(things):
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder, "root")
+        root.mkdir()
+        build(root, things)
+        expected = outcomes(str(root))
+        archives = {
+            "tar": tar_of(root),
+            "tar of bare names": tar_of(root, prefix="", folders=False),
+            "tar.gz": tar_of(root, "gz"),
+            "zip -y": zip_of(root, links=True),
+        }
+        for name, content in archives.items():
+            archive = Path(folder, name)
+            archive.write_bytes(content)
+            assert outcomes(str(archive)) == expected, name
+        windows = Path(folder, "from Windows.zip")
+        windows.write_bytes(windows_zip_of(root))
+        files = {path: end for path, end in expected.items() if not (root / path).is_symlink()}
+        inside = {p: e for p, e in files.items() if is_real(root, p)}
+        assert outcomes(str(windows)) == inside
+
+
+def is_real(root: Path, path: str) -> bool:
+    """Whether no link is on the way to it."""
+    return not any((root / parent).is_symlink() for parent in Path(path).parents)
+
+
+@pytest.fixture
+def linked(tmp_path):
+    """A tree with links of all kinds."""
+    root = tmp_path / "linked"
+    (root / "real/deep").mkdir(parents=True)
+    for number, name in enumerate(("1.png", "real/2.png", "real/deep/3.png")):
+        (root / name).write_bytes(PICTURES[number])
+    links = {
+        "first.png": "1.png", "second.png": "first.png", "through.png": "folder/2.png",
+        "folder": "real", "real/deep/up": "..", "real/deep/back.png": "../../1.png",
+        "lost.png": "nowhere.png", "loop.png": "loop.png", "lost": "nowhere",
+    }  # fmt: skip
+    for name, target in links.items():
+        (root / name).symlink_to(target)
+    return root
+
+
+@pytest.mark.parametrize("packing", ["zip", "tar", "tar.gz"])
+def test_links_lead_where_they_would_in_the_folder(linked, tmp_path, packing, bucket):
+    expected = outcomes(str(linked))
+    assert len(expected) == 10
+    assert expected["through.png"] == expected["real/2.png"]
+    assert expected["lost.png"] == expected["loop.png"] == "missing"
+    assert expected["lost"] == "other file"
+    content = zip_of(linked, links=True) if packing == "zip" else tar_of(linked, packing[4:])
+    (tmp_path / packing).write_bytes(content)
+    assert outcomes(str(tmp_path / packing)) == expected
+    bucket.put(packing, content)
+    assert outcomes(f"{bucket.address}/{packing}") == expected
+
+
+@pytest.mark.parametrize("packing", ["zip", "tar"])
+def test_a_link_that_leads_nowhere_is_told(linked, tmp_path, packing):
+    (linked / "out.png").symlink_to("../../x.png")
+    (linked / "absolute.png").symlink_to("/etc/x.png")
+    content = zip_of(linked, links=True) if packing == "zip" else tar_of(linked)
+    (tmp_path / "a").write_bytes(content)
+    with open_source(str(tmp_path / "a")) as opened:
+        told = {each.path: each.detail for each in opened.list().other if each.path != "lost"}
+    assert told == {
+        "lost.png": "a link to 'nowhere.png', which is not in the archive",
+        "loop.png": "a link to 'loop.png', which is not in the archive",
+        "out.png": "a link to '../../x.png', which is not in the archive",
+        "absolute.png": "a link to 'etc/x.png', which is not in the archive",
+    }
+
+
+def test_a_zip_from_windows_has_folders(tmp_path, bucket):
+    root = tmp_path / "root"
+    names = ["cats/0/1.png", "cats/2.png", "3.png", "__MACOSX/._1.png", ".git/4.png"]
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(PICTURES[0])
+    expected = outcomes(str(root))
+    assert list(expected.values()).count("hidden") == 2
+    content = windows_zip_of(root)
+    (tmp_path / "a.zip").write_bytes(content)
+    assert outcomes(str(tmp_path / "a.zip")) == expected
+    # Where the packer does not say that it is of Windows, the folder `cats\` does.
+    unix = content.replace(b"PK\1\2\x14\0", b"PK\1\2\x14\3")
+    assert unix != content
+    (tmp_path / "b.zip").write_bytes(unix)
+    assert outcomes(str(tmp_path / "b.zip")) == expected
+    bucket.put("a.zip", content)
+    assert outcomes(f"{bucket.address}/a.zip") == expected
+
+
+@pytest.mark.parametrize("name", ["PK.png", "PK/1.png", "PKZIP/1.png"])
+def test_a_tar_may_begin_as_a_zip(tmp_path, name):
+    (tmp_path / "root" / name).parent.mkdir(parents=True)
+    (tmp_path / "root" / name).write_bytes(PICTURES[0])
+    (tmp_path / "a").write_bytes(tar_of(tmp_path / "root", prefix=""))
+    assert contents_of(tmp_path / "a") == {name: PICTURES[0]}
+
+
+def test_a_zip_behind_a_program_is_read(tmp_path, tree, pack):
+    archive = pack(tree, "a.zip")
+    archive.write_bytes(b"MZ" + bytes(3000) + archive.read_bytes())
+    assert contents_of(archive) == contents_of(tree)
+
+
+def test_pipes_in_an_archive_are_left_alone(tmp_path):
+    (tmp_path / "root").mkdir()
+    os.mkfifo(tmp_path / "root/pipe.png")
+    (tmp_path / "root/1.png").write_bytes(PICTURES[0])
+    (tmp_path / "a.tar").write_bytes(tar_of(tmp_path / "root"))
+    assert list(outcomes(str(tmp_path / "a.tar"))) == ["1.png"]
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        info = zipfile.ZipInfo("pipe.png")
+        info.external_attr = stat.S_IFIFO << 16
+        archive.writestr(info, b"")
+    assert outcomes(str(tmp_path / "a.zip")) == {}
+
+
+def spoiled(archive: Path, flag: int = 0, method: int | None = None) -> bytes:
+    """A zip whose members all have a flag, or another compression, in both their headers."""
+    content = bytearray(archive.read_bytes())
+    for mark, at in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        start = -1
+        while (start := content.find(mark, start + 1)) >= 0:
+            content[start + at] |= flag
+            if method is not None:
+                content[start + at + 2] = method
+    return bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason", "detail"),
+    [
+        ({"flag": 1}, "encrypted; among", "pack it anew without a password, or raise"),
+        ({"method": 9}, "unknown compression", "(compression 9 (Deflate64): repack it)"),
+        ({"method": 77}, "unknown compression", "(compression 77: repack it)"),
+    ],
+)
+def test_what_keeps_members_from_being_read_is_told(tree, pack, run, bucket, spoil, reason, detail):
+    archive = pack(tree, "a.zip")
+    archive.write_bytes(spoiled(archive, **spoil))
+    bucket.put("a.zip", archive.read_bytes())
+    for source in (archive, f"{bucket.address}/a.zip"):
+        with pytest.raises(DataRefused) as caught:
+            run(source)
+        message = str(caught.value)
+        assert f"40 {reason}" in message
+        assert detail in message
+        assert "mend" not in message
+        assert "unreadable" not in message
+
+
+def test_an_archive_inside_is_named(tree, tmp_path, pack, run, caplog):
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    (inside / "a.zip").write_bytes(pack(tree, "a.zip").read_bytes())
+    (inside / "b.tar.gz").write_bytes(b"")
+    for source, advice in (
+        (inside, "name it"),
+        (pack(inside, "outer.zip"), "unpack it, and name it"),
+        (pack(inside, "outer.tar"), "unpack it, and name it"),
+    ):
+        with pytest.raises(DataRefused) as caught:
+            run(source)
+        assert (
+            f"no pictures in '{source}' (2 other files; 'a.zip' (it is not opened: {advice} as a "
+            "source of its own); 'b.tar.gz' (it is"
+        ) in str(caught.value)
+    (tree / "a.zip").write_bytes(b"")
+    run(tree)
+    warning = "'a.zip' is left out: it is not opened: name it as a source of its own"
+    assert warning in [record.getMessage() for record in caplog.records]

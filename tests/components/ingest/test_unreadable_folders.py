@@ -1,0 +1,61 @@
+"""A folder that may not be read is set aside as a file is, and told."""
+
+import pytest
+
+from components.ingest.fingerprint import fingerprint
+from components.ingest.sources import open_source
+from components.shared.contracts import MANIFEST, REJECTED
+from components.shared.errors import DataRefused
+from components.shared.files import read_json, read_json_lines
+from tests.components.ingest.test_sources import paths_in
+
+TOLD = {
+    "path": "lost+found", "bytes": 0, "reason": "folder that may not be read",
+    "detail": "permission denied",
+}  # fmt: skip
+
+
+def test_the_other_pictures_are_used(tree, run, locked, caplog, tmp_path):
+    (tree / "lost+found").mkdir()
+    locked(tree / "lost+found")
+    records = run(tree, max_reject_share=0)
+    assert TOLD in read_json_lines(records / REJECTED)
+    assert read_json(records / MANIFEST)["counts"]["seen"] == 42
+    assert "'lost+found' is left out: permission denied" in [
+        record.getMessage() for record in caplog.records
+    ]
+    assert fingerprint(str(tree), tmp_path / "cache") == fingerprint(str(tree), tmp_path / "new")
+
+
+def test_a_hidden_one_is_hidden(tree, locked):
+    (tree / ".Trash-0").mkdir()
+    locked(tree / ".Trash-0")
+    with open_source(str(tree)) as opened:
+        others = {each.path: each.reason for each in opened.list().other}
+    assert others[".Trash-0"] == "hidden"
+
+
+def test_it_is_told_under_a_pattern_and_in_a_list(tree, locked):
+    (tree / "list").write_text("sub\n0.PNG\n")
+    pictures = paths_in(f"@{tree}/list")
+    locked(tree / "sub")
+    for source in (f"{tree}/**/*.jpg", f"@{tree}/list"):
+        with open_source(source) as opened:
+            (told,) = (each for each in opened.list().other if each.path == "sub")
+        assert told[1:] == (0, "folder that may not be read", "permission denied")
+    assert paths_in(f"@{tree}/list") == ["0.PNG"] != pictures
+
+
+def test_a_pattern_of_archives_passes_it_by(tree, tmp_path, pack, locked):
+    pack(tree, "a.zip")
+    (tmp_path / "lost+found").mkdir()
+    locked(tmp_path / "lost+found")
+    assert len(paths_in(f"{tmp_path}/*.zip")) == 40
+
+
+def test_where_all_is_locked_the_refusal_says_so(tmp_path, run, locked):
+    root = tmp_path / "root"
+    (root / "sub").mkdir(parents=True)
+    locked(root / "sub")
+    with pytest.raises(DataRefused, match=r"1 other files; 'sub' \(permission denied\)\): pass"):
+        run(root)
