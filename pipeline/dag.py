@@ -106,6 +106,8 @@ def make_dag(
             code_version=code_version("train"),
             config=train_config,
         )
+        # So that what validate refuses is refused before hours of training, not beside them.
+        trained.after(validated)
         evaluated = evaluate(
             records=ingested.outputs["records"],
             training=trained.outputs["training"],

@@ -38,7 +38,7 @@ def test_steps_follow_the_data(spec):
         "ingest": ["fingerprint"],
         "transform": ["ingest"],
         "validate": ["fingerprint", "ingest", "transform"],
-        "train": ["ingest", "transform"],
+        "train": ["ingest", "transform", "validate"],  # which refuses what it would train for
         "evaluate": ["ingest", "train"],
         "export": ["evaluate", "train"],
         "compare": ["export", "fingerprint", "ingest"],
