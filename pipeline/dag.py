@@ -75,6 +75,7 @@ def make_dag(
             checkpoint_root=checkpoint_root,
             paranoid=paranoid,
             code_version=code_version("ingest"),
+            train_config=train_config,
             export_config=export_config,
         )
         # It answers what the outside world looks like now, so it always runs.
