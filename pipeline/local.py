@@ -19,6 +19,7 @@ from components.shared.errors import PipelineError, UsageError, one_line
 from components.shared.process import PARENT_LOCK_VARIABLE, LogLine, storage_error
 from pipeline.config import PipelineConfig
 from pipeline.container_images import ContainerImages
+from pipeline.image_packages import check_image
 from pipeline.preflight import check
 from pipeline.reach import reach_of
 from pipeline.results import RunSummary, save_results
@@ -109,6 +110,7 @@ def refuse_early(
     if not containers:  # whose images have packages of their own
         check_packages(config.export)
         return None
+    check_image(config.export, containers.reference("export"), "use --runner subprocess")
     from pipeline.docker_runner import DockerEngine
 
     return DockerEngine(containers, runs_dir, show, pull)

@@ -82,6 +82,10 @@ def save_pictures(folder, count, size=32):
         (["--publish-root", "gs:///y"], "gs:///y: no address in a bucket"),
         (["--publish-root", "s3://"], "s3://: no address in a bucket"),
         (["--runner", "docker"], "no Docker engine answers"),
+        (
+            ["--runner", "docker", "--set", "export.formats=[onnx]"],
+            "onnx needs the package tf2onnx, which the image dcgan-pipeline/export:",
+        ),
         (["--tag", "v1"], "add --runner docker"),
     ],
 )
