@@ -105,7 +105,7 @@ def refuse_early(
     containers: ContainerImages | None,
     pull: bool = True,
 ) -> "DockerEngine | None":
-    """Raise UsageError for what could not end well; the engine where steps run in containers."""
+    """Refuse what could not end well; the engine where steps run in containers."""
     check(config, runs_dir, publish_root)
     if not containers:  # whose images have packages of their own
         check_packages(config.export)

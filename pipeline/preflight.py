@@ -1,11 +1,11 @@
 """What a local run refuses before anything is started."""
 
-import os
 import shutil
 import tempfile
 import uuid
 from pathlib import Path
 
+from components.evaluate.extractors.source import check_local
 from components.ingest.addresses import (
     addresses,
     check_scheme,
@@ -20,13 +20,19 @@ from components.shared.errors import UsageError, one_line
 from components.shared.published import home_of, refuse_no_model, refuse_unwritable
 from components.train.config import TrainConfig
 from pipeline.config import PipelineConfig
+from pipeline.enough_pictures import check_max_images, check_sources
 
 _LEAST_BYTES = 256 * 2**20  # records, logs, sheets and the models of a small training
 _FLOAT_BYTES = 4
 
 
 def check(config: PipelineConfig, runs_dir: Path, publish_root: str) -> None:
-    """Raise UsageError for a path, bucket or disk with which the run could not end well."""
+    """Refuse settings, pictures, a path, bucket or disk with which the run could not end well.
+
+    Raises:
+        DataRefused: There are too few pictures, as far as names tell, or an archive is damaged.
+        UsageError: For the rest.
+    """
     folders = {"--runs-dir": runs_dir}
     if not is_remote(publish_root):
         folders["--publish-root"] = Path(publish_root)
@@ -38,12 +44,10 @@ def check(config: PipelineConfig, runs_dir: Path, publish_root: str) -> None:
     for section in STEPS:
         for setting, value in getattr(config, section):
             _check_word(f"{section}.{setting}", str(value))
-    extractor = config.evaluate.extractor_source
-    if extractor and not is_remote(extractor) and not os.path.exists(extractor):  # noqa: PTH110
-        raise UsageError(
-            f"evaluate.extractor_source: there is nothing at {extractor}: name what is there, "
-            "or an http(s) address"
-        )
+    scored = config.evaluate
+    check_local(scored.extractor, scored.extractor_source, scored.extractor_sha256)
+    check_max_images(config)
+    check_sources(config)
     home = home_of(publish_root, config.export.model_name)
     refuse_no_model(config.train.warm_start, home)
     for option, folder in folders.items():

@@ -6,12 +6,12 @@ from components.evaluate.config import EvaluateConfig
 from components.shared.contracts import EVAL_SPLIT, TRAIN_SPLIT
 from components.shared.errors import DataRefused
 
-_FEWEST = 6  # of each split, that all scores can do with
+FEWEST = 6  # of each split, that all scores can do with
 
 
 def fewest_of_each(config: EvaluateConfig) -> int:
     """How many pictures each split must have."""
-    return max(_FEWEST, config.neighbours + 1)
+    return max(FEWEST, config.neighbours + 1)
 
 
 def refuse_too_few(counts: Mapping[str, int], config: EvaluateConfig) -> None:
@@ -21,13 +21,13 @@ def refuse_too_few(counts: Mapping[str, int], config: EvaluateConfig) -> None:
     if least >= fewest:
         return
     ways = []
-    if least >= _FEWEST:
+    if least >= FEWEST:
         ways.append(f"lower evaluate.neighbours to {least - 1}")
     if held_out + training >= 2 * fewest:
         ways.append(f"{'raise' if held_out < training else 'lower'} ingest.eval_share")
     advice = f"{', '.join(ways)}, or add pictures" if ways else "add pictures"
     raise DataRefused(
         f"{held_out} pictures are held out and {training} to train on, but scores need {fewest} of "
-        f"each (more than evaluate.neighbours (={config.neighbours}), and at least {_FEWEST}): "
+        f"each (more than evaluate.neighbours (={config.neighbours}), and at least {FEWEST}): "
         f"{advice}"
     )

@@ -9,6 +9,7 @@ from components.shared.contracts import BASE
 from components.shared.errors import UsageError
 from pipeline.cluster.compiling import images_of, source_of
 from pipeline.config import PipelineConfig
+from pipeline.enough_pictures import check_max_images
 from pipeline.image_packages import check_image
 
 _WHOLE_GPU = "nvidia.com/gpu"  # what else there is may be parts of one
@@ -22,10 +23,11 @@ def check_config(config: PipelineConfig) -> list[str]:
 
     Raises:
         UsageError: Images of no registry or without a package, what no pod could see, or a
-            batch that the GPUs cannot share.
+            batch that the GPUs cannot share, or fewer pictures than the run needs.
     """
     _check_images(config)
     _check_gpus(config)
+    check_max_images(config)
     return [*_check_pictures(config), *_check_paths(config), *_check_packages(config)]
 
 

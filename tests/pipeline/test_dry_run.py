@@ -17,7 +17,7 @@ def listed(folder):
 
 
 def test_before_the_first_run_all_would_run_and_nothing_is_left(tmp_path):
-    save_pictures(tmp_path / "faces", 3)
+    save_pictures(tmp_path / "faces", 38)
     before = listed(tmp_path)
     options = ("--runs-dir", "deep/runs", "--publish-root", "far/away")
     text = dcgan("run", "--images", "faces", *options, "--dry-run", cwd=tmp_path)
@@ -29,6 +29,14 @@ def test_before_the_first_run_all_would_run_and_nothing_is_left(tmp_path):
         assert said[task].startswith("runs     because of ingest"), task
     assert said["publish"] == "may run  if compare finds the model good enough"
     assert text.endswith("nothing was run\n")
+
+
+def test_fewer_pictures_than_a_batch_are_refused_as_by_a_run(tmp_path):
+    save_pictures(tmp_path / "faces", 20)
+    chosen = ("run", "--images", "faces", "--set", "train.batch_size=30")
+    said = dcgan(*chosen, "--dry-run", cwd=tmp_path, code=3)
+    assert f"at most 20 pictures in '{tmp_path}/faces', and this run needs 66: 60 to" in said
+    assert said == dcgan(*chosen, cwd=tmp_path, code=3)
 
 
 def test_folders_that_were_there_stay(tmp_path):

@@ -27,6 +27,7 @@ def check(*settings):
             ["train.batch_size=10", "cluster.train.gpus=4"],
             "train.batch_size (=10) is not a multiple of cluster.train.gpus (=4): ",
         ),
+        (["ingest.max_images=50"], "ingest.max_images (=50) leaves too few: this run needs 134: "),
         (["export.formats=[onnx]"], "export.formats: onnx needs the package tf2onnx, which"),
     ],
 )
