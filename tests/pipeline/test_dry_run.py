@@ -24,7 +24,10 @@ def test_before_the_first_run_all_would_run_and_nothing_is_left(tmp_path):
     assert listed(tmp_path) == before
     assert max(map(len, text.splitlines())) <= 80
     said = dict(re.findall(r"^([a-z]+) +((?:runs|may run) .*?) *$", text, re.MULTILINE))
-    assert said["ingest"] == "runs     not done yet with these settings, code and inputs"
+    assert said["ingest"].startswith("runs     not done yet with these settings, code and inputs")
+    told = " ".join(text.split())
+    assert "; how many pictures are sound, it finds out" in told
+    assert "; whether enough are held out, it finds out" in told
     for task in BECAUSE_OF_INGEST:
         assert said[task].startswith("runs     because of ingest"), task
     assert said["publish"] == "may run  if compare finds the model good enough"
