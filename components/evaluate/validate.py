@@ -181,7 +181,7 @@ def _drift(
     if old_size != size:
         sentence = (
             f"{size}×{size} pixels, where version {version}'s are {old_size}×{old_size}: "
-            "no KID between the two"
+            "no KID between the two, and only another export.model_name can be published"
         )
         return changes._replace(sentence=sentence)
     try:

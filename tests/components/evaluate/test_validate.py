@@ -131,8 +131,9 @@ def test_another_size_is_said_so(published, described, faces):
     published(faces)
     drift, _, _ = described("new", faces[:, ::2, ::2])
     assert drift.sentence == (
-        "32×32 pixels, where version 3's are 64×64: no KID between the two"
-    )  # fmt: skip
+        "32×32 pixels, where version 3's are 64×64: no KID between the two, and only another "
+        "export.model_name can be published"
+    )
 
 
 def test_too_few_are_said_so(published, described, faces):
