@@ -15,8 +15,9 @@ from components.export.config import ExportConfig
 from components.ingest.addresses import addresses, make_absolute
 from components.ingest.config import IngestConfig
 from components.shared.buckets import is_remote
+from components.shared.contracts import BASE
 from components.shared.errors import UsageError, one_line
-from components.train.config import BASE, TrainConfig
+from components.train.config import TrainConfig
 from components.transform.config import TransformConfig
 from pipeline.cluster.config import ClusterConfig
 from pipeline.fields import all_settings, field_at, takes

@@ -1,6 +1,7 @@
 """Which container image a step runs in. Imports nothing that has to be installed."""
 
 import hashlib
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -44,14 +45,22 @@ class ContainerImages(NamedTuple):
 
     def content_digest(self, step: str) -> str:
         """Digest of all that goes into a step's image: code, locks, and how it is built."""
-        if (step, self.accelerator) == ("train", "gpu"):
-            packages = ["train-gpu.txt"]
-        elif step == "ingest":
-            packages = ["ingest.txt"]
-        else:
-            packages = ["tensorflow-cpu.txt", f"{step}.txt"]
         digest = hashlib.sha256(code_version(step).encode())
-        for name in (*_RECIPE, *(f"locks/{name}" for name in packages)):
+        for name in (*_RECIPE, *_locks(step, self.accelerator)):
             digest.update(f"{name}\0".encode())
             digest.update(hashlib.sha256((_BUILT_FROM / name).read_bytes()).digest())
         return digest.hexdigest()[:12]
+
+    def holds(self, step: str, package: str) -> bool:
+        """Whether a step's image, made from these locks, has a package."""
+        locks = ((_BUILT_FROM / name).read_text() for name in _locks(step, self.accelerator))
+        return any(re.search(rf"^{package}==", lock, re.MULTILINE) for lock in locks)
+
+
+def _locks(step: str, accelerator: Accelerator) -> list[str]:
+    """Files that say which packages go into a step's image."""
+    if (step, accelerator) == ("train", "gpu"):
+        return ["locks/train-gpu.txt"]
+    if step == "ingest":
+        return ["locks/ingest.txt"]
+    return ["locks/tensorflow-cpu.txt", f"locks/{step}.txt"]

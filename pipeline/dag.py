@@ -75,6 +75,7 @@ def make_dag(
             checkpoint_root=checkpoint_root,
             paranoid=paranoid,
             code_version=code_version("ingest"),
+            train_config=train_config,
             export_config=export_config,
         )
         # It answers what the outside world looks like now, so it always runs.
@@ -106,6 +107,8 @@ def make_dag(
             code_version=code_version("train"),
             config=train_config,
         )
+        # So that what validate refuses is refused before hours of training, not beside them.
+        trained.after(validated)
         evaluated = evaluate(
             records=ingested.outputs["records"],
             training=trained.outputs["training"],

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from components.evaluate.config import EvaluateConfig
+from components.evaluate.enough import refuse_too_few as refuse_too_few_to_score
 from components.ingest.fingerprint import CACHE as FINGERPRINTS
 from components.ingest.fingerprint import champion, fingerprint
 from components.shared.buckets import is_remote
@@ -23,6 +25,8 @@ from components.shared.process import storage_error
 from components.train.checkpoint_root import foresee as foresee_training
 from components.train.checkpoint_root import identity_of, last_epoch, steps_of_epoch
 from components.train.config import TrainConfig
+from components.transform.config import TransformConfig
+from components.transform.enough import refuse_too_few as refuse_too_few_to_train_on
 from pipeline.config import PipelineConfig
 from pipeline.container_images import ContainerImages
 from pipeline.local import CACHE, CHECKPOINTS, dag_arguments, refuse_early
@@ -32,6 +36,11 @@ from pipeline.results import TASKS
 # can have been cached.
 _NEW = "new:"
 CACHED = "cached"
+# What would refuse a run, but only pictures can tell that no run has read.
+_NOT_KNOWN = {
+    "ingest": "how many pictures are sound, it finds out",
+    "validate": "whether enough are held out, it finds out",
+}
 
 
 class TaskForecast(NamedTuple):
@@ -57,7 +66,7 @@ def foresee(
 ) -> Forecast:
     """Say what `run_locally` would do with each task; nothing runs, and nothing is left behind.
 
-    Pictures that no run has seen are read, as `fingerprint` would read them.
+    Pictures that no run has seen are read, as `fingerprint` would read them, and not decoded.
 
     Args:
         config: As for `run_locally`.
@@ -150,6 +159,10 @@ class _Walk:
                 outputs["Output"] = True  # so that publish is walked to
             elif task == "train":
                 self._would_run[task] += f"; {_foresee_training(**arguments)}"
+            elif task in {"transform", "validate"} and not _is_new(arguments["records"]):
+                _refuse_too_few(task, **arguments)
+            elif task in _NOT_KNOWN:
+                self._would_run[task] += f"; {_NOT_KNOWN[task]}"
         return outputs, status.Status.SUCCESS
 
     def _why(self, task: str, arguments: dict[str, Any]) -> str:
@@ -179,6 +192,14 @@ class _Walk:
             "source": fingerprint(images, cache, paranoid),
             "champion": champion(publish_root, export_config),
         }
+
+
+def _refuse_too_few(task: str, records: Any, config: dict[str, Any], **_: Any) -> None:
+    counts = read_json(Path(records.path, MANIFEST))["counts"]
+    if task == "transform":
+        refuse_too_few_to_train_on(counts, TransformConfig(**config))
+    else:
+        refuse_too_few_to_score(counts, EvaluateConfig(**config))
 
 
 def _foresee_training(

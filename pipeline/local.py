@@ -19,6 +19,7 @@ from components.shared.errors import PipelineError, UsageError, one_line
 from components.shared.process import PARENT_LOCK_VARIABLE, LogLine, storage_error
 from pipeline.config import PipelineConfig
 from pipeline.container_images import ContainerImages
+from pipeline.image_packages import check_image
 from pipeline.preflight import check
 from pipeline.reach import reach_of
 from pipeline.results import RunSummary, save_results
@@ -104,11 +105,12 @@ def refuse_early(
     containers: ContainerImages | None,
     pull: bool = True,
 ) -> "DockerEngine | None":
-    """Raise UsageError for what could not end well; the engine where steps run in containers."""
+    """Refuse what could not end well; the engine where steps run in containers."""
     check(config, runs_dir, publish_root)
     if not containers:  # whose images have packages of their own
         check_packages(config.export)
         return None
+    check_image(config.export, containers.reference("export"), "use --runner subprocess")
     from pipeline.docker_runner import DockerEngine
 
     return DockerEngine(containers, runs_dir, show, pull)

@@ -1,11 +1,11 @@
 """What a local run refuses before anything is started."""
 
-import os
 import shutil
 import tempfile
 import uuid
 from pathlib import Path
 
+from components.evaluate.extractors.source import check_local
 from components.ingest.addresses import (
     addresses,
     check_file,
@@ -18,18 +18,24 @@ from components.ingest.addresses import (
 )
 from components.ingest.sources import open_source
 from components.shared.buckets import client_for, explaining, is_remote
-from components.shared.contracts import GENERATOR, STEPS
+from components.shared.contracts import STEPS
 from components.shared.errors import UsageError, one_line
-from components.shared.published import versions_in
-from components.train.config import BASE, TrainConfig
+from components.shared.published import home_of, refuse_no_model, refuse_unwritable
+from components.train.config import TrainConfig
 from pipeline.config import PipelineConfig
+from pipeline.enough_pictures import check_max_images, check_sources
 
 _LEAST_BYTES = 256 * 2**20  # records, logs, sheets and the models of a small training
 _FLOAT_BYTES = 4
 
 
 def check(config: PipelineConfig, runs_dir: Path, publish_root: str) -> None:
-    """Raise UsageError for a path, bucket or disk with which the run could not end well."""
+    """Refuse settings, pictures, a path, bucket or disk with which the run could not end well.
+
+    Raises:
+        DataRefused: There are too few pictures, as far as names tell, or an archive is damaged.
+        UsageError: For the rest.
+    """
     folders = {"--runs-dir": runs_dir}
     if not is_remote(publish_root):
         folders["--publish-root"] = Path(publish_root)
@@ -41,17 +47,18 @@ def check(config: PipelineConfig, runs_dir: Path, publish_root: str) -> None:
     for section in STEPS:
         for setting, value in getattr(config, section):
             _check_word(f"{section}.{setting}", str(value))
-    extractor = config.evaluate.extractor_source
-    if extractor and not is_remote(extractor) and not os.path.exists(extractor):  # noqa: PTH110
-        raise UsageError(
-            f"evaluate.extractor_source: there is nothing at {extractor}: name what is there, "
-            "or an http(s) address"
-        )
-    _check_warm_start(config.train.warm_start, f"{publish_root}/{config.export.model_name}")
+    scored = config.evaluate
+    check_local(scored.extractor, scored.extractor_source, scored.extractor_sha256)
+    check_max_images(config)
+    check_sources(config)
+    home = home_of(publish_root, config.export.model_name)
+    refuse_no_model(config.train.warm_start, home)
     for option, folder in folders.items():
         _make_writable(folder, option)
     if is_remote(publish_root):
         _try_to_write(publish_root)
+    else:
+        refuse_unwritable(home)
     needed = max(_LEAST_BYTES, _training_bytes(config.train, config.ingest.image_size))
     free = shutil.disk_usage(runs_dir).free
     if free < needed:
@@ -93,18 +100,6 @@ def _check_source(address: str) -> None:
     except (OSError, ValueError) as error:  # e.g. a name that is too long
         problem = getattr(error, "strerror", None) or one_line(error)
         raise UsageError(f"--images {address}: {problem}") from None
-
-
-def _check_warm_start(source: str, own: str) -> None:
-    """Refuse a local folder without a model, but for the one that this run publishes to."""
-    if source in {"", BASE, own} or is_remote(source):
-        return
-    folder = Path(source)
-    if not folder.is_dir() or not ((folder / GENERATOR).exists() or versions_in(folder)):
-        raise UsageError(
-            f"train.warm_start: there is no model at {source}: name the folder of a published "
-            f"one, of one of its versions or of a run, or {BASE}"
-        )
 
 
 def _check_word(option: str, value: str) -> None:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from components.ingest.addresses import all_addresses, local_paths
 from components.shared.buckets import is_remote
-from components.train.config import BASE
+from components.shared.contracts import BASE
 from pipeline.config import PipelineConfig
 
 

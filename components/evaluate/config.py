@@ -1,6 +1,6 @@
 """Settings of the evaluate step."""
 
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import (
     Field,
@@ -16,6 +16,7 @@ from components.shared.step_config import StepConfig
 Sha256 = Annotated[str, StringConstraints(pattern=r"^([0-9a-fA-F]{64})?$", to_lower=True)]
 ControlName = Literal["floor", "blurred", "collapsed"]  # what they are: controls.py
 Limit = Literal["blurred", "collapsed"]  # not the floor, which is 0 but for chance
+OWN: Final = "efficientnet_lite0"  # the extractor that comes with this package
 
 
 class EvaluateConfig(StepConfig):
@@ -42,7 +43,7 @@ class EvaluateConfig(StepConfig):
     )
     extractor: Literal[
         "efficientnet_lite0", "inception_v3_fid", "inception_v3_keras", "saved_model"
-    ] = Field("efficientnet_lite0", description="Network whose features of pictures are compared.")
+    ] = Field(OWN, description="Network whose features of pictures are compared.")
     extractor_source: str = Field(
         "",
         validate_default=True,
@@ -53,6 +54,14 @@ class EvaluateConfig(StepConfig):
         validate_default=True,
         description="SHA-256 that this file must have, or that a SavedModel is known by.",
     )
+
+    @field_validator("neighbours")
+    @classmethod
+    def _are_fewer_than_samples(cls, neighbours: int, info: ValidationInfo) -> int:
+        samples = info.data.get("samples", neighbours + 1)
+        if neighbours >= samples:
+            raise ValueError(f"must be below evaluate.samples (={samples})")
+        return neighbours
 
     @field_validator("max_kid", mode="wrap")
     @classmethod
@@ -68,8 +77,8 @@ class EvaluateConfig(StepConfig):
     def _fits_extractor(cls, source: str, info: ValidationInfo) -> str:
         extractor = info.data.get("extractor")
         scheme, separator, _ = source.partition("://")
-        if extractor == "efficientnet_lite0" and source:
-            raise ValueError("efficientnet_lite0 comes with the package: leave it empty")
+        if extractor == OWN and source:
+            raise ValueError(f"{OWN} comes with the package: leave it empty")
         if extractor == "inception_v3_fid" and not source:
             raise ValueError(
                 "inception_v3_fid needs the path or address of classify_image_graph_def.pb, or of "
@@ -85,8 +94,8 @@ class EvaluateConfig(StepConfig):
     @classmethod
     def _is_given_where_it_counts(cls, sha256: str, info: ValidationInfo) -> str:
         extractor, source = info.data.get("extractor"), info.data.get("extractor_source", "")
-        if extractor == "efficientnet_lite0" and sha256:
-            raise ValueError("efficientnet_lite0 comes with the package: leave it empty")
+        if extractor == OWN and sha256:
+            raise ValueError(f"{OWN} comes with the package: leave it empty")
         if not sha256 and (extractor == "inception_v3_fid" or "://" in source):
             raise ValueError(f"{extractor} needs the SHA-256 of {source or 'its file'}")
         return sha256

@@ -1,6 +1,9 @@
 """The compare task: whether a model may take the place of the one that is published."""
 
+import contextlib
 import logging
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -129,13 +132,31 @@ def _challenge(
     )
 
 
+def refuse_damaged(champion: Published) -> None:
+    """Raise PipelineError for a published generator that is missing or damaged.
+
+    Without TensorFlow: what else may be wrong with it is found as it is loaded.
+    """
+    with _generator_of(champion) as path, zipfile.ZipFile(path) as archive:
+        if damaged := archive.testzip():
+            raise zipfile.BadZipFile(f"bad CRC-32 of {damaged}")
+        archive.getinfo("config.json")
+
+
 def _load(champion: Published) -> "keras.Model":
     import keras
 
+    with _generator_of(champion) as path:
+        return keras.models.load_model(path, compile=False)
+
+
+@contextlib.contextmanager
+def _generator_of(champion: Published) -> Iterator[Path]:
+    """Yield the published generator's file; PipelineError where the block cannot read it."""
     address = f"{champion.address}/{GENERATOR}"
     with local_copy(address) as path:
         try:
-            return keras.models.load_model(path, compile=False)
+            yield path
         except Exception as error:  # Keras has many for a file that it cannot read
             raise PipelineError(
                 f"cannot read {address}, to compare with ({one_line(error)}): restore it, or "

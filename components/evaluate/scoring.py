@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from components.evaluate.config import EvaluateConfig
+from components.evaluate.enough import refuse_too_few
 from components.evaluate.extractors.extractor import Extractor
 from components.evaluate.metrics.density_coverage import coverage, density
 from components.evaluate.metrics.frechet import frechet_distance
@@ -16,7 +17,6 @@ from components.evaluate.metrics.frechet_infinity import frechet_infinity
 from components.evaluate.metrics.kid import kid
 from components.evaluate.metrics.precision_recall import precision, recall
 from components.shared.contracts import EVAL_SPLIT, MANIFEST, TRAIN_SPLIT
-from components.shared.errors import UsageError
 from components.shared.files import read_json
 from components.shared.normalization import to_pixels
 from components.shared.records import decode_images, load_images
@@ -26,7 +26,6 @@ SCORE_NAMES = (
     "precision", "recall", "density", "coverage",
 )  # fmt: skip
 SAMPLES_KEPT = 64  # also what is drawn at once
-_FEWEST = 6  # pictures that all scores can do with
 
 Scores = dict[str, float | None]  # None: not finite, which JSON cannot hold
 
@@ -45,20 +44,13 @@ def load_real(records: Path, config: EvaluateConfig) -> tuple[np.ndarray, np.nda
         Two arrays, uint8 [N, S, S, 3] with N ≤ `config.samples`.
 
     Raises:
-        UsageError: Too few pictures for `config.neighbours`.
+        DataRefused: Too few pictures for `config.neighbours`.
     """
     manifest = read_json(records / MANIFEST)
-    image_size, counts = manifest["image_size"], manifest["counts"]
+    refuse_too_few(manifest["counts"], config)
+    image_size = manifest["image_size"]
     held_out = load_images(records, EVAL_SPLIT, config.samples)
     train_split = load_images(records, TRAIN_SPLIT, len(held_out))
-    fewest = max(config.neighbours + 1, _FEWEST)
-    if min(len(held_out), len(train_split)) < fewest or config.samples <= config.neighbours:
-        raise UsageError(
-            f"evaluate.neighbours (={config.neighbours}) must be below evaluate.samples "
-            f"(={config.samples}), and {fewest} pictures be there to compare on each side "
-            f"({counts[EVAL_SPLIT]} held out, {counts[TRAIN_SPLIT]} to train on): lower it, add "
-            "pictures, or raise ingest.eval_share"
-        )
     return decode_images(held_out, image_size), decode_images(train_split, image_size)
 
 

@@ -72,7 +72,8 @@ def evaluate(
 
     Raises:
         PipelineError: There is no snapshot.
-        UsageError: Too few pictures for `config.neighbours`, or no such extractor.
+        DataRefused: Too few pictures for `config.neighbours`.
+        UsageError: No such extractor.
     """
     paths = _last_snapshots(training, config.snapshots)
     real, train_split = load_real(records, config)

@@ -6,7 +6,9 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
-from components.evaluate.config import EvaluateConfig
+from components.evaluate.config import OWN, EvaluateConfig
+from components.evaluate.enough import refuse_too_few
+from components.evaluate.gate import refuse_damaged
 from components.evaluate.real_features import MOST, RealFeatures
 from components.shared.contracts import (
     DATA,
@@ -22,6 +24,7 @@ from components.shared.published import Published, champion_in, local_copy
 
 LOG = logging.getLogger("dcgan.validate")
 
+_TRIED = 8  # pictures that an extractor is tried on
 _OF_MANIFEST = (
     "digest", "image_size", "counts", "near_duplicates", "rejected_by_reason", "sizes",
 )  # fmt: skip
@@ -96,7 +99,9 @@ def validate(
 ) -> Drift:
     """Describe the pictures, and hold them against those that the published model learned from.
 
-    TensorFlow is imported only where pictures are compared with other ones.
+    What evaluate and compare would refuse after the training is refused here, before it.
+    TensorFlow is imported only where pictures are compared with other ones, or by another
+    extractor than our own.
 
     Args:
         records: Folder written by ingest.
@@ -110,14 +115,20 @@ def validate(
         What `drift.json` holds. What cannot be compared is said so there, and is no error.
 
     Raises:
-        PipelineError: A record is damaged, or there is no such extractor.
+        DataRefused: There are fewer pictures than scores need.
+        UsageError: There is no such extractor, or it describes no pictures.
+        PipelineError: Its address does not answer; a record or the published generator is
+            damaged.
     """
     manifest = read_json(records / MANIFEST)
+    refuse_too_few(manifest["counts"], config)
+    _try_extractor(records, manifest["image_size"], config)
     statistics = read_json(transform_graph / STATISTICS)
     data = {key: manifest[key] for key in _OF_MANIFEST} | {"statistics": statistics}
     champion = champion_in(home)
     drift = Drift("no model is published yet")
     if champion:
+        refuse_damaged(champion)
         drift = _drift(data, records, champion, config)
     LOG.info(_describe(data["counts"]))
     LOG.info(drift.sentence)
@@ -125,6 +136,16 @@ def validate(
         write_json(folder / DATA, data)
         write_json(folder / DRIFT, drift._asdict())
     return drift
+
+
+def _try_extractor(records: Path, image_size: int, config: EvaluateConfig) -> None:
+    """Have it describe some pictures, unless it is our own, which is known to do so."""
+    if config.extractor == OWN:
+        return
+    from components.evaluate.extractors.registry import load_extractor
+    from components.shared.records import decode_images, load_images
+
+    load_extractor(config)(decode_images(load_images(records, EVAL_SPLIT, _TRIED), image_size))
 
 
 def _describe(counts: dict[str, int]) -> str:
@@ -160,7 +181,7 @@ def _drift(
     if old_size != size:
         sentence = (
             f"{size}×{size} pixels, where version {version}'s are {old_size}×{old_size}: "
-            "no KID between the two"
+            "no KID between the two, and only another export.model_name can be published"
         )
         return changes._replace(sentence=sentence)
     try:

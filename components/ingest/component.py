@@ -14,9 +14,12 @@ def fingerprint(
     checkpoint_root: str,
     paranoid: bool,
     code_version: str,
+    train_config: dict,
     export_config: dict,
 ) -> NamedTuple("Seen", [("source", str), ("champion", str)]):  # type: ignore[valid-type]
     """Digests of what the outside world holds now; never cached, so that a change is seen.
+
+    What of it would fail the run hours later is refused here.
 
     Args:
         images: Sources of pictures, one a line: folder, archive, pattern, @list, bucket.
@@ -24,6 +27,7 @@ def fingerprint(
         checkpoint_root: Folder that outlives the run; digests of files are kept in there.
         paranoid: Read each local file anew instead of trusting those.
         code_version: Digest of this step's code.
+        train_config: TrainConfig as JSON, which may name a model to start from.
         export_config: ExportConfig as JSON, which names the model.
 
     Returns:
@@ -36,8 +40,13 @@ def fingerprint(
         from pathlib import Path
 
         from components.ingest.fingerprint import CACHE, champion, fingerprint
+        from components.shared.contracts import MODEL_NAME
+        from components.shared.published import home_of, refuse_no_model, refuse_unwritable
 
         process.imported()
+        home = home_of(publish_root, export_config.get("model_name", MODEL_NAME))
+        refuse_no_model(train_config.get("warm_start", ""), home)
+        refuse_unwritable(home)
         published = champion(publish_root, export_config)
         return fingerprint(images, Path(checkpoint_root, CACHE), paranoid), published
 

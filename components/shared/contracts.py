@@ -27,6 +27,8 @@ METRICS = "metrics.jsonl"
 TENSORBOARD = "tensorboard"
 TRAINING = "training.json"
 
+BASE = "base"  # as train.warm_start: the model that comes with this package
+
 # A folder below checkpoint_root, where a training lives → `dcgan watch`; sheets and metrics, too.
 TRAINING_IDENTITY = "training_identity.json"  # data, code and config that determine it
 TRAINING_STATE = "training_state.json"  # status, updated, progress, …

@@ -8,12 +8,14 @@ is whole; one in a bucket is one only when it holds its last file.
 import contextlib
 import json
 import tempfile
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from components.shared.buckets import client_for, explaining, is_remote, names_below
-from components.shared.contracts import MODEL_INFO
+from components.shared.contracts import BASE, GENERATOR, MODEL_INFO
+from components.shared.errors import UsageError
 
 LAST_FILE = "saved_model.pb"  # without which no server loads a version
 WITHDRAWN = "withdrawn"  # in a version's model.json: digests of models never to publish again
@@ -92,6 +94,77 @@ def versions_in(home: str | Path) -> list[int]:
 def is_version(name: str) -> bool:
     """Whether a name is a number as servers read it."""
     return name.isascii() and name.isdigit()
+
+
+def refuse_unwritable(home: str) -> None:
+    """Raise UsageError for a place that no version could be published in; leaves nothing there.
+
+    Args:
+        home: Folder or address of the model under the publish root; it need not exist.
+    """
+    if is_remote(home):
+        with explaining(f"cannot publish to {home}"):
+            client, probe = client_for(home), f"{home}/.probe-{uuid.uuid4().hex}"
+            client.pipe_file(probe, b"")
+            client.rm_file(probe)
+        return
+    try:
+        folder = next(path for path in (Path(home), *Path(home).parents) if path.exists())
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UsageError(
+            f"cannot publish to {home}: {error.strerror} ({error.filename}): make it writable, or "
+            "choose another publish root"
+        ) from None
+
+
+def refuse_no_model(source: str, home: str) -> None:
+    """Raise UsageError where `train.warm_start` names a place without a model.
+
+    A training would begin with random weights there, and nobody notice. Only where this run
+    publishes there need not be one yet, before the first of a series of runs.
+
+    Args:
+        source: What it names; empty and `BASE` are no place.
+        home: Folder or address that this run publishes to.
+
+    Raises:
+        UsageError: There is none, or the bucket cannot be read.
+    """
+    if source in {"", BASE}:
+        return
+    source = source.rstrip("/")
+    champion = champion_in(source)
+    if _is_file(f"{champion.address if champion else source}/{GENERATOR}"):
+        return
+    if versions_in(source):
+        raise UsageError(
+            f"train.warm_start: the newest version in {source} has no {GENERATOR}, or no "
+            f"{MODEL_INFO} that can be read: it was not made by this pipeline, or is damaged; "
+            "name another model, or none"
+        )
+    if _without_links(source) != _without_links(home):
+        raise UsageError(
+            f"train.warm_start: there is no model at {source}: name the folder or address of a "
+            f"published one, or of one of its versions, the folder of a run, or {BASE}"
+        )
+
+
+def _is_file(address: str) -> bool:
+    if not is_remote(address):
+        return Path(address).is_file()
+    with explaining(f"cannot read {address}"):
+        try:
+            client_for(address).info(address)
+        except FileNotFoundError:
+            return False
+    return True
+
+
+def _without_links(place: str) -> str:
+    place = place.rstrip("/")
+    return place if is_remote(place) else str(Path(place).resolve())
 
 
 @contextlib.contextmanager

@@ -5,12 +5,12 @@ from typing import Literal, Self
 from pydantic import Field, field_validator
 
 from components.shared.buckets import is_remote, names_bucket
+from components.shared.contracts import BASE
 from components.shared.step_config import StepConfig
 
 Loss = Literal["non_saturating", "hinge"]
 Augmentation = Literal["color", "translation", "cutout"]
 Precision = Literal["auto", "float32", "bfloat16"]
-BASE = "base"  # as warm_start: the model that comes with this package
 _FEWEST_COLOURS = 4
 
 

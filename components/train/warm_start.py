@@ -10,11 +10,10 @@ import numpy as np
 import tensorflow as tf
 
 from components.shared.buckets import is_remote
-from components.shared.contracts import DISCRIMINATOR, GENERATOR, MODEL_INFO
+from components.shared.contracts import BASE, DISCRIMINATOR, GENERATOR
 from components.shared.errors import PipelineError, UsageError, one_line
-from components.shared.published import champion_in, info_of, local_copy, versions_in
+from components.shared.published import champion_in, info_of, local_copy, refuse_no_model
 from components.train.checkpoints import Arrays, values_of
-from components.train.config import BASE
 from components.train.networks import SINGULAR_VECTOR, generator_weights
 from components.train.trainer import Trainer
 
@@ -134,12 +133,7 @@ def _say_why_not(source: str, home: str) -> None:
     """Say why there is no generator; raise where there should be one."""
     if source == BASE:
         raise PipelineError(f"this installation has no {GENERATOR} in {home}: install it anew")
-    if versions_in(home):
-        raise UsageError(
-            f"train.warm_start: the newest version in {home} has no {GENERATOR}, or no "
-            f"{MODEL_INFO} that can be read: it was not made by this pipeline, or is damaged; "
-            "name another model, or none"
-        )
+    refuse_no_model(source, home)
     LOG.info("nothing is published in %s yet: starting from random weights", home)
 
 

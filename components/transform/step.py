@@ -20,6 +20,7 @@ from components.shared.pixels import normalize
 from components.shared.records import load_images, shard_paths
 from components.shared.staging import Staging, staging_for
 from components.transform.config import TransformConfig
+from components.transform.enough import refuse_too_few
 
 LOG = logging.getLogger("dcgan.transform")
 _LEVEL_COUNTS = "level_counts"  # output of the graph: int64 [B, 256, 3]
@@ -54,12 +55,8 @@ def transform(records: Path, transform_graph: Path, config: TransformConfig) -> 
     """
     _refuse_unknown_storage(config.staging)
     manifest = read_json(records / MANIFEST)
+    refuse_too_few(manifest["counts"], config)
     count = manifest["counts"][TRAIN_SPLIT]
-    if count < config.min_images:
-        raise DataRefused(
-            f"{count} training pictures, but transform.min_images asks for {config.min_images} "
-            "(two batches, unless it is set): add pictures, or lower it with train.batch_size"
-        )
     with complete_or_absent(transform_graph) as folder:
         with staging_for(folder, config.staging, "transform.staging") as staging:
             _analyze(_staged(records, staging, config), staging, manifest["image_size"], config)

@@ -26,8 +26,8 @@ def compile_(
     overrides: Overrides = None,
 ) -> None:
     """Write the pipeline as Kubeflow takes it; the same code and settings, the same file."""
+    from pipeline.cluster.checks import check_config
     from pipeline.cluster.compiling import compile_pipeline
-    from pipeline.cluster.submit import check_config
 
     settings = load_config(profile, config, overrides or (), images)
     for warning in check_config(settings):
@@ -60,11 +60,12 @@ def submit(
 ) -> None:
     """Start a run on Kubeflow, after checking all that can be checked from here."""
     from pipeline.cluster import submit as submitting
+    from pipeline.cluster.checks import check_config
     from pipeline.cluster.server import KfpServer
 
     asked = {"paranoid": True} if paranoid else None
     settings = load_config(profile, config, overrides or (), images, asked)
-    warnings = submitting.check_config(settings)
+    warnings = check_config(settings)
     check_free(fetch)
     with KfpServer(settings.cluster) as server:
         for warning in [*warnings, *submitting.check_server(server)]:

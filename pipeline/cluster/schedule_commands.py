@@ -34,7 +34,7 @@ def apply(
 ) -> None:
     """Make the server's schedule as a file says; say what was changed."""
     from pipeline.cluster import schedule as schedules
-    from pipeline.cluster.submit import check_config
+    from pipeline.cluster.checks import check_config
 
     wanted = schedules.read_schedule(file)
     settings = schedules.configuration(wanted, config, overrides or ())

@@ -18,16 +18,12 @@ from kfp_server_api import (
     V2beta1RuntimeConfig,
 )
 
-from components.ingest.addresses import addresses, check_scheme
-from components.shared.buckets import is_remote
 from components.shared.errors import UsageError
 from pipeline.cluster.compiling import (
     PIPELINE,
     CompiledPipeline,
     compile_pipeline,
-    images_of,
     run_parameters,
-    source_of,
 )
 from pipeline.cluster.server import KfpServer
 from pipeline.config import PipelineConfig
@@ -55,38 +51,6 @@ class Submitted(NamedTuple):
     run: V2beta1Run
     version: Version
     is_new: bool
-
-
-def check_config(config: PipelineConfig) -> list[str]:
-    """Refuse what no cluster could run; nothing is asked of a server.
-
-    Returns:
-        Warnings, each a sentence.
-
-    Raises:
-        UsageError: Images of no registry, or pictures that no pod could see.
-    """
-    for step, image in images_of(config).items():
-        registry, slash, _ = image.partition("/")
-        known = slash and (registry == "localhost" or set(registry) & {".", ":"})
-        if not known and (step in config.cluster.images or not config.cluster.registry):
-            raise UsageError(
-                f"cluster.registry is empty, so no node could pull {image}: set it as given to "
-                "`make images REGISTRY=… PUSH=1` (localhost for images loaded onto the nodes), "
-                f"or set cluster.images.{step}"
-            )
-    warnings = []
-    for address in addresses(source_of(config)):
-        if is_remote(address):
-            check_scheme(address)
-            warnings.append(f"whether the pods may read {address} is not checked from here")
-        elif not config.cluster.on_claim(address.removeprefix("@")):
-            raise UsageError(
-                f"--images {address}: no pod would find it: name a path on the claim "
-                f"{config.cluster.claim}, which pods see as {config.cluster.mount_path}, or the "
-                "address of a bucket"
-            )
-    return warnings
 
 
 def check_server(server: KfpServer) -> list[str]:
@@ -206,7 +170,7 @@ def upload_and_start(config: PipelineConfig, server: KfpServer, name: str) -> Su
     """Upload the pipeline's version where it is new, and start a run of it.
 
     Args:
-        config: Resolved configuration, checked by `check_config`.
+        config: Resolved configuration, checked by `checks.check_config`.
         server: Where to.
         name: Of the run. One of this name in the experiment is not started again.
 

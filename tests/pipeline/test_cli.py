@@ -76,8 +76,21 @@ def save_pictures(folder, count, size=32):
         ),
         (
             ["--set", "evaluate={extractor: saved_model, extractor_source: model}"],
-            "there is nothing at",
+            "evaluate.extractor_source: no SavedModel in",
         ),
+        (
+            ["--set", "evaluate={extractor: inception_v3_keras, extractor_source: model}"],
+            "evaluate.extractor_source: cannot read",
+        ),
+        (
+            [
+                "--set",
+                "evaluate={extractor: inception_v3_fid, extractor_source: file, "
+                f"extractor_sha256: {'a' * 64}}}",
+            ],
+            "instead of aaaa",
+        ),
+        (["--set", "ingest.max_images=30"], "ingest.max_images (=30) leaves too few"),
         (["--set", "train.warm_start=nowhere"], "train.warm_start: there is no model at"),
         (["--set", "train.warm_start=file"], "train.warm_start: there is no model at"),
         (["--set", "train.warm_start=python3-faces/.."], "train.warm_start: there is no model at"),
@@ -89,6 +102,10 @@ def save_pictures(folder, count, size=32):
         (["--publish-root", "gs:///y"], "gs:///y: no address in a bucket"),
         (["--publish-root", "s3://"], "s3://: no address in a bucket"),
         (["--runner", "docker"], "no Docker engine answers"),
+        (
+            ["--runner", "docker", "--set", "export.formats=[onnx]"],
+            "onnx needs the package tf2onnx, which the image dcgan-pipeline/export:",
+        ),
         (["--tag", "v1"], "add --runner docker"),
     ],
 )
@@ -115,14 +132,14 @@ def test_what_no_installed_package_can_make_is_refused_before_anything_runs(tmp_
 def test_folder_without_pictures_is_refused(tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "notes.txt").write_text("no picture")
-    message = dcgan("run", "--images", "empty", cwd=tmp_path, code=3)
-    assert "error: ingest: " in message
-    assert str(tmp_path / "empty") in message
+    for more in ((), ("--dry-run",)):
+        message = dcgan("run", "--images", "empty", *more, cwd=tmp_path, code=3)
+        assert f"error: no pictures in '{tmp_path}/empty': pass a source with" in message
     assert_no_outputs(tmp_path / "runs")
 
 
 def test_folder_with_too_many_broken_files_is_refused(tmp_path):
-    save_pictures(tmp_path / "faces", 8)
+    save_pictures(tmp_path / "faces", 38)
     for index in range(4):
         (tmp_path / "faces" / f"broken{index}.jpg").write_bytes(b"not a picture")
     message = dcgan("run", "--images", "faces", cwd=tmp_path, code=3)

@@ -38,7 +38,7 @@ def test_steps_follow_the_data(spec):
         "ingest": ["fingerprint"],
         "transform": ["ingest"],
         "validate": ["fingerprint", "ingest", "transform"],
-        "train": ["ingest", "transform"],
+        "train": ["ingest", "transform", "validate"],  # which refuses what it would train for
         "evaluate": ["ingest", "train"],
         "export": ["evaluate", "train"],
         "compare": ["export", "fingerprint", "ingest"],
@@ -62,6 +62,7 @@ def test_what_fingerprint_sees_reaches_those_who_depend_on_it(spec):
     assert inputs["compare"]["config"] == inputs["evaluate"]["config"], "scored in the same way"
     for task in ("fingerprint", "validate"):
         assert inputs[task]["export_config"] == inputs["export"]["config"]
+    assert inputs["fingerprint"]["train_config"] == inputs["train"]["config"]
     for argument in ("checkpoint_root", "paranoid"):
         assert inputs["fingerprint"][argument] == {"componentInputParameter": argument}
     assert "paranoid" not in inputs["ingest"], "how one looks does not change what is seen"

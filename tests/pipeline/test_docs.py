@@ -62,7 +62,7 @@ def workspace(tmp_path, monkeypatch):
     """A folder with all the pictures that the pages name."""
     pictures = tmp_path / "pictures"
     (pictures / "b").mkdir(parents=True)
-    for index in range(40):
+    for index in range(140):
         noise = np.random.default_rng(index).integers(0, 256, (32, 32, 3), np.uint8)
         Image.fromarray(noise).save(pictures / "b" / f"{index}.jpg")
     for name in ("path/to/folder", "photos", "a"):

@@ -17,18 +17,29 @@ def listed(folder):
 
 
 def test_before_the_first_run_all_would_run_and_nothing_is_left(tmp_path):
-    save_pictures(tmp_path / "faces", 3)
+    save_pictures(tmp_path / "faces", 38)
     before = listed(tmp_path)
     options = ("--runs-dir", "deep/runs", "--publish-root", "far/away")
     text = dcgan("run", "--images", "faces", *options, "--dry-run", cwd=tmp_path)
     assert listed(tmp_path) == before
     assert max(map(len, text.splitlines())) <= 80
     said = dict(re.findall(r"^([a-z]+) +((?:runs|may run) .*?) *$", text, re.MULTILINE))
-    assert said["ingest"] == "runs     not done yet with these settings, code and inputs"
+    assert said["ingest"].startswith("runs     not done yet with these settings, code and inputs")
+    told = " ".join(text.split())
+    assert "; how many pictures are sound, it finds out" in told
+    assert "; whether enough are held out, it finds out" in told
     for task in BECAUSE_OF_INGEST:
         assert said[task].startswith("runs     because of ingest"), task
     assert said["publish"] == "may run  if compare finds the model good enough"
     assert text.endswith("nothing was run\n")
+
+
+def test_fewer_pictures_than_a_batch_are_refused_as_by_a_run(tmp_path):
+    save_pictures(tmp_path / "faces", 20)
+    chosen = ("run", "--images", "faces", "--set", "train.batch_size=30")
+    said = dcgan(*chosen, "--dry-run", cwd=tmp_path, code=3)
+    assert f"at most 20 pictures in '{tmp_path}/faces', and this run needs 66: 60 to" in said
+    assert said == dcgan(*chosen, cwd=tmp_path, code=3)
 
 
 def test_folders_that_were_there_stay(tmp_path):

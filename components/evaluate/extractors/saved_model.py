@@ -1,16 +1,14 @@
 """Any network that someone saved as a TensorFlow SavedModel."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from components.evaluate.extractors.extractor import Extractor
-from components.evaluate.extractors.source import check_sha256
+from components.evaluate.extractors.source import check_sha256, digest_of_saved_model
 from components.shared.errors import UsageError, one_line
-from components.shared.files import digest_of, digest_of_file
 
 _SIGNATURE = "serving_default"
 
@@ -28,13 +26,7 @@ def load(source: str, sha256: str) -> Extractor:
     Raises:
         UsageError: There is none, it is another one, or takes or gives something else.
     """
-    folder = Path(source)
-    if not (folder / "saved_model.pb").is_file():
-        raise UsageError(
-            f"evaluate.extractor_source: no SavedModel in {source}: name the folder that holds "
-            "saved_model.pb"
-        )
-    found = _digest(folder)
+    found = digest_of_saved_model(source)
     check_sha256(source, found, sha256 or found)
     try:
         model = tf.saved_model.load(source)
@@ -59,12 +51,6 @@ def load(source: str, sha256: str) -> Extractor:
         return signature(**{argument: _resized(images, spec)})[output]
 
     return Extractor(description, network)
-
-
-def _digest(folder: Path) -> str:
-    """SHA-256 over the names and bytes of all files."""
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    return digest_of({path.relative_to(folder).as_posix(): digest_of_file(path) for path in files})
 
 
 def _check(source: str, signatures: Mapping[str, Any]) -> None:

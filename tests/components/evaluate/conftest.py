@@ -19,6 +19,7 @@ from components.evaluate.validate import validate
 from components.shared.contracts import (
     CONTACT_SHEET,
     DATA,
+    GENERATOR,
     METRICS,
     MODEL_INFO,
     REAL_FEATURES,
@@ -171,7 +172,7 @@ def described(make_records, make_transform_graph, tmp_path):
 
 
 @pytest.fixture
-def published(described, tmp_path):
+def published(described, noise_generator, tmp_path):
     """Publish a model that learned from these pictures, as version 3."""
 
     def published(pictures, bins=32):
@@ -183,6 +184,7 @@ def published(described, tmp_path):
         held_out = pictures[: len(pictures) // 2]
         features = RealFeatures.of(held_out, extract_features(held_out), DESCRIPTION)
         features.save(version / REAL_FEATURES)
+        noise_generator.save(version / GENERATOR)
         return version
 
     return published

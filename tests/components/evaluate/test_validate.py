@@ -131,13 +131,16 @@ def test_another_size_is_said_so(published, described, faces):
     published(faces)
     drift, _, _ = described("new", faces[:, ::2, ::2])
     assert drift.sentence == (
-        "32×32 pixels, where version 3's are 64×64: no KID between the two"
-    )  # fmt: skip
+        "32×32 pixels, where version 3's are 64×64: no KID between the two, and only another "
+        "export.model_name can be published"
+    )
 
 
 def test_too_few_are_said_so(published, described, faces):
-    published(faces[:2])
-    drift, _, _ = described("new", faces)
+    path = published(faces) / REAL_FEATURES
+    features = RealFeatures.load(path)
+    features._replace(digests=features.digests[:1], values=features.values[:1]).save(path)
+    drift, _, _ = described("new", faces[:64])
     assert drift.sentence.endswith("no KID with version 3's: too few are held out")
 
 

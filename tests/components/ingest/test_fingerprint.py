@@ -141,7 +141,7 @@ def seen(tree, cache):
         code = (
             "import sys; from components.ingest.component import fingerprint\n"
             f"places = {str(tree)!r}, {str(publish_root)!r}, {str(cache.parent)!r}\n"
-            f"seen = fingerprint.python_func(*places, False, '', {config!r})\n"
+            f"seen = fingerprint.python_func(*places, False, '', {{}}, {config!r})\n"
             "print(*seen, sep=',')"
         )
         command = [sys.executable, "-W", "ignore", "-c", code]

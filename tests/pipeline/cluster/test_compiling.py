@@ -93,7 +93,7 @@ def test_steps_follow_the_data_and_the_gate(compiled):
     assert edges["fingerprint"] == set()
     assert edges["ingest"] == {"fingerprint"}
     assert edges["transform"] == {"ingest"}
-    assert edges["train"] == {"ingest", "transform"}
+    assert edges["train"] == {"ingest", "transform", "validate"}
     assert edges["evaluate"] == {"ingest", "train"}
     assert edges["export"] == {"evaluate", "train"}
     assert edges["compare"] == {"export", "fingerprint", "ingest"}

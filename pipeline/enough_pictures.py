@@ -1,0 +1,89 @@
+"""Whether a run can have pictures enough, from settings and the names of files alone."""
+
+from itertools import islice
+
+from components.evaluate.enough import FEWEST, fewest_of_each
+from components.ingest.addresses import all_addresses
+from components.ingest.archives import is_named_archive
+from components.ingest.source import PICTURE_SUFFIXES, Entry, is_named_picture
+from components.ingest.sources import open_source
+from components.shared.buckets import is_remote
+from components.shared.errors import DataRefused, UsageError
+from pipeline.config import PipelineConfig
+
+
+def check_max_images(config: PipelineConfig) -> None:
+    """Raise UsageError where ingest.max_images leaves fewer pictures than the run needs."""
+    most = config.ingest.max_images
+    if 0 < most < _needed(config):
+        raise UsageError(
+            f"ingest.max_images (={most}) leaves too few: this run needs {_words(config)}: "
+            f"{_advice(config, most, 'raise it')}"
+        )
+
+
+def check_sources(config: PipelineConfig) -> None:
+    """Raise DataRefused where the sources have fewer files than the run needs pictures.
+
+    It stops as soon as there are enough, and opens none of them. How many are sound, and how many
+    fall to each split, only ingest can say; so it does of what lies in a bucket, in a compressed
+    tar or in an archive's archive, for it costs as much to count there as to read.
+
+    Raises:
+        DataRefused: There are too few, or an archive is damaged.
+        UsageError: There is no such source.
+    """
+    if any(map(is_remote, all_addresses(config.sources))):
+        return
+    needed, found = _needed(config), 0
+    with open_source(config.sources) as source:
+        if source.in_order:
+            return
+        for entry in islice(filter(_may_be_pictures, source.files()), needed):
+            if is_named_archive(entry.path):
+                return
+            found += 1
+    where = ", ".join(f"'{address}'" for address in config.sources.split("\n"))
+    if not found:
+        raise DataRefused(
+            f"no pictures in {where}: pass a source with files that end in "
+            f"{', '.join(PICTURE_SUFFIXES)} (in any case, not hidden)"
+        )
+    if found < needed:
+        raise DataRefused(
+            f"at most {found:,} pictures in {where}, and this run needs {_words(config)}: "
+            f"{_advice(config, found, 'add pictures')}"
+        )
+
+
+def _may_be_pictures(entry: Entry) -> bool:
+    name = entry.path.rpartition("/")[2]
+    return "." not in name or is_named_picture(name) or is_named_archive(name)
+
+
+def _to_train_on(config: PipelineConfig) -> int:
+    return max(
+        config.transform.min_images, config.train.batch_size, fewest_of_each(config.evaluate)
+    )
+
+
+def _needed(config: PipelineConfig) -> int:
+    return _to_train_on(config) + fewest_of_each(config.evaluate)
+
+
+def _words(config: PipelineConfig) -> str:
+    return (
+        f"{_needed(config):,}: {_to_train_on(config):,} to train on (transform.min_images, two "
+        f"batches unless it is set) and {fewest_of_each(config.evaluate)} held out to score against"
+    )
+
+
+def _advice(config: PipelineConfig, found: int, most_of_all: str) -> str:
+    """What helps: fewer than the fewest of all are mended by no other setting."""
+    ways = []
+    if found >= 2 * FEWEST and _to_train_on(config) > fewest_of_each(config.evaluate):
+        is_set = config.transform.min_images > 2 * config.train.batch_size
+        ways.append(f"lower {'transform.min_images' if is_set else 'train.batch_size'}")
+    if found >= 2 * FEWEST and fewest_of_each(config.evaluate) > FEWEST:
+        ways.append("lower evaluate.neighbours")
+    return f"{most_of_all}, or {' and '.join(ways)}" if ways else most_of_all

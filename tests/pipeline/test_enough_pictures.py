@@ -1,0 +1,124 @@
+"""What is refused for want of pictures before any is opened."""
+
+import os
+import tarfile
+import zipfile
+
+import pytest
+
+from components.shared.errors import DataRefused, UsageError
+from pipeline.config import load_config
+from pipeline.enough_pictures import check_max_images, check_sources
+
+NEEDED = 4 * 2 + 6  # two batches of four, and six held out
+
+
+def check(*images, settings=()):
+    chosen = ["train.batch_size=4", *settings]
+    check_sources(load_config("demo", overrides=chosen, images=[str(image) for image in images]))
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Make a folder of so many files with a picture's name; none of them is one."""
+
+    def make(count, name="faces"):
+        folder = tmp_path / name
+        folder.mkdir()
+        for index in range(count):
+            (folder / f"{index}.JPG").touch()
+        return folder
+
+    return make
+
+
+def packed(folder, kind):
+    """The folder as an archive, or named in another way."""
+    target = folder.with_name(f"packed.{kind}")
+    if kind == "zip":
+        with zipfile.ZipFile(target, "w") as archive:
+            for path in folder.iterdir():
+                archive.write(path, path.name)
+    elif kind == "tar":
+        with tarfile.open(target, "w") as archive:
+            archive.add(folder)
+    elif kind == "list":
+        target.write_text("".join(f"{path}\n" for path in folder.iterdir()))
+        return f"@{target}"
+    else:
+        return f"{folder}/*.JPG" if kind == "pattern" else folder
+    return target
+
+
+KINDS = ["folder", "zip", "tar", "list", "pattern"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_fewer_files_than_pictures_needed_are_refused(make, kind):
+    source = packed(make(NEEDED - 1), kind)
+    with pytest.raises(DataRefused) as info:
+        check(source)
+    assert str(info.value).startswith(f"at most 13 pictures in '{source}', and this run needs 14: ")
+    assert str(info.value).endswith("add pictures, or lower train.batch_size")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_as_many_files_as_pictures_needed_are_left_to_ingest(make, kind):
+    check(packed(make(NEEDED), kind))
+
+
+@pytest.mark.parametrize(
+    ("settings", "needed", "advice"),
+    [
+        (["evaluate.neighbours=50"], 51 + 51, ", or lower evaluate.neighbours"),
+        (["transform.min_images=20"], 20 + 6, ", or lower transform.min_images"),
+        (["transform.min_images=2", "train.batch_size=30"], 30 + 6, ", or lower train.batch_size"),
+        (["train.batch_size=2"], 6 + 6, ""),
+    ],
+)
+def test_what_is_needed_and_what_helps_follow_the_settings(make, settings, needed, advice):
+    folder = make(needed - 1)
+    with pytest.raises(DataRefused, match=rf"this run needs {needed}: .*: add pictures{advice}$"):
+        check(folder, settings=settings)
+    (folder / "one more.png").touch()
+    check(folder, settings=settings)
+
+
+@pytest.mark.parametrize("files", [(), ("notes.txt", "faces.json")])
+def test_without_any_picture_it_is_said_so(make, files):
+    folder = make(0)
+    for name in files:
+        (folder / name).write_text("no picture")
+    with pytest.raises(DataRefused, match=r"no pictures in '\S+/faces': pass .* end in \.jpg, "):
+        check(folder)
+
+
+def test_several_sources_count_together(make):
+    few, rest = make(NEEDED - 4), make(4, "more")
+    check(few, rest)
+    os.remove(rest / "0.JPG")  # noqa: PTH107
+    with pytest.raises(DataRefused, match="at most 13 pictures"):
+        check(few, rest)
+
+
+def test_what_would_have_to_be_read_to_be_counted_is_left_to_ingest(make, tmp_path):
+    folder = make(2)
+    with tarfile.open(tmp_path / "faces.tar.gz", "w:gz") as archive:
+        archive.add(folder)
+    check(tmp_path / "faces.tar.gz")
+    (folder / "inner.zip").touch()
+    check(folder)
+    check(tmp_path / "faces", "gs://nowhere/faces")
+
+
+@pytest.mark.parametrize("most", [1, NEEDED - 1])
+def test_too_low_a_limit_is_refused(most):
+    chosen = ["train.batch_size=4", f"ingest.max_images={most}"]
+    with pytest.raises(UsageError, match=rf"ingest\.max_images \(={most}\) leaves too few: this"):
+        check_max_images(load_config("demo", overrides=chosen))
+
+
+@pytest.mark.parametrize("most", [0, NEEDED])
+def test_a_limit_that_leaves_enough_is_not(most):
+    chosen = ["train.batch_size=4", f"ingest.max_images={most}"]
+    check_max_images(load_config("demo", overrides=chosen))
