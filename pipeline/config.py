@@ -19,7 +19,7 @@ from components.shared.errors import UsageError, one_line
 from components.train.config import BASE, TrainConfig
 from components.transform.config import TransformConfig
 from pipeline.cluster.config import ClusterConfig
-from pipeline.fields import all_settings, field_at, takes
+from pipeline.fields import all_settings, field_at, kind_at, read_typed, takes
 
 _PROFILES = Path(__file__).parent / "profiles"
 _DEMO_IMAGES = Path(__file__).parent / "demo" / "faces_cc0_1000.zip"
@@ -102,7 +102,7 @@ def load_config(
     Args:
         profile: Name of a profile of this package.
         file: YAML file with any of the keys.
-        overrides: ``section.key=value``, the value as YAML.
+        overrides: ``section.key=value``: of a text as it stands, of all else as YAML.
         images: Sources of pictures; `demo` for this package's, where no such path is. Paths are
             kept as absolute ones, so that the saved configuration repeats the run from any
             folder.
@@ -181,10 +181,17 @@ def _parse_override(text: str) -> dict[str, Any]:
     key, separator, value = text.partition("=")
     if not separator or not key.strip():
         raise UsageError(f"--set {text}: write section.key=value, e.g. --set train.epochs=5")
+    location = key.strip().split(".")
+    kind = kind_at(location, PipelineConfig)
+    if location == ["images"] and value.startswith("[") and value.endswith("]"):
+        kind = tuple[str, ...]
     try:
-        parsed = yaml.safe_load(value) if value.strip() else ""  # YAML's nothing is null
+        # What is wrong about a key that leads nowhere is told later.
+        parsed = value if kind is None else read_typed(value, kind)
     except (ValueError, RecursionError, yaml.YAMLError):
-        raise UsageError(f"--set {text}: {value!r} is no YAML value; quote it") from None
+        field = field_at(location, PipelineConfig)
+        wanted = f": must be {takes(field)}" if field else ""
+        raise UsageError(f"--set {text}: {value!r} is no YAML{wanted}") from None
     return _nest(key.strip(), parsed)
 
 
@@ -211,8 +218,11 @@ def explain(error: ErrorDetails, model: type[BaseModel] = PipelineConfig) -> str
     if error["type"] == "extra_forbidden":
         return f"{key}: no such key{_suggest(location, model)}"
     field = field_at(location, model)
+    if error["type"] == "string_type" and not isinstance(error["input"], dict | list | tuple):
+        # YAML takes no, 4, 2026-01-01 and #ffffff for something else.
+        wanted = "must be a text: put it into quotes"
     # Our validators say what they want, and so does pydantic of texts and of what is missing.
-    if field is None or error["type"].startswith(("value_error", "missing", "string_")):
+    elif field is None or error["type"].startswith(("value_error", "missing", "string_")):
         wanted = error["msg"].removeprefix("Value error, ")
     else:
         wanted = f"must be {takes(field)}"
