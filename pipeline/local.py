@@ -21,7 +21,7 @@ from pipeline.config import PipelineConfig
 from pipeline.container_images import ContainerImages
 from pipeline.preflight import check
 from pipeline.reach import reach_of
-from pipeline.results import RunSummary, save_results
+from pipeline.results import LATEST, RunSummary, point_latest_at, save_results
 from pipeline.step_folders import lock_of, step_folders
 from pipeline.step_log import StepLog
 
@@ -54,7 +54,7 @@ def run_locally(
 
     Returns:
         The summary, saved as `run.json` in the new folder `runs_dir/<time>`, to which
-        `runs_dir/latest` then points.
+        `runs_dir/latest` then points where it can.
 
     Raises:
         PipelineError: A step failed; of the step's own kind, with its message.
@@ -91,9 +91,13 @@ def _run_alone(
         except Exception as error:
             traceback.print_exc(file=file)
             raise _explain(error, log, log_path, runs_dir) from error
-    return save_results(
+    summary = save_results(
         runs_dir / name, config, publish_root, outputs, log.seconds, time.monotonic() - started
     )
+    if obstacle := point_latest_at(summary.folder):
+        told = f"{runs_dir / LATEST} does not lead to {summary.folder}: {obstacle}"
+        show(LogLine("run", told))
+    return summary
 
 
 def refuse_early(
@@ -106,6 +110,8 @@ def refuse_early(
 ) -> "DockerEngine | None":
     """Raise UsageError for what could not end well; the engine where steps run in containers."""
     check(config, runs_dir, publish_root)
+    if obstacle := point_latest_at(runs_dir / "this run", only_try=True):
+        show(LogLine("run", f"{runs_dir / LATEST} will not lead to this run: {obstacle}"))
     if not containers:  # whose images have packages of their own
         check_packages(config.export)
         return None
