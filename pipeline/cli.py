@@ -5,14 +5,14 @@ import sys
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
+from typer.core import TyperGroup
 
 from components.shared.contracts import MODEL_NAME, MOST_PICTURES
-from components.shared.errors import NotBlessed, PipelineError, UsageError
-from pipeline import library, show
+from components.shared.errors import Interrupted, NotBlessed, PipelineError, UsageError
+from pipeline import library, show, terminal
 from pipeline.cluster import commands
 from pipeline.cluster.run_commands import runs
 from pipeline.cluster.schedule_commands import schedule
@@ -32,13 +32,25 @@ from pipeline.options import (
 )
 from pipeline.results import read_run
 
+
+class _Commands(TyperGroup):
+    """Ends by Ctrl-C with a line, where typer ends without a word."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise Interrupted("stopped") from None
+
+
 app = typer.Typer(
+    cls=_Commands,
     help="Pictures in; a trained DCGAN, evidence of how good it is and a model to serve out.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-_console = Console(highlight=False, emoji=False, soft_wrap=True)
+_console = terminal.Terminal()
 
 
 class Runner(StrEnum):
@@ -93,13 +105,13 @@ def run(
         containers=containers,
         progress=_watching(runs_dir) if open_ else _say,
     )
-    _console.print(show.run_table(summary))
+    _console.say(show.run_table(summary))
     if require_blessed and not summary.blessed:
         raise NotBlessed(f"not blessed: {summary.blessed_reason}")
 
 
 def _say(step: str, message: str) -> None:
-    _console.print(show.step_line(step, message, _console.width))
+    _console.say(show.step_line(step, message, _console.width))
 
 
 def _watching(runs_dir: Path) -> Callable[[str, str], None]:
@@ -140,7 +152,7 @@ def watch(
         port,
         lambda url: _console.print(f"watching {place} until Ctrl-C: {url}"),
     )
-    _console.print("stopped watching; a training that is under way goes on")
+    _console.say("stopped watching; a training that is under way goes on")
 
 
 def _foresee(
@@ -206,7 +218,7 @@ def sample(
     else:
         out = out or Path("samples.png")
         sampling.save_grid(pictures, out)
-    _console.print(show.plain(f"{count} samples, seed {seed}: {out_dir or out}"))
+    _console.say(show.plain(f"{count} samples, seed {seed}: {out_dir or out}"))
 
 
 @app.command()
@@ -249,8 +261,8 @@ def compare(
     from pipeline.side_by_side import write_side_by_side
 
     if warning := write_side_by_side(runs, out):
-        _console.print(f"[yellow]beware:[/] {warning}")
-    _console.print(f"{len(runs)} runs side by side: {show.plain(str(out))}")
+        _console.say(f"[yellow]beware:[/] {warning}")
+    _console.say(f"{len(runs)} runs side by side: {show.plain(str(out))}")
 
 
 @app.command()
@@ -270,7 +282,7 @@ def publish(
         raise UsageError("dcgan publish only goes back: add --rollback; `dcgan run` publishes")
     root = library.publish_root_of(publish_root, RUNS.absolute())
     done = roll_back(root, name)
-    _console.print(
+    _console.say(
         f"{show.plain(f'{root}/{name}')}:\n"
         f"version {done.version} is served now, a copy of version {done.copied}\n"
         f"version {done.withdrawn} is withdrawn, and no run publishes it again"
@@ -296,11 +308,12 @@ app.add_typer(runs, name="runs")
 
 def main() -> None:
     """Run the command line; what a person can mend ends as one line, never a traceback."""
+    terminal.prepare()
     try:
         with foreseen_errors():
             app()
     except PipelineError as error:
-        Console(stderr=True, highlight=False, emoji=False, soft_wrap=True).print(
-            f"[red]error:[/] {show.plain(str(error))}"
-        )
+        terminal.Terminal(stderr=True).say(f"[red]error:[/] {show.plain(str(error))}")
         sys.exit(error.exit_code)
+    finally:
+        terminal.flush()

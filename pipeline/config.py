@@ -155,7 +155,7 @@ def _profile_path(name: str) -> Path:
 def read_yaml(path: Path, kind: str) -> Any:
     """What a person's YAML file holds; UsageError, which names its kind, if it cannot be read."""
     try:
-        return yaml.safe_load(path.read_text())
+        return yaml.safe_load(path.read_bytes())  # UTF-8, or UTF-16 with its mark
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         problem = one_line(getattr(error, "strerror", None) or error)
         raise UsageError(f"cannot read {kind} {path}: {problem}") from None

@@ -24,6 +24,7 @@ from pipeline.reach import reach_of
 from pipeline.results import LATEST, RunSummary, point_latest_at, save_results
 from pipeline.step_folders import lock_of, step_folders
 from pipeline.step_log import StepLog
+from pipeline.subprocess_runner import run_process
 
 if TYPE_CHECKING:
     from pipeline.docker_runner import DockerEngine
@@ -83,7 +84,8 @@ def _run_alone(
     name = datetime.now().strftime("%Y-%m-%d-%H%M%S-%f")[:-3]  # to the millisecond
     log_path = runs_dir / _LOGS / f"{name}.log"
     log_path.parent.mkdir(parents=True, exist_ok=True)
-    with log_path.open("w") as file, step_folders(runs_dir / STEPS_FOLDER, name) as steps:
+    opened = log_path.open("w", encoding="utf-8", errors="backslashreplace")
+    with opened as file, step_folders(runs_dir / STEPS_FOLDER, name) as steps:
         log = StepLog(file, show)
         try:
             with _hearing_ctrl_c(log, engine):
@@ -148,6 +150,7 @@ def _run_dag(
     engine: "DockerEngine | None",
 ) -> dict[str, Any]:
     from kfp import local
+    from kfp.local import subprocess_task_handler
 
     from pipeline.dag import make_dag
 
@@ -161,8 +164,10 @@ def _run_dag(
         runner = engine.runner(lock_of(steps), read, write, reach.in_buckets)
         dag = make_dag(engine.images.place)
     else:
+        subprocess_task_handler.run_local_subprocess = run_process
         inherited = {
             PARENT_LOCK_VARIABLE: str(lock_of(steps)),
+            "PYTHONIOENCODING": "utf-8:backslashreplace",
             "PYTHONUNBUFFERED": "1",
             "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2"),
         }

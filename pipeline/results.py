@@ -183,7 +183,7 @@ def save_results(
         shutil.copy(artifacts["card"], target / MODEL_CARD)
         train = config.train.by_epochs(training["epochs"])
         repeating = config.model_copy(update={"train": train})
-        (target / CONFIG).write_text(repeating.to_yaml())
+        (target / CONFIG).write_text(repeating.to_yaml(), encoding="utf-8")
         write_json(target / RUN, values)
     return RunSummary(folder, values)
 

@@ -67,13 +67,13 @@ def ingest(source: str, records: Path, config: IngestConfig) -> dict[str, Any]:
             listing, shards = told(staging, LISTING), reports(staging)
             _fetch(staging, folder, shards, config)
         rejected = _set_aside(listing["other"])
-        with (folder / FILES).open("a") as ledger:
+        with (folder / FILES).open("a", encoding="utf-8") as ledger:
             ledger.writelines(
                 _lines({**line, "sha256": None, "outcome": "rejected"} for line in rejected)
             )
         rejected += [line for shard in shards.values() for line in shard.rejected]
         rejected.sort(key=lambda line: line["path"])
-        (folder / REJECTED).write_text("".join(_lines(rejected)))
+        (folder / REJECTED).write_text("".join(_lines(rejected)), encoding="utf-8")
         manifest = make_manifest(shards, rejected, config)
         refuse_if_lost(listing, manifest)
         refuse_if_unusable(source, manifest, rejected, config)
