@@ -29,6 +29,8 @@ from pipeline.options import (
     PublishRoot,
     RequireBlessed,
     RunsDir,
+    check_ending,
+    read_path,
 )
 from pipeline.results import read_run
 
@@ -120,7 +122,7 @@ def _watching(runs_dir: Path) -> Callable[[str, str], None]:
 
     @functools.cache
     def begin() -> None:
-        watch_beside(runs_dir.expanduser().absolute(), lambda message: _say("watch", message))
+        watch_beside(runs_dir.absolute(), lambda message: _say("watch", message))
 
     def say(step: str, message: str) -> None:
         begin()
@@ -148,7 +150,7 @@ def watch(
 
     place = show.plain(str(runs_dir))
     serve(
-        runs_dir.expanduser().absolute(),
+        runs_dir.absolute(),
         port,
         lambda url: _console.print(f"watching {place} until Ctrl-C: {url}"),
     )
@@ -164,7 +166,7 @@ def _foresee(
 ) -> None:
     from pipeline.dry_run import foresee
 
-    runs_dir = runs_dir.expanduser().absolute()
+    runs_dir = runs_dir.absolute()
     root = library.publish_root_of(publish_root, runs_dir)
     forecast = foresee(config, runs_dir, root, containers)
     _console.print(show.forecast_table(forecast.tasks), "\nnothing was run")
@@ -198,11 +200,18 @@ def sample(
     ] = 1.0,
     out: Annotated[
         Path | None,
-        typer.Option(help="One PNG of all, as a grid.", metavar="FILE", show_default="samples.png"),
+        typer.Option(
+            help="One picture of all, as a grid: .png, .jpg or .webp.",
+            metavar="FILE",
+            show_default="samples.png",
+            parser=read_path,
+        ),
     ] = None,
     out_dir: Annotated[
         Path | None,
-        typer.Option(help="Instead: each as a file, sample-0000.png, ….", metavar="DIR"),
+        typer.Option(
+            help="Instead: each as a file, sample-0000.png, ….", metavar="DIR", parser=read_path
+        ),
     ] = None,
 ) -> None:
     """Draw pictures from a trained generator, on this machine or where it is served."""
@@ -210,6 +219,8 @@ def sample(
 
     if out is not None and out_dir is not None:
         raise UsageError("--out makes one file, --out-dir one for each picture: give one of them")
+    if out is not None:
+        check_ending("--out", out, *sampling.FORMATS)
     pictures = library.sample(
         model, endpoint=endpoint, count=count, seed=seed, truncation=truncation
     )
@@ -244,7 +255,9 @@ def settings(
 
 @app.command()
 def inspect(
-    run: Annotated[Path, typer.Argument(help="A run, e.g. runs/latest.", metavar="RUN")],
+    run: Annotated[
+        Path, typer.Argument(help="A run, e.g. runs/latest.", metavar="RUN", parser=read_path)
+    ],
 ) -> None:
     """Show what a finished run did, its scores and where its files are."""
     _console.print(show.run_table(read_run(run, show.NEEDED)))
@@ -252,14 +265,17 @@ def inspect(
 
 @app.command()
 def compare(
-    runs: Annotated[list[Path], typer.Argument(help="At least two runs.", metavar="RUN")],
-    out: Annotated[Path, typer.Option(help="Page to write.", metavar="FILE")] = Path(
-        "comparison.html"
-    ),
+    runs: Annotated[
+        list[Path], typer.Argument(help="At least two runs.", metavar="RUN", parser=read_path)
+    ],
+    out: Annotated[
+        Path, typer.Option(help="Page to write.", metavar="FILE", parser=read_path)
+    ] = Path("comparison.html"),
 ) -> None:
     """Show runs side by side, as one page: scores, pictures, settings that differ."""
     from pipeline.side_by_side import write_side_by_side
 
+    check_ending("--out", out, ".html", ".htm")
     if warning := write_side_by_side(runs, out):
         _console.say(f"[yellow]beware:[/] {warning}")
     _console.say(f"{len(runs)} runs side by side: {show.plain(str(out))}")
@@ -294,7 +310,7 @@ def doctor(runs_dir: RunsDir = RUNS) -> None:
     """Check this machine: versions, GPU, disk, name clashes, runners."""
     from pipeline.doctor import examine
 
-    checks = examine(runs_dir.expanduser().absolute())
+    checks = examine(runs_dir.absolute())
     _console.print(show.check_table(checks))
     if failed := [check.name for check in checks if not check.ok]:
         raise PipelineError(f"not ready: {', '.join(failed)}")

@@ -52,6 +52,7 @@ class PipelineConfig(BaseModel):
     def _ask_for_two_batches(self) -> "PipelineConfig":
         if "min_images" not in self.transform.model_fields_set:
             asked = self.transform.model_copy(update={"min_images": 2 * self.train.batch_size})
+            asked.model_fields_set.discard("min_images")  # it was worked out, not given
             object.__setattr__(self, "transform", asked)
         return self
 
@@ -60,6 +61,10 @@ class PipelineConfig(BaseModel):
         source = make_absolute(self.evaluate.extractor_source)
         named = self.evaluate.model_copy(update={"extractor_source": source})
         object.__setattr__(self, "evaluate", named)
+        for step in ("ingest", "transform"):
+            config = getattr(self, step)
+            place = {"staging": make_absolute(config.staging)}
+            object.__setattr__(self, step, config.model_copy(update=place))
         if self.train.warm_start != BASE:
             source = make_absolute(self.train.warm_start)
             if source and not is_remote(source):
@@ -78,8 +83,10 @@ class PipelineConfig(BaseModel):
         return str(_DEMO_IMAGES) if named == [DEMO] else make_absolute("\n".join(named))
 
     def to_yaml(self) -> str:
-        """This configuration as a file that `--config` takes."""
+        """This configuration as a file that `--config` takes; what was worked out is left out."""
         values = self.model_dump(mode="json")
+        if "min_images" not in self.transform.model_fields_set:
+            del values["transform"]["min_images"]
         if len(named := addresses(self.images or "")) > 1:
             values["images"] = named
         return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)

@@ -8,7 +8,16 @@ import typer
 from components.shared.errors import UsageError
 from pipeline.cluster.following import Fetch, Wait, check_free, follow_to_end
 from pipeline.config import load_config
-from pipeline.options import Config, Images, Overrides, Paranoid, Profile, RequireBlessed
+from pipeline.options import (
+    Config,
+    Images,
+    Overrides,
+    Paranoid,
+    Profile,
+    RequireBlessed,
+    check_ending,
+    read_path,
+)
 from pipeline.show import plain
 from pipeline.terminal import Terminal
 
@@ -19,7 +28,10 @@ _console = Terminal()
 
 
 def compile_(
-    output: Annotated[Path, typer.Option("--output", "-o", help="YAML to write.", metavar="FILE")],
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", help="YAML to write.", metavar="FILE", parser=read_path),
+    ],
     images: Images = None,
     profile: Profile = "full",
     config: Config = None,
@@ -29,6 +41,7 @@ def compile_(
     from pipeline.cluster.compiling import compile_pipeline
     from pipeline.cluster.submit import check_config
 
+    check_ending("--output", output, ".yaml", ".yml")
     settings = load_config(profile, config, overrides or (), images)
     for warning in check_config(settings):
         warn(warning)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from components.shared.errors import Interrupted, NotBlessed, PipelineError, UsageError
+from pipeline.options import read_path
 from pipeline.show import plain
 from pipeline.terminal import Terminal
 
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 Wait = Annotated[bool, typer.Option("--wait", help="Follow the run; end with its result.")]
 Fetch = Annotated[
     Path | None,
-    typer.Option(help="Wait, then bring report, GIF and metrics there.", metavar="DIR"),
+    typer.Option(
+        help="Wait, then bring report, GIF and metrics there.", metavar="DIR", parser=read_path
+    ),
 ]
 
 _console = Terminal()

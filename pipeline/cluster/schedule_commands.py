@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from pipeline.cluster.commands import connect, warn
-from pipeline.options import Config, Overrides
+from pipeline.options import Config, Overrides, read_path
 from pipeline.show import plain
 from pipeline.terminal import Terminal
 
@@ -25,7 +25,9 @@ _Name = Annotated[str, typer.Argument(help="Name of a schedule.", metavar="NAME"
 
 @schedule.command()
 def apply(
-    file: Annotated[Path, typer.Option("--file", "-f", help="The schedule.", metavar="FILE")],
+    file: Annotated[
+        Path, typer.Option("--file", "-f", help="The schedule.", metavar="FILE", parser=read_path)
+    ],
     config: Config = None,
     overrides: Overrides = None,
     dry_run: Annotated[

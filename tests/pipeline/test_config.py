@@ -49,6 +49,15 @@ def test_two_batches_are_asked_for_unless_set():
     assert load_config("demo", None, ["transform.min_images=9"]).transform.min_images == 9
 
 
+def test_what_was_worked_out_is_not_saved(tmp_path):
+    file = tmp_path / "config.yaml"
+    file.write_text(load_config("demo", overrides=["train.batch_size=20"]).to_yaml())
+    assert load_config(None, file).transform.min_images == 40
+    assert load_config(None, file, ["train.batch_size=8"]).transform.min_images == 16
+    file.write_text(load_config("demo", overrides=["transform.min_images=40"]).to_yaml())
+    assert load_config(None, file, ["train.batch_size=8"]).transform.min_images == 40
+
+
 def test_whole_floats_pass_as_kfp_sends_them():
     config = IngestConfig(image_size=128.0, max_images=5.0)
     assert (config.image_size, config.max_images) == (128, 5)
@@ -259,6 +268,19 @@ def test_unreadable_file_is_named(tmp_path, content):
 def test_unknown_profile_lists_the_known():
     with pytest.raises(UsageError, match="no profile 'big': choose one of demo, full, seed"):
         load_config("big")
+
+
+@pytest.mark.parametrize(
+    "key", ["images", "ingest.staging", "transform.staging", "train.warm_start"]
+)
+def test_settings_that_are_paths_are_named_from_the_root(tmp_path, monkeypatch, key):
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.chdir(tmp_path)
+    given = {"~/a": "/home/me/a", "a": f"{tmp_path}/a", "gs://b/a": "gs://b/a"}
+    for text, kept in given.items():
+        config = load_config("seed", overrides=[f"{key}={text}"])
+        found = config.sources if key == "images" else attrgetter(key)(config)
+        assert found == kept
 
 
 @pytest.mark.parametrize(
