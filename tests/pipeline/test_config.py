@@ -265,6 +265,13 @@ def test_unreadable_file_is_named(tmp_path, content):
         load_config("demo", file)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_file_may_be_from_windows(tmp_path, encoding):
+    file = tmp_path / "mine.yaml"
+    file.write_bytes("export:\r\n  licence: © José\r\n".encode(encoding))
+    assert load_config(file=file).export.licence == "© José"
+
+
 def test_unknown_profile_lists_the_known():
     with pytest.raises(UsageError, match="no profile 'big': choose one of demo, full, seed"):
         load_config("big")

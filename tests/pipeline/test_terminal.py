@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.subprocess_runner import run_process
 from pipeline.terminal import Terminal, print_line
 
 ROOT = Path(__file__).parents[2]
@@ -144,3 +145,23 @@ def test_text_is_utf8_whatever_the_locale(empty, encoding, request):
     assert {"latin-1": "José ?/pictures", "ascii": "Jose ?/pictures"}[encoding] in said
     listed = dcgan("settings", "export.licence", "--config", "mine.yaml", cwd=folder, env=variables)
     assert {"latin-1": "© é", "ascii": "? e"}[encoding] in listed.stdout.decode(encoding)
+
+
+def test_the_library_needs_no_utf8_either(empty):
+    """It cannot begin its process again, as the command does."""
+    code = "import pipeline; pipeline.run('empty', config='mine.yaml')"
+    (empty / "mine.yaml").write_text("export: {licence: © ☃}", encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=empty, check=False, capture_output=True,
+        env=os.environ | ASCII | {"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert b"components.shared.errors.DataRefused: ingest: no pictures in" in done.stderr
+    assert b"fingerprint empty: 0 files" in done.stdout
+    assert refused_in_ingest(empty)
+
+
+def test_what_a_step_says_is_read_whatever_it_is(capfd):
+    said = b"\xff\xfe \xe2\x80\xa6\n"
+    code = f"import os; os.write(1, {said!r}); os.write(2, b'end'); raise SystemExit(7)"
+    assert run_process([sys.executable, "-c", code], {"LC_ALL": "C"}) == 7
+    assert capfd.readouterr().out == "\ufffd\ufffd …\nend"
