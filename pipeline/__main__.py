@@ -1,6 +1,49 @@
 """``python -m pipeline`` is the console script ``dcgan``."""
 
-from pipeline.cli import main
+import locale
+import os
+import signal
+import sys
+
+
+def main() -> None:
+    """Run the command line; Ctrl-C ends it with one line also while it imports."""
+    interrupted = False
+
+    def interrupt(*_: object) -> None:
+        nonlocal interrupted
+        interrupted = True
+        raise KeyboardInterrupt
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not ignored, as by nohup
+        signal.signal(signal.SIGINT, interrupt)
+    try:
+        _go_on_in_utf8()
+        from pipeline import cli
+
+        cli.main()
+    except (Exception, KeyboardInterrupt):
+        # Some modules make an error of their own of a Ctrl-C that comes while they are imported.
+        if not interrupted:
+            raise
+        print("error: stopped", file=sys.stderr)
+        sys.exit(128 + signal.SIGINT)
+
+
+def _go_on_in_utf8() -> None:
+    """Begin again in Python's UTF-8 mode where the locale has another encoding.
+
+    So names of files are the same to Python, to TensorFlow and to the steps, which inherit the
+    mode. What is shown stays in the encoding of the terminal.
+    """
+    is_utf8 = sys.flags.utf8_mode or locale.getencoding().lower() in {"utf-8", "utf8"}
+    if is_utf8 or os.environ.get("PYTHONUTF8") == "1":
+        return
+    if sys.stdout is not None:
+        os.environ["PYTHONIOENCODING"] = f"{sys.stdout.encoding}:replace"
+    os.environ["PYTHONUTF8"] = "1"
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
 
 if __name__ == "__main__":
     main()

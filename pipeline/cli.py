@@ -5,14 +5,14 @@ import sys
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
+from typer.core import TyperGroup
 
 from components.shared.contracts import MODEL_NAME, MOST_PICTURES
-from components.shared.errors import NotBlessed, PipelineError, UsageError
-from pipeline import library, show
+from components.shared.errors import Interrupted, NotBlessed, PipelineError, UsageError
+from pipeline import library, show, terminal
 from pipeline.cluster import commands
 from pipeline.cluster.run_commands import runs
 from pipeline.cluster.schedule_commands import schedule
@@ -30,16 +30,30 @@ from pipeline.options import (
     RequireBlessed,
     RunsDir,
     TakesPictures,
+    check_ending,
+    read_path,
 )
 from pipeline.results import read_run
 
+
+class _Commands(TyperGroup):
+    """Ends by Ctrl-C with a line, where typer ends without a word."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise Interrupted("stopped") from None
+
+
 app = typer.Typer(
+    cls=_Commands,
     help="Pictures in; a trained DCGAN, evidence of how good it is and a model to serve out.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-_console = Console(highlight=False, emoji=False, soft_wrap=True)
+_console = terminal.Terminal()
 
 
 class Runner(StrEnum):
@@ -94,13 +108,13 @@ def run(
         containers=containers,
         progress=_watching(runs_dir) if open_ else _say,
     )
-    _console.print(show.run_table(summary))
+    _console.say(show.run_table(summary))
     if require_blessed and not summary.blessed:
         raise NotBlessed(f"not blessed: {summary.blessed_reason}")
 
 
 def _say(step: str, message: str) -> None:
-    _console.print(show.step_line(step, message, _console.width))
+    _console.say(show.step_line(step, message, _console.width))
 
 
 def _watching(runs_dir: Path) -> Callable[[str, str], None]:
@@ -109,7 +123,7 @@ def _watching(runs_dir: Path) -> Callable[[str, str], None]:
 
     @functools.cache
     def begin() -> None:
-        watch_beside(runs_dir.expanduser().absolute(), lambda message: _say("watch", message))
+        watch_beside(runs_dir.absolute(), lambda message: _say("watch", message))
 
     def say(step: str, message: str) -> None:
         begin()
@@ -137,11 +151,11 @@ def watch(
 
     place = show.plain(str(runs_dir))
     serve(
-        runs_dir.expanduser().absolute(),
+        runs_dir.absolute(),
         port,
         lambda url: _console.print(f"watching {place} until Ctrl-C: {url}"),
     )
-    _console.print("stopped watching; a training that is under way goes on")
+    _console.say("stopped watching; a training that is under way goes on")
 
 
 def _foresee(
@@ -153,7 +167,7 @@ def _foresee(
 ) -> None:
     from pipeline.dry_run import foresee
 
-    runs_dir = runs_dir.expanduser().absolute()
+    runs_dir = runs_dir.absolute()
     root = library.publish_root_of(publish_root, runs_dir)
     forecast = foresee(config, runs_dir, root, containers)
     _console.print(show.forecast_table(forecast.tasks), "\nnothing was run")
@@ -187,11 +201,18 @@ def sample(
     ] = 1.0,
     out: Annotated[
         Path | None,
-        typer.Option(help="One PNG of all, as a grid.", metavar="FILE", show_default="samples.png"),
+        typer.Option(
+            help="One picture of all, as a grid: .png, .jpg or .webp.",
+            metavar="FILE",
+            show_default="samples.png",
+            parser=read_path,
+        ),
     ] = None,
     out_dir: Annotated[
         Path | None,
-        typer.Option(help="Instead: each as a file, sample-0000.png, ….", metavar="DIR"),
+        typer.Option(
+            help="Instead: each as a file, sample-0000.png, ….", metavar="DIR", parser=read_path
+        ),
     ] = None,
 ) -> None:
     """Draw pictures from a trained generator, on this machine or where it is served."""
@@ -199,6 +220,8 @@ def sample(
 
     if out is not None and out_dir is not None:
         raise UsageError("--out makes one file, --out-dir one for each picture: give one of them")
+    if out is not None:
+        check_ending("--out", out, *sampling.FORMATS)
     pictures = library.sample(
         model, endpoint=endpoint, count=count, seed=seed, truncation=truncation
     )
@@ -207,7 +230,7 @@ def sample(
     else:
         out = out or Path("samples.png")
         sampling.save_grid(pictures, out)
-    _console.print(show.plain(f"{count} samples, seed {seed}: {out_dir or out}"))
+    _console.say(show.plain(f"{count} samples, seed {seed}: {out_dir or out}"))
 
 
 @app.command()
@@ -233,7 +256,9 @@ def settings(
 
 @app.command()
 def inspect(
-    run: Annotated[Path, typer.Argument(help="A run, e.g. runs/latest.", metavar="RUN")],
+    run: Annotated[
+        Path, typer.Argument(help="A run, e.g. runs/latest.", metavar="RUN", parser=read_path)
+    ],
 ) -> None:
     """Show what a finished run did, its scores and where its files are."""
     _console.print(show.run_table(read_run(run, show.NEEDED)))
@@ -241,17 +266,20 @@ def inspect(
 
 @app.command()
 def compare(
-    runs: Annotated[list[Path], typer.Argument(help="At least two runs.", metavar="RUN")],
-    out: Annotated[Path, typer.Option(help="Page to write.", metavar="FILE")] = Path(
-        "comparison.html"
-    ),
+    runs: Annotated[
+        list[Path], typer.Argument(help="At least two runs.", metavar="RUN", parser=read_path)
+    ],
+    out: Annotated[
+        Path, typer.Option(help="Page to write.", metavar="FILE", parser=read_path)
+    ] = Path("comparison.html"),
 ) -> None:
     """Show runs side by side, as one page: scores, pictures, settings that differ."""
     from pipeline.side_by_side import write_side_by_side
 
+    check_ending("--out", out, ".html", ".htm")
     if warning := write_side_by_side(runs, out):
-        _console.print(f"[yellow]beware:[/] {warning}")
-    _console.print(f"{len(runs)} runs side by side: {show.plain(str(out))}")
+        _console.say(f"[yellow]beware:[/] {warning}")
+    _console.say(f"{len(runs)} runs side by side: {show.plain(str(out))}")
 
 
 @app.command()
@@ -271,7 +299,7 @@ def publish(
         raise UsageError("dcgan publish only goes back: add --rollback; `dcgan run` publishes")
     root = library.publish_root_of(publish_root, RUNS.absolute())
     done = roll_back(root, name)
-    _console.print(
+    _console.say(
         f"{show.plain(f'{root}/{name}')}:\n"
         f"version {done.version} is served now, a copy of version {done.copied}\n"
         f"version {done.withdrawn} is withdrawn, and no run publishes it again"
@@ -283,7 +311,7 @@ def doctor(runs_dir: RunsDir = RUNS) -> None:
     """Check this machine: versions, GPU, disk, name clashes, runners."""
     from pipeline.doctor import examine
 
-    checks = examine(runs_dir.expanduser().absolute())
+    checks = examine(runs_dir.absolute())
     _console.print(show.check_table(checks))
     if failed := [check.name for check in checks if not check.ok]:
         raise PipelineError(f"not ready: {', '.join(failed)}")
@@ -297,11 +325,12 @@ app.add_typer(runs, name="runs")
 
 def main() -> None:
     """Run the command line; what a person can mend ends as one line, never a traceback."""
+    terminal.prepare()
     try:
         with foreseen_errors():
             app()
     except PipelineError as error:
-        Console(stderr=True, highlight=False, emoji=False, soft_wrap=True).print(
-            f"[red]error:[/] {show.plain(str(error))}"
-        )
+        terminal.Terminal(stderr=True).say(f"[red]error:[/] {show.plain(str(error))}")
         sys.exit(error.exit_code)
+    finally:
+        terminal.flush()

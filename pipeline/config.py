@@ -20,7 +20,7 @@ from components.shared.errors import UsageError, one_line
 from components.train.config import TrainConfig
 from components.transform.config import TransformConfig
 from pipeline.cluster.config import ClusterConfig
-from pipeline.fields import all_settings, field_at, takes
+from pipeline.fields import all_settings, field_at, kind_at, read_typed, takes
 
 _PROFILES = Path(__file__).parent / "profiles"
 _DEMO_IMAGES = Path(__file__).parent / "demo" / "faces_cc0_1000.zip"
@@ -53,6 +53,7 @@ class PipelineConfig(BaseModel):
     def _ask_for_two_batches(self) -> "PipelineConfig":
         if "min_images" not in self.transform.model_fields_set:
             asked = self.transform.model_copy(update={"min_images": 2 * self.train.batch_size})
+            asked.model_fields_set.discard("min_images")  # it was worked out, not given
             object.__setattr__(self, "transform", asked)
         return self
 
@@ -61,6 +62,10 @@ class PipelineConfig(BaseModel):
         source = make_absolute(self.evaluate.extractor_source)
         named = self.evaluate.model_copy(update={"extractor_source": source})
         object.__setattr__(self, "evaluate", named)
+        for step in ("ingest", "transform"):
+            config = getattr(self, step)
+            place = {"staging": make_absolute(config.staging)}
+            object.__setattr__(self, step, config.model_copy(update=place))
         if self.train.warm_start != BASE:
             source = make_absolute(self.train.warm_start)
             if source and not is_remote(source):
@@ -79,8 +84,10 @@ class PipelineConfig(BaseModel):
         return str(_DEMO_IMAGES) if named == [DEMO] else make_absolute("\n".join(named))
 
     def to_yaml(self) -> str:
-        """This configuration as a file that `--config` takes."""
+        """This configuration as a file that `--config` takes; what was worked out is left out."""
         values = self.model_dump(mode="json")
+        if "min_images" not in self.transform.model_fields_set:
+            del values["transform"]["min_images"]
         if len(named := addresses(self.images or "")) > 1:
             values["images"] = named
         return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
@@ -103,7 +110,7 @@ def load_config(
     Args:
         profile: Name of a profile of this package.
         file: YAML file with any of the keys.
-        overrides: ``section.key=value``, the value as YAML.
+        overrides: ``section.key=value``: of a text as it stands, of all else as YAML.
         images: Sources of pictures; `demo` for this package's, where no such path is. Paths are
             kept as absolute ones, so that the saved configuration repeats the run from any
             folder.
@@ -156,7 +163,7 @@ def _profile_path(name: str) -> Path:
 def read_yaml(path: Path, kind: str) -> Any:
     """What a person's YAML file holds; UsageError, which names its kind, if it cannot be read."""
     try:
-        return yaml.safe_load(path.read_text())
+        return yaml.safe_load(path.read_bytes())  # UTF-8, or UTF-16 with its mark
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         problem = one_line(getattr(error, "strerror", None) or error)
         raise UsageError(f"cannot read {kind} {path}: {problem}") from None
@@ -182,10 +189,17 @@ def _parse_override(text: str) -> dict[str, Any]:
     key, separator, value = text.partition("=")
     if not separator or not key.strip():
         raise UsageError(f"--set {text}: write section.key=value, e.g. --set train.epochs=5")
+    location = key.strip().split(".")
+    kind = kind_at(location, PipelineConfig)
+    if location == ["images"] and value.startswith("[") and value.endswith("]"):
+        kind = tuple[str, ...]
     try:
-        parsed = yaml.safe_load(value) if value.strip() else ""  # YAML's nothing is null
+        # What is wrong about a key that leads nowhere is told later.
+        parsed = value if kind is None else read_typed(value, kind)
     except (ValueError, RecursionError, yaml.YAMLError):
-        raise UsageError(f"--set {text}: {value!r} is no YAML value; quote it") from None
+        field = field_at(location, PipelineConfig)
+        wanted = f": must be {takes(field)}" if field else ""
+        raise UsageError(f"--set {text}: {value!r} is no YAML{wanted}") from None
     return _nest(key.strip(), parsed)
 
 
@@ -212,8 +226,11 @@ def explain(error: ErrorDetails, model: type[BaseModel] = PipelineConfig) -> str
     if error["type"] == "extra_forbidden":
         return f"{key}: no such key{_suggest(location, model)}"
     field = field_at(location, model)
+    if error["type"] == "string_type" and not isinstance(error["input"], dict | list | tuple):
+        # YAML takes no, 4, 2026-01-01 and #ffffff for something else.
+        wanted = "must be a text: put it into quotes"
     # Our validators say what they want, and so does pydantic of texts and of what is missing.
-    if field is None or error["type"].startswith(("value_error", "missing", "string_")):
+    elif field is None or error["type"].startswith(("value_error", "missing", "string_")):
         wanted = error["msg"].removeprefix("Value error, ")
     else:
         wanted = f"must be {takes(field)}"

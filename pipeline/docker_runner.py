@@ -1,5 +1,6 @@
 """The steps in containers, by kfp's Docker runner, of which none passes that failed."""
 
+import codecs
 import contextlib
 import os
 from collections.abc import Callable, Sequence
@@ -185,8 +186,9 @@ def run_container(
     try:
         container.start()
         print(f"Container {container.short_id} of {image}")
-        for line in container.logs(stream=True, follow=True):
-            print(line.decode(), end="")
+        text = codecs.getincrementaldecoder("utf-8")("replace")  # a part may end within a sign
+        for part in container.logs(stream=True, follow=True):
+            print(text.decode(part), end="")
         return int(container.wait()["StatusCode"])
     finally:
         container.remove(force=True)

@@ -75,7 +75,7 @@ def _docker() -> Check:
 def _first_line(command: list[str]) -> str | None:
     """First line that a program prints, None where it is missing or fails."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+        done = subprocess.run(command, capture_output=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout.strip().partition("\n")[0] or None
+    return done.stdout.decode(errors="replace").strip().partition("\n")[0] or None

@@ -4,8 +4,12 @@ from itertools import islice
 
 from components.evaluate.enough import FEWEST, fewest_of_each
 from components.ingest.addresses import all_addresses
-from components.ingest.archives import is_named_archive
-from components.ingest.source import PICTURE_SUFFIXES, Entry, is_named_picture
+from components.ingest.source import (
+    PICTURE_SUFFIXES,
+    Entry,
+    is_named_archive,
+    is_named_picture,
+)
 from components.ingest.sources import open_source
 from components.shared.buckets import is_remote
 from components.shared.errors import DataRefused, UsageError

@@ -1,15 +1,17 @@
-"""The settings of a configuration, as its models define them, in words."""
+"""The settings of a configuration, as its models define them: in words, and as typed."""
 
 from collections.abc import Iterator, Sequence
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, TypeGuard, Union, get_args, get_origin
 
+import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 _SIGNS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<", "multiple_of": "a multiple of"}
 _SECTION = "a section of keys and values"
 _KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+_NOTHING = {"", "''", '""'}  # what empties a text
 
 
 class Setting(NamedTuple):
@@ -50,9 +52,38 @@ def field_at(location: Sequence[str], model: type[BaseModel]) -> FieldInfo | Non
     return found
 
 
+def kind_at(location: Sequence[str], model: type[BaseModel]) -> Any:
+    """The type that a key's parts lead to, also in a mapping; None where there is none."""
+    kind: Any = model
+    for part in location:
+        if _is_model(kind):
+            field = kind.model_fields.get(part)
+            kind = field.annotation if field else None
+        else:
+            kind = get_args(kind)[1] if get_origin(kind) is dict else None
+    return kind
+
+
+def read_typed(text: str, kind: Any) -> Any:
+    """The value that a person typed for a setting of this type: a text as it stands, else YAML.
+
+    Raises:
+        yaml.YAMLError, ValueError, RecursionError: It is no YAML.
+    """
+    if text.strip() in _NOTHING:
+        return ""  # YAML's nothing is null
+    if _is_text(kind):
+        return text
+    of = get_args(kind)
+    texts_only = get_origin(kind) in {tuple, dict} and _is_text(of[0]) and _is_text(of[-1])
+    # To the base loader, no and 4 are texts.
+    return yaml.load(text, yaml.BaseLoader if texts_only else yaml.SafeLoader)
+
+
 def takes(field: FieldInfo) -> str:
-    """What may be set, from the field's own type and constraints."""
-    return _takes(field.annotation, field.metadata)
+    """What may be set, from the field's own type, constraints and examples."""
+    taken = _takes(field.annotation, field.metadata)
+    return f"{taken}, such as [{', '.join(field.examples)}]" if field.examples else taken
 
 
 def _takes(kind: Any, rules: Sequence[Any] = ()) -> str:
@@ -83,7 +114,7 @@ def _list_of(kind: Any) -> str:
     if get_origin(kind) is Literal:
         choices = get_args(kind)
         return f"a list of {', '.join(choices)}, such as [{', '.join(choices[:2])}]"
-    return "a list of texts, such as [] or [a, b]"
+    return "a list of texts"
 
 
 def _bounds(rules: Sequence[Any]) -> Iterator[str]:
@@ -97,6 +128,18 @@ def _bounds(rules: Sequence[Any]) -> Iterator[str]:
             yield f"at most {most:,} signs"
         if pattern := getattr(rule, "pattern", None):
             yield f"fitting `{pattern}`"
+
+
+def _is_text(kind: Any) -> bool:
+    of = get_args(kind)
+    match get_origin(kind):
+        case origin if origin is Literal:
+            return all(isinstance(one, str) for one in of)
+        case origin if origin is Annotated:
+            return _is_text(of[0])
+        case origin if origin in {Union, UnionType}:
+            return all(one is NoneType or _is_text(one) for one in of)
+    return kind in {str, Ellipsis}  # tuple[str, ...]
 
 
 def _is_model(kind: Any) -> TypeGuard[type[BaseModel]]:

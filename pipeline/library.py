@@ -17,6 +17,7 @@ from pipeline.config import PipelineConfig, load_config
 from pipeline.container_images import ContainerImages
 from pipeline.foreseen import foreseen_errors
 from pipeline.results import RunSummary
+from pipeline.terminal import print_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,7 +35,7 @@ def run(
     runs_dir: StrPath = "runs",
     publish_root: StrPath | None = None,
     containers: ContainerImages | None = None,
-    progress: Callable[[str, str], object] | None = print,
+    progress: Callable[[str, str], object] | None = print_line,
 ) -> RunSummary:
     """Run the whole pipeline on this machine; what did not change is not run again.
 
@@ -54,7 +55,7 @@ def run(
         containers: Images to run the steps in; None for processes of this machine.
         progress: Called with the name of a step and a line that it says, both text, in the
             thread that called `run`; None for silence. What it raises ends the run, a
-            KeyboardInterrupt as Ctrl-C does.
+            KeyboardInterrupt as Ctrl-C does; the default raises nothing.
 
     Returns:
         Where the results are, and how good the model is.
@@ -68,8 +69,6 @@ def run(
         PipelineError: The parent of these; by itself, a step that failed in another way. Each
             is one line, and has the `exit_code` that `dcgan run` would end with.
     """
-    from pipeline.local import run_locally
-
     resolved = resolve(images, profile, config, settings)
     root = Path(_expanded(runs_dir)).absolute()
 
@@ -78,6 +77,8 @@ def run(
             progress(line.step, line.message)
 
     try:
+        from pipeline.local import run_locally
+
         return run_locally(
             resolved,
             root,

@@ -22,9 +22,10 @@ from pipeline.container_images import ContainerImages
 from pipeline.image_packages import check_image
 from pipeline.preflight import check
 from pipeline.reach import reach_of
-from pipeline.results import RunSummary, save_results
+from pipeline.results import LATEST, RunSummary, point_latest_at, save_results
 from pipeline.step_folders import lock_of, step_folders
 from pipeline.step_log import StepLog
+from pipeline.subprocess_runner import run_process
 
 if TYPE_CHECKING:
     from pipeline.docker_runner import DockerEngine
@@ -55,7 +56,7 @@ def run_locally(
 
     Returns:
         The summary, saved as `run.json` in the new folder `runs_dir/<time>`, to which
-        `runs_dir/latest` then points.
+        `runs_dir/latest` then points where it can.
 
     Raises:
         PipelineError: A step failed; of the step's own kind, with its message.
@@ -84,7 +85,8 @@ def _run_alone(
     name = datetime.now().strftime("%Y-%m-%d-%H%M%S-%f")[:-3]  # to the millisecond
     log_path = runs_dir / _LOGS / f"{name}.log"
     log_path.parent.mkdir(parents=True, exist_ok=True)
-    with log_path.open("w") as file, step_folders(runs_dir / STEPS_FOLDER, name) as steps:
+    opened = log_path.open("w", encoding="utf-8", errors="backslashreplace")
+    with opened as file, step_folders(runs_dir / STEPS_FOLDER, name) as steps:
         log = StepLog(file, show)
         try:
             with _hearing_ctrl_c(log, engine):
@@ -92,9 +94,13 @@ def _run_alone(
         except Exception as error:
             traceback.print_exc(file=file)
             raise _explain(error, log, log_path, runs_dir) from error
-    return save_results(
+    summary = save_results(
         runs_dir / name, config, publish_root, outputs, log.seconds, time.monotonic() - started
     )
+    if obstacle := point_latest_at(summary.folder):
+        told = f"{runs_dir / LATEST} does not lead to {summary.folder}: {obstacle}"
+        show(LogLine("run", told))
+    return summary
 
 
 def refuse_early(
@@ -107,6 +113,8 @@ def refuse_early(
 ) -> "DockerEngine | None":
     """Refuse what could not end well; the engine where steps run in containers."""
     check(config, runs_dir, publish_root)
+    if obstacle := point_latest_at(runs_dir / "this run", only_try=True):
+        show(LogLine("run", f"{runs_dir / LATEST} will not lead to this run: {obstacle}"))
     if not containers:  # whose images have packages of their own
         check_packages(config.export)
         return None
@@ -144,6 +152,7 @@ def _run_dag(
     engine: "DockerEngine | None",
 ) -> dict[str, Any]:
     from kfp import local
+    from kfp.local import subprocess_task_handler
 
     from pipeline.dag import make_dag
 
@@ -157,8 +166,10 @@ def _run_dag(
         runner = engine.runner(lock_of(steps), read, write, reach.in_buckets)
         dag = make_dag(engine.images.place)
     else:
+        subprocess_task_handler.run_local_subprocess = run_process
         inherited = {
             PARENT_LOCK_VARIABLE: str(lock_of(steps)),
+            "PYTHONIOENCODING": "utf-8:backslashreplace",
             "PYTHONUNBUFFERED": "1",
             "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2"),
         }

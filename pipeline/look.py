@@ -185,7 +185,7 @@ def _changed(path: Path) -> float:
 def _read(path: Path) -> str:
     """Text of a file; empty where there is none that can be read."""
     try:
-        return path.read_text()
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return ""
 

@@ -1,5 +1,6 @@
 """What a finished run leaves for a person: one folder, complete or absent."""
 
+import os
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -139,7 +140,7 @@ def save_results(
     seconds: dict[str, tuple[float, float]],
     total_seconds: float,
 ) -> RunSummary:
-    """Copy the artifacts of the DAG to `folder` and point `latest` at it.
+    """Copy the artifacts of the DAG to `folder`.
 
     They are copied, since a cached step's artifacts lie in an older run.
 
@@ -182,10 +183,32 @@ def save_results(
         shutil.copy(artifacts["card"], target / MODEL_CARD)
         train = config.train.by_epochs(training["epochs"])
         repeating = config.model_copy(update={"train": train})
-        (target / CONFIG).write_text(repeating.to_yaml())
+        (target / CONFIG).write_text(repeating.to_yaml(), encoding="utf-8")
         write_json(target / RUN, values)
-    _point_latest_at(folder)
     return RunSummary(folder, values)
+
+
+def point_latest_at(folder: Path, *, only_try: bool = False) -> str | None:
+    """Have the link `latest` lead to a run's folder; what is in the way of that, or None.
+
+    Args:
+        folder: Of the run, which need not be there.
+        only_try: Leave all as it is, and say what would be in the way.
+    """
+    link = folder.with_name(LATEST)
+    partial = folder.with_name(f".{LATEST}.{os.getpid()}.partial")  # two runs may end at once
+    if os.path.lexists(link) and not link.is_symlink():  # a copy of what it led to, as of cp -L
+        return "it is no link: rename or remove it"
+    try:
+        partial.unlink(missing_ok=True)
+        partial.symlink_to(folder.name, target_is_directory=True)
+        if only_try:
+            partial.unlink()
+        else:
+            partial.replace(link)
+    except OSError as error:
+        return f"no link can be made there ({error.strerror})"
+    return None
 
 
 def read_run(path: Path, needed: Iterable[str]) -> RunSummary:
@@ -213,11 +236,3 @@ def read_run(path: Path, needed: Iterable[str]) -> RunSummary:
 
 def _scores(values: Mapping[str, Any]) -> Scores:
     return Scores(**{name: values[name] for name in Scores._fields})
-
-
-def _point_latest_at(folder: Path) -> None:
-    link = folder.with_name(LATEST)
-    partial = folder.with_name(f".{LATEST}.partial")
-    partial.unlink(missing_ok=True)
-    partial.symlink_to(folder.name, target_is_directory=True)
-    partial.replace(link)

@@ -7,14 +7,22 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from components.shared.contracts import GENERATE_PNG, GENERATOR, PNG_BYTES, SAVED_MODEL
 from components.shared.errors import UsageError, one_line
-from components.shared.pictures import grid, save_png
+from components.shared.pictures import grid
 from components.shared.published import LAST_FILE, local_copy, local_folder, versions_in
+
+FORMATS: dict[str, dict[str, Any]] = {  # ending → how Pillow saves it
+    ".png": {"format": "PNG", "optimize": True},
+    ".jpg": {"format": "JPEG", "quality": 95},
+    ".jpeg": {"format": "JPEG", "quality": 95},
+    ".webp": {"format": "WEBP", "lossless": True},
+}
 
 
 def draw(model: str, count: int, seed: int, truncation: float) -> list[bytes]:
@@ -55,9 +63,13 @@ def decode(pngs: Sequence[bytes]) -> np.ndarray:
 
 
 def save_grid(pictures: np.ndarray, out: Path) -> None:
-    """Save uint8 [N, H, W, 3] as one PNG, in a grid as wide as high; UsageError if it cannot."""
+    """Save uint8 [N, H, W, 3] as one file, in a grid as wide as high; UsageError if it cannot.
+
+    Its ending names the format; without one, it is a PNG.
+    """
+    sheet = grid(pictures, columns=math.ceil(math.sqrt(len(pictures))))
     try:
-        save_png(out, grid(pictures, columns=math.ceil(math.sqrt(len(pictures)))))
+        Image.fromarray(sheet).save(out, **FORMATS[out.suffix.lower() or ".png"])
     except OSError as error:
         raise UsageError(f"cannot write --out {out}: {error.strerror}") from None
 
@@ -131,7 +143,7 @@ def _silent_stderr() -> Iterator[None]:
     sys.stderr.flush()
     kept = os.dup(2)
     try:
-        with open(os.devnull, "w") as nowhere:  # noqa: PTH123
+        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
             os.dup2(nowhere.fileno(), 2)
         yield
     finally:

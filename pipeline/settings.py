@@ -106,7 +106,12 @@ def page() -> str:
         lines += ["| key | what it takes | default | meaning |", "|---|---|---|---|"]
         for setting in group:
             field = setting.field
-            cells = setting.key, takes(field), f"`{_shown(field.default)}`", str(field.description)
+            cells = (
+                setting.key,
+                takes(field),
+                f"`{_as_yaml(field.default)}`",
+                str(field.description),
+            )
             row = [cell.replace("|", r"\|") for cell in cells]
             lines.append(f"| {' | '.join(row)} |")
         lines.append("")
@@ -138,7 +143,13 @@ def _sets(values: Any, key: str) -> bool:
 
 
 def _shown(value: Any) -> str:
-    """A value as `--set` takes it; sections in a list, and several sources, as well."""
+    """A value as `--set` takes it."""
+    is_plain_text = isinstance(value, str) and value.strip() and value.isprintable()
+    return value if is_plain_text else _as_yaml(value)
+
+
+def _as_yaml(value: Any) -> str:
+    """A value as a file takes it, in one line; sections in a list, and several sources, as well."""
     if isinstance(value, tuple):
         value = [one.model_dump() if hasattr(one, "model_dump") else one for one in value]
     if isinstance(value, str) and "\n" in value:
@@ -148,4 +159,4 @@ def _shown(value: Any) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page())
+    PAGE.write_text(page(), encoding="utf-8")

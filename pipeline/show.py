@@ -34,9 +34,10 @@ def plain(text: str | None) -> str:
 
 def step_line(step: str, message: str, width: int) -> str:
     """One line of a running step; more of them, indented, where it is wider than `width`."""
-    lines = textwrap.wrap(message, width - _INDENT, break_long_words=False, break_on_hyphens=False)
+    room = max(width - _INDENT, 1)
+    lines = textwrap.wrap(message, room, break_long_words=False, break_on_hyphens=False)
     text = ("\n" + _INDENT * " ").join(lines)
-    return f"[cyan]{step:>{_INDENT - 1}}[/] {escape(text)}"
+    return f"[cyan]{step:>{_INDENT - 1}}[/] {plain(text)}"
 
 
 def run_table(summary: RunSummary) -> RenderableType:
@@ -134,5 +135,8 @@ def _shortest(path: Path) -> str:
     latest = path.with_name(LATEST)
     if path.name != LATEST and latest.exists() and latest.resolve() == path.resolve():
         path = latest
-    relative = os.path.relpath(path)
+    try:
+        relative = os.path.relpath(path)
+    except OSError:  # the working folder is gone
+        return str(path)
     return relative if len(relative) < len(str(path)) else str(path)

@@ -22,7 +22,7 @@ def step_folders(root: Path, run: str) -> Iterator[Path]:
             _remove_unfinished(other)
     folder = root / run
     folder.mkdir()
-    with lock_of(folder).open("w") as file:
+    with lock_of(folder).open("wb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         try:
             yield folder
@@ -38,7 +38,7 @@ def lock_of(folder: Path) -> Path:
 def is_locked(lock: Path) -> bool:
     """Whether the run that this lock belongs to lives."""
     try:
-        with lock.open() as file:
+        with lock.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False

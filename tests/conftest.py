@@ -2,6 +2,8 @@
 
 import gc
 import os
+import shutil
+import subprocess
 import warnings
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -33,6 +35,17 @@ def make_records(tmp_path):
 def random_images():
     """Uint8 [24, 32, 32, 3], the same ones in every test."""
     return np.random.default_rng(0).integers(0, 256, (24, 32, 32, 3), np.uint8)
+
+
+@pytest.fixture(scope="session")
+def latin_1(tmp_path_factory):
+    """Variables of a locale whose encoding is Latin-1."""
+    folder = tmp_path_factory.mktemp("locales")
+    name = "en_US.ISO-8859-1"
+    command = ["localedef", "-i", "en_US", "-f", "ISO-8859-1", str(folder / name)]
+    if not shutil.which("localedef") or subprocess.run(command, check=False).returncode:
+        pytest.skip("no localedef, or no locales to make one of")
+    return {"LOCPATH": str(folder), "LC_ALL": name}
 
 
 @pytest.fixture(scope="session")

@@ -89,7 +89,7 @@ class FolderHome:
 
         The system releases it with the process, however that ends.
         """
-        with (self._home / _LOCK).open("a") as file:
+        with (self._home / _LOCK).open("ab") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 locked = True

@@ -51,7 +51,7 @@ def ask(api_host: str, run_id: str) -> RunFacts | None:
 def _get(address: str) -> Any:
     request = Request(address)
     if token_file := os.environ.get(TOKEN_FILE_VARIABLE):  # where Kubeflow has many users
-        token = Path(token_file).read_text().strip()
+        token = Path(token_file).read_text(encoding="utf-8").strip()
         request.add_unredirected_header("Authorization", f"Bearer {token}")
     opener = build_opener(ProxyHandler({}))  # no proxy stands between a pod and its cluster
     with opener.open(request, timeout=_TIMEOUT) as answer:

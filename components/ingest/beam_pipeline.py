@@ -193,7 +193,7 @@ class _Write(beam.DoFn):
 
 def _tell(staging: Staging, name: str, value: dict[str, Any]) -> None:
     with staging.create(name) as path:
-        path.write_text(json.dumps(value))
+        path.write_text(json.dumps(value), encoding="utf-8")
 
 
 def told(staging: Staging, name: str) -> dict[str, Any]:

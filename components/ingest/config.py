@@ -39,7 +39,9 @@ class IngestConfig(StepConfig):
     )
 
     beam_options: tuple[str, ...] = Field(
-        (), description="Beam's, such as --runner=FlinkRunner; none: this machine."
+        (),
+        description="Beam's; none: this machine.",
+        examples=["--runner=FlinkRunner", "--flink_master=host:8081"],
     )
     staging: str = Field(
         "", description="Folder, gs:// or s3:// prefix that workers on other machines reach."

@@ -111,6 +111,6 @@ def write_records(
             line = {"path": file.path, "bytes": file.size, "sha256": sha256, **outcome}
             lines.write(json.dumps(line) + "\n")
 
-    with ledger.open("w") as lines:
+    with ledger.open("w", encoding="utf-8") as lines:
         report.sha256 = write_shard(path, records())
     return report

@@ -69,13 +69,13 @@ def ingest(source: str, records: Path, config: IngestConfig) -> dict[str, Any]:
             _fetch(staging, folder, shards, config)
         rejected = [rejection(*values) for values in listing["other"]]
         _warn(rejected)
-        with (folder / FILES).open("a") as ledger:
+        with (folder / FILES).open("a", encoding="utf-8") as ledger:
             ledger.writelines(
                 _lines({**line, "sha256": None, "outcome": "rejected"} for line in rejected)
             )
         rejected += [line for shard in shards.values() for line in shard.rejected]
         rejected.sort(key=lambda line: line["path"])
-        (folder / REJECTED).write_text("".join(_lines(rejected)))
+        (folder / REJECTED).write_text("".join(_lines(rejected)), encoding="utf-8")
         manifest = make_manifest(shards, rejected, config)
         refuse_if_lost(listing, manifest)
         refuse_if_unusable(source, manifest, rejected, config)

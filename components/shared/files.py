@@ -51,12 +51,12 @@ def write_json(path: Path, value: Any) -> None:
 
 def read_json(path: Path) -> Any:
     """Read one JSON file."""
-    return json.loads(path.read_text())
+    return json.loads(path.read_bytes())
 
 
 def read_json_lines(path: Path) -> list[Any]:
     """Read a file with one JSON value a line."""
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    return [json.loads(line) for line in path.read_bytes().splitlines()]
 
 
 def digest_of(value: Any) -> str:

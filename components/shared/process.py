@@ -195,7 +195,7 @@ def _end_with_parent(step: str) -> None:
         return
 
     def watch() -> None:
-        with contextlib.suppress(FileNotFoundError), Path(path).open() as file:
+        with contextlib.suppress(FileNotFoundError), Path(path).open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH)
         _terminate(step)
         time.sleep(SECONDS_TO_STOP)

@@ -108,7 +108,7 @@ def keep_open(name: str, file: IO[str]) -> None:
 def kept_open(name: str) -> IO[str] | None:
     """The file of that name that an earlier try had kept open, with its lock."""
     descriptor = _kept_open.pop(name, None)
-    return None if descriptor is None else os.fdopen(descriptor, "w")
+    return None if descriptor is None else os.fdopen(descriptor, "w", encoding="utf-8")
 
 
 def _asked_for() -> int:

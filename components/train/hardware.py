@@ -22,7 +22,7 @@ def has_bfloat16() -> bool:
         weakest = min(each.get("compute_capability", (0, 0)) for each in details)
         return bool(weakest >= _GPU_CAPABILITY)
     try:
-        lines = _CPU_INFO.read_text().splitlines()
+        lines = _CPU_INFO.read_text(encoding="utf-8").splitlines()
     except OSError:
         return False
     flags = next((line for line in lines if line.startswith("flags")), "").split()

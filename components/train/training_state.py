@@ -45,7 +45,7 @@ def try_lock(path: Path) -> TextIO | None:
     None where another process works on the training in `path`; OSError on a file system
     without locks.
     """
-    file = (path / _LOCK).open("w")
+    file = (path / _LOCK).open("w", encoding="utf-8")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

@@ -15,7 +15,9 @@ class TransformConfig(StepConfig):
         32, ge=2, le=256, description="Equal bins of the channel histograms over [0, 255]."
     )
     beam_options: tuple[str, ...] = Field(
-        (), description="Beam's, such as --runner=FlinkRunner; none: this machine."
+        (),
+        description="Beam's; none: this machine.",
+        examples=["--runner=FlinkRunner", "--flink_master=host:8081"],
     )
     staging: str = Field(
         "", description="Folder or gs:// prefix that workers on other machines reach."

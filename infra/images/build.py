@@ -60,12 +60,13 @@ def build(step: str, reference: str, images: ContainerImages, options: argparse.
         "PYTHON_IMAGE": options.python_image,
         "BEAM_SDK_IMAGE": options.beam_sdk_image,
     }
-    secrets = {"pip.conf": options.pip_conf, "ca.crt": options.ca}
+    given = {"pip.conf": options.pip_conf, "ca.crt": options.ca}
+    secrets = {name: Path(path).expanduser() for name, path in given.items() if path}
     docker(
         "build", "--quiet", "--file=infra/images/Dockerfile", f"--target={step}",
         f"--tag={reference}",
         *(f"--build-arg={name}={value}" for name, value in arguments.items() if value),
-        *(f"--secret=id={name},src={path}" for name, path in secrets.items() if path),
+        *(f"--secret=id={name},src={path}" for name, path in secrets.items()),
         ".",
     )  # fmt: skip
 

@@ -48,7 +48,7 @@ def _python_packages(site_packages: str) -> Iterator[Component]:
 
 def _debian_packages() -> Iterator[Component]:
     """Yield what dpkg has installed; its database is paragraphs of `Key: value` lines."""
-    for paragraph in _DPKG_STATUS.read_text().strip().split("\n\n"):
+    for paragraph in _DPKG_STATUS.read_text(encoding="utf-8").strip().split("\n\n"):
         lines = (line.partition(": ") for line in paragraph.split("\n") if line[:1] != " ")
         fields = {key: value for key, _, value in lines}
         if fields["Status"].endswith(" installed"):

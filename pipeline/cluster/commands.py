@@ -4,22 +4,34 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from components.shared.errors import UsageError
 from pipeline.cluster.following import Fetch, Wait, check_free, follow_to_end
 from pipeline.config import load_config
-from pipeline.options import Config, Images, Overrides, Paranoid, Profile, RequireBlessed
+from pipeline.options import (
+    Config,
+    Images,
+    Overrides,
+    Paranoid,
+    Profile,
+    RequireBlessed,
+    check_ending,
+    read_path,
+)
 from pipeline.show import plain
+from pipeline.terminal import Terminal
 
 if TYPE_CHECKING:
     from pipeline.cluster.server import KfpServer
 
-_console = Console(highlight=False, emoji=False, soft_wrap=True)
+_console = Terminal()
 
 
 def compile_(
-    output: Annotated[Path, typer.Option("--output", "-o", help="YAML to write.", metavar="FILE")],
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", help="YAML to write.", metavar="FILE", parser=read_path),
+    ],
     images: Images = None,
     profile: Profile = "full",
     config: Config = None,
@@ -29,15 +41,16 @@ def compile_(
     from pipeline.cluster.checks import check_config
     from pipeline.cluster.compiling import compile_pipeline
 
+    check_ending("--output", output, ".yaml", ".yml")
     settings = load_config(profile, config, overrides or (), images)
     for warning in check_config(settings):
         warn(warning)
     compiled = compile_pipeline(settings)
     try:
-        output.write_text(compiled.text)
+        output.write_text(compiled.text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"--output {output}: cannot write there ({error.strerror})") from None
-    _console.print(f"version {compiled.name}: {plain(str(output))}")
+    _console.say(f"version {compiled.name}: {plain(str(output))}")
 
 
 def submit(
@@ -73,10 +86,10 @@ def submit(
         submitted = submitting.upload_and_start(settings, server, name or submitting.run_name())
         version, run = submitted.version, submitted.run
         uploaded = "uploaded" if version.is_new else "there already"
-        _console.print(f"version {version.name}: {uploaded}")
+        _console.say(f"version {version.name}: {uploaded}")
         started = "started" if submitted.is_new else "was started before, and not again"
-        _console.print(f"run {plain(run.display_name)} {started}")
-        _console.print(plain(server.run_link(run.run_id)))
+        _console.say(f"run {plain(run.display_name)} {started}")
+        _console.say(plain(server.run_link(run.run_id)))
         if wait or fetch or require_blessed:
             follow_to_end(server, run, fetch, require_blessed)
 
@@ -90,6 +103,4 @@ def connect(config: Path | None, overrides: list[str] | None) -> "KfpServer":
 
 def warn(sentence: str) -> None:
     """Say what may go wrong, apart from the command's own output."""
-    Console(stderr=True, highlight=False, emoji=False, soft_wrap=True).print(
-        f"[yellow]warning:[/] {plain(sentence)}"
-    )
+    Terminal(stderr=True).say(f"[yellow]warning:[/] {plain(sentence)}")

@@ -68,7 +68,7 @@ def compile_pipeline(config: PipelineConfig) -> CompiledPipeline:
             pipeline_name=PIPELINE,
             pipeline_parameters=run_parameters(config),
         )
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
     # kfp begins with comments that list the parameters, in another order each time, and with
     # a default of several lines they are no comments.
     return CompiledPipeline(text[text.index("\ncomponents:\n") + 1 :])

@@ -172,7 +172,7 @@ class ClusterConfig(StepConfig):
         {}, description="Full references that replace registry and tag."
     )
     image_pull_secrets: tuple[_KubernetesName, ...] = Field(
-        (), description="Secrets with which the nodes may pull the images."
+        (), description="Secrets with which the nodes may pull the images.", examples=["regcred"]
     )
 
     claim: _KubernetesName = Field("dcgan", description="PersistentVolumeClaim that outlives runs.")

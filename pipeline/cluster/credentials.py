@@ -116,7 +116,7 @@ class Credentials:
 def _read(key: str, path: str) -> str:
     # The path is not shown: it may be the secret itself, put there by mistake.
     try:
-        text = Path(path).expanduser().read_text().strip()
+        text = Path(path).expanduser().read_text(encoding="utf-8").strip()
     except (OSError, RuntimeError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "no text, or no path"
         raise UsageError(f"the file that {key} names cannot be read: {reason}") from None

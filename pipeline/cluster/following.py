@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from components.shared.errors import Interrupted, NotBlessed, PipelineError, UsageError
+from pipeline.options import read_path
 from pipeline.show import plain
+from pipeline.terminal import Terminal
 
 if TYPE_CHECKING:
     from kfp_server_api import V2beta1Run
@@ -19,10 +20,12 @@ if TYPE_CHECKING:
 Wait = Annotated[bool, typer.Option("--wait", help="Follow the run; end with its result.")]
 Fetch = Annotated[
     Path | None,
-    typer.Option(help="Wait, then bring report, GIF and metrics there.", metavar="DIR"),
+    typer.Option(
+        help="Wait, then bring report, GIF and metrics there.", metavar="DIR", parser=read_path
+    ),
 ]
 
-_console = Console(highlight=False, emoji=False, soft_wrap=True)
+_console = Terminal()
 
 
 def check_free(fetch: Path | None) -> None:
@@ -65,10 +68,10 @@ def follow_to_end(
         raise goes_on(run) from None
     _raise_unless_succeeded(server, now)
     withheld = why_withheld(server, now)
-    _console.print(result(server, now))
+    _console.say(result(server, now))
     if fetch:
         for path in bring(server, find_run(server, now.run_id), fetch):
-            _console.print(plain(str(path)))
+            _console.say(plain(str(path)))
     if withheld and require_blessed:
         raise NotBlessed(f"not blessed: {withheld}")
 

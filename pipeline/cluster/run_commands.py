@@ -4,16 +4,16 @@ import sys
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from pipeline.cluster.commands import connect
 from pipeline.cluster.following import Fetch, Wait, check_free, follow_to_end, goes_on, result
 from pipeline.options import Config, Overrides, RequireBlessed
 from pipeline.show import plain
+from pipeline.terminal import Terminal
 
 runs = typer.Typer(help="Runs on Kubeflow.", no_args_is_help=True)
 
-_console = Console(highlight=False, emoji=False, soft_wrap=True)
+_console = Terminal()
 _Run = Annotated[str, typer.Argument(help="Name of a run, or its id.", metavar="RUN")]
 
 
@@ -53,7 +53,7 @@ def show_run(
     check_free(fetch)
     with connect(config, overrides) as server:
         found = find_run(server, run)
-        _console.print(plain(server.run_link(found.run_id)))
+        _console.say(plain(server.run_link(found.run_id)))
         if wait or fetch or require_blessed:
             follow_to_end(server, found, fetch, require_blessed)
         else:
@@ -70,10 +70,10 @@ def stop_run(run: _Run, config: Config = None, overrides: Overrides = None) -> N
     with connect(config, overrides) as server:
         found = find_run(server, run)
         if stop(server, found):
-            _console.print(f"run {plain(found.display_name)}: being stopped")
+            _console.say(f"run {plain(found.display_name)}: being stopped")
         else:
             state = word_of(state_of(find_run(server, found.run_id)))
-            _console.print(f"run {plain(found.display_name)}: {state} already")
+            _console.say(f"run {plain(found.display_name)}: {state} already")
 
 
 @runs.command("retry")
@@ -86,8 +86,8 @@ def retry_run(
     with connect(config, overrides) as server:
         found = find_run(server, run)
         retry(server, found)
-        _console.print(f"run {plain(found.display_name)}: goes on")
-        _console.print(plain(server.run_link(found.run_id)))
+        _console.say(f"run {plain(found.display_name)}: goes on")
+        _console.say(plain(server.run_link(found.run_id)))
         if wait:
             follow_to_end(server, found)
 

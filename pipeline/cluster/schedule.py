@@ -1,7 +1,6 @@
 """Retraining on a schedule: recurring runs of Kubeflow, made to be as a file says."""
 
 import contextlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -106,7 +105,7 @@ def configuration(
     one's first run does not train beside the old one's last, all of them are one queue.
     """
     if schedule.publish_root:
-        overrides = [*overrides, f"cluster.publish_root={json.dumps(schedule.publish_root)}"]
+        overrides = [*overrides, f"cluster.publish_root={schedule.publish_root}"]
     config = load_config(
         schedule.profile, file, overrides, [schedule.source], settings=schedule.settings
     )

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from pipeline.cluster.commands import connect, warn
-from pipeline.options import Config, Overrides
+from pipeline.options import Config, Overrides, read_path
 from pipeline.show import plain
+from pipeline.terminal import Terminal
 
 if TYPE_CHECKING:
     from pipeline.cluster.schedule import Applied, Schedule
@@ -18,14 +18,16 @@ if TYPE_CHECKING:
 
 schedule = typer.Typer(help="Retraining on a schedule.", no_args_is_help=True)
 
-_console = Console(highlight=False, emoji=False, soft_wrap=True)
+_console = Terminal()
 _FIRINGS = 5
 _Name = Annotated[str, typer.Argument(help="Name of a schedule.", metavar="NAME")]
 
 
 @schedule.command()
 def apply(
-    file: Annotated[Path, typer.Option("--file", "-f", help="The schedule.", metavar="FILE")],
+    file: Annotated[
+        Path, typer.Option("--file", "-f", help="The schedule.", metavar="FILE", parser=read_path)
+    ],
     config: Config = None,
     overrides: Overrides = None,
     dry_run: Annotated[
@@ -87,7 +89,7 @@ def delete(name: _Name, config: Config = None, overrides: Overrides = None) -> N
 
     with connect(config, overrides) as server:
         delete(server, name)
-    _console.print(f"schedule {plain(name)}: deleted")
+    _console.say(f"schedule {plain(name)}: deleted")
 
 
 @schedule.command("run-now")
@@ -97,8 +99,8 @@ def run_now(name: _Name, config: Config = None, overrides: Overrides = None) -> 
 
     with connect(config, overrides) as server:
         run = run_now(server, name)
-        _console.print(f"run {plain(run.display_name)} started")
-        _console.print(plain(server.run_link(run.run_id)))
+        _console.say(f"run {plain(run.display_name)} started")
+        _console.say(plain(server.run_link(run.run_id)))
 
 
 def _apply(wanted: "Schedule", settings: "PipelineConfig", dry_run: bool) -> "Applied | None":
@@ -118,11 +120,11 @@ def _apply(wanted: "Schedule", settings: "PipelineConfig", dry_run: bool) -> "Ap
 
 def _say(wanted: "Schedule", applied: "Applied | None", dry_run: bool) -> None:
     if applied is None:
-        _console.print("no server named: what would change is not known")
+        _console.say("no server named: what would change is not known")
         return
     would_be = "would be " if dry_run and applied.action != "unchanged" else ""
     changes = f" ({', '.join(applied.changes)})" if applied.changes else ""
-    _console.print(plain(f"schedule {wanted.name}: {would_be}{applied.action}{changes}"))
+    _console.say(plain(f"schedule {wanted.name}: {would_be}{applied.action}{changes}"))
 
 
 def _firings(wanted: "Schedule") -> Table:
@@ -144,4 +146,4 @@ def _switch(
 
     with connect(config, overrides) as server:
         changed = set_enabled(server, name, enabled)
-    _console.print(f"schedule {plain(name)}: {done if changed else f'was {done} already'}")
+    _console.say(f"schedule {plain(name)}: {done if changed else f'was {done} already'}")

@@ -5,12 +5,12 @@ from datetime import datetime, timedelta
 from typing import Self
 
 from kfp_server_api import V2beta1Run
-from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
 from pipeline.cluster.tasks import Task, state_of, word_of
 from pipeline.show import plain
+from pipeline.terminal import Terminal
 
 _COLOURS = {"succeeded": "green", "cached": "green", "running": "cyan", "failed": "red"}
 _NAMES = 45  # columns that the names of a run and of its schedule share
@@ -33,7 +33,7 @@ def task_table(tasks: Iterable[Task]) -> Table:
 class Progress:
     """Tasks of a run as they go on: a table on a terminal, else a line per change."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Terminal) -> None:
         """Nothing is shown yet."""
         self._console = console
         self._live = Live(console=console) if console.is_terminal else None
@@ -59,7 +59,7 @@ class Progress:
             state = f"{task.state}: {task.reason}" if task.reason else task.state
             if self._shown.get(task.name) != state:
                 took = f" after {duration(task.seconds)}" if task.seconds else ""
-                self._console.print(f"{task.name:>11} {plain(state)}{took}")
+                self._console.say(f"{task.name:>11} {plain(state)}{took}")
             self._shown[task.name] = state
 
 

@@ -107,7 +107,7 @@ def upload(server: KfpServer, compiled: CompiledPipeline) -> Version:
     def make() -> V2beta1PipelineVersion:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, f"{compiled.name}.yaml")
-            path.write_text(compiled.text)
+            path.write_text(compiled.text, encoding="utf-8")
             return server.call(
                 server.uploads.upload_pipeline_version, str(path),
                 name=compiled.name, pipelineid=pipeline_id, landed=find,

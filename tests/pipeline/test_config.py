@@ -1,4 +1,5 @@
 import json
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,8 @@ import yaml
 from components.evaluate.config import EvaluateConfig
 from components.ingest.config import IngestConfig
 from components.shared.errors import UsageError
-from pipeline.config import load_config, profiles
+from pipeline.config import PipelineConfig, load_config, profiles
+from pipeline.fields import all_settings, takes
 
 
 @pytest.mark.parametrize("profile", ["demo", "seed", "full"])
@@ -47,6 +49,15 @@ def test_two_batches_are_asked_for_unless_set():
     assert load_config("demo", None, ["transform.min_images=9"]).transform.min_images == 9
 
 
+def test_what_was_worked_out_is_not_saved(tmp_path):
+    file = tmp_path / "config.yaml"
+    file.write_text(load_config("demo", overrides=["train.batch_size=20"]).to_yaml())
+    assert load_config(None, file).transform.min_images == 40
+    assert load_config(None, file, ["train.batch_size=8"]).transform.min_images == 16
+    file.write_text(load_config("demo", overrides=["transform.min_images=40"]).to_yaml())
+    assert load_config(None, file, ["train.batch_size=8"]).transform.min_images == 40
+
+
 def test_whole_floats_pass_as_kfp_sends_them():
     config = IngestConfig(image_size=128.0, max_images=5.0)
     assert (config.image_size, config.max_images) == (128, 5)
@@ -63,6 +74,79 @@ def test_the_limit_of_kid_is_a_number_or_a_control(given, kept):
 @pytest.mark.parametrize("empty", ["", " ", "''"])
 def test_nothing_empties_a_text(empty):
     assert load_config("demo", overrides=[f"train.warm_start={empty}"]).train.warm_start == ""
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("images", "/data/set #2"),
+        ("images", "/data/{a,b}: c"),
+        ("images", "/5"),
+        ("export.licence", "Photos #12 by A"),
+        ("export.licence", "no"),
+        ("export.licence", "4"),
+        ("export.licence", "2026-01-01"),
+        ("export.licence", "[sic]: 'mine'"),
+        ("export.licence", "null"),
+        ("export.attribution", "A\nand B"),
+        ("export.model_name", "2026"),
+        ("ingest.background", "#ffffff"),
+        ("ingest.staging", "/b #1"),
+        ("train.queue", "12:30"),
+        ("train.warm_start", "/models/a #2"),
+        ("cluster.experiment", "yes"),
+        ("cluster.tag", "1.10"),
+        ("cluster.train.cpu", "4"),
+        ("cluster.images.train", "r.io/train:1"),
+        ("cluster.train.node_selector.gpu", "true"),
+    ],
+)
+def test_a_text_is_taken_as_it_was_typed(key, text):
+    config = load_config(overrides=[f"{key}={text}"])
+    *sections, leaf = key.split(".")
+    value = attrgetter(".".join(sections))(config) if sections else config
+    assert (value[leaf] if isinstance(value, dict) else getattr(value, leaf)) == text
+
+
+@pytest.mark.parametrize(
+    ("override", "kept"),
+    [
+        ("ingest.beam_options=[no, 4, '#1']", ("no", "4", "#1")),
+        ("images=[a, 5]", "a\n5"),
+        ("train.augment=[color, cutout]", ("color", "cutout")),
+        ('train.augment=["color"]', ("color",)),
+        ("cluster.train.node_selector={gpu: true, zone: 4}", {"gpu": "true", "zone": "4"}),
+        ("train.flip=yes", True),
+        ("train.epochs=5 # enough", 5),
+        ("train.generator_learning_rate=2.0e-4", 2e-4),
+    ],
+)
+def test_what_is_no_text_is_read_as_yaml(override, kept):
+    assert attrgetter(override.partition("=")[0])(load_config(overrides=[override])) == kept
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [one for one in all_settings(PipelineConfig) if takes(one.field).startswith("a list of")],
+)
+def test_the_hint_for_a_list_names_values_of_its_own(setting):
+    with pytest.raises(UsageError) as refused:
+        load_config(overrides=[f"{setting.key}=x"])
+    wanted = str(refused.value).partition("must be a list of ")[2]
+    if "sections" in wanted:  # with these keys
+        return
+    example = wanted.partition("such as ")[2]
+    assert load_config(overrides=[f"{setting.key}={example}"])
+
+
+def test_what_yaml_takes_for_no_text_is_to_be_quoted_in_a_file(tmp_path):
+    file = tmp_path / "mine.yaml"
+    for value, read in {"#ffffff": "None", "no": "False", "4": "4"}.items():
+        file.write_text(f"ingest:\n  background: {value}\n")
+        with pytest.raises(UsageError) as refused:
+            load_config(file=file)
+        told = f"ingest.background (={read}): must be a text: put it into quotes"
+        assert str(refused.value) == told
 
 
 def test_a_model_to_start_from_is_named_from_the_root(tmp_path, monkeypatch):
@@ -108,8 +192,6 @@ def test_the_demo_publishes_nothing_that_blurred_pictures_beat():
         ("ingest.image_size=65", "ingest.image_size (=65): must be one of 32, 64, 128, 256"),
         ("train.augment=color", "must be a list of color, translation, cutout, such as [color"),
         ("train=5", "train (=5): must be a section of keys and values"),
-        ("images=5", "images (=5): Input should be a valid string"),
-        ("images=[a, 5]", "images (=['a', 5]): Input should be a valid string"),
         (
             "evaluate.extractor=vgg",
             "evaluate.extractor (='vgg'): must be one of efficientnet_lite0, inception_v3_fid, "
@@ -154,7 +236,12 @@ def test_the_demo_publishes_nothing_that_blurred_pictures_beat():
         ("evaluate.max_kid=.inf", "evaluate.max_kid (=inf): must be a number, > 0, or one of"),
         ("evaluate.max_kid=[blurred]", "evaluate.max_kid (=['blurred']): must be a number, > 0"),
         ("train.epochs", "--set train.epochs: write section.key=value"),
-        ("train.epochs=[", "--set train.epochs=[: '[' is no YAML value"),
+        (
+            "train.epochs=[",
+            "--set train.epochs=[: '[' is no YAML: must be a whole number, ≥ 1, ≤ 100,000",
+        ),
+        ("export.formats=[onnx", "is no YAML: must be a list of onnx, tflite, such as [onnx"),
+        ("train.augment=[colour]", "(='colour'): Input should be 'color', 'translation' or"),
     ],
 )
 def test_error_names_key_value_range_and_nearest_name(override, message):
@@ -178,9 +265,29 @@ def test_unreadable_file_is_named(tmp_path, content):
         load_config("demo", file)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_file_may_be_from_windows(tmp_path, encoding):
+    file = tmp_path / "mine.yaml"
+    file.write_bytes("export:\r\n  licence: © José\r\n".encode(encoding))
+    assert load_config(file=file).export.licence == "© José"
+
+
 def test_unknown_profile_lists_the_known():
     with pytest.raises(UsageError, match="no profile 'big': choose one of demo, full, seed"):
         load_config("big")
+
+
+@pytest.mark.parametrize(
+    "key", ["images", "ingest.staging", "transform.staging", "train.warm_start"]
+)
+def test_settings_that_are_paths_are_named_from_the_root(tmp_path, monkeypatch, key):
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.chdir(tmp_path)
+    given = {"~/a": "/home/me/a", "a": f"{tmp_path}/a", "gs://b/a": "gs://b/a"}
+    for text, kept in given.items():
+        config = load_config("seed", overrides=[f"{key}={text}"])
+        found = config.sources if key == "images" else attrgetter(key)(config)
+        assert found == kept
 
 
 @pytest.mark.parametrize(

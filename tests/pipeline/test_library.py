@@ -85,6 +85,15 @@ def test_an_interrupt_and_another_run_after_it(folder, capsys):
         assert f"{folder}/{runs}/.steps" in log.read_text()
 
 
+def test_a_latest_that_is_no_link_is_told_before_the_first_task(folder):
+    (folder / "runs/latest").mkdir(parents=True)
+    said = []
+    with pytest.raises(UsageError, match="neither a folder nor"):
+        pipeline.run("broken.zip", progress=lambda step, message: said.append((step, message)))
+    told = f"{folder}/runs/latest will not lead to this run: it is no link: rename or remove it"
+    assert said == [("run", told)]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

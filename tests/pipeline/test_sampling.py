@@ -10,6 +10,7 @@ from PIL import Image
 
 import pipeline
 from components.shared.contracts import GENERATOR, SAVED_MODEL
+from pipeline.sampling import save_grid
 from tests.components.export.judged import publish
 
 
@@ -63,6 +64,20 @@ def test_one_grid_or_single_files(trained, sample, draw, tmp_path):
         top, left = (2 + place * 10 for place in divmod(index, 3))
         picture = pixels(io.BytesIO(single[f"sample-{index:04d}.png"]))
         np.testing.assert_array_equal(grid[top : top + 8, left : left + 8], picture)
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [("x.png", "PNG"), ("x.jpg", "JPEG"), ("x.JPEG", "JPEG"), ("x.webp", "WEBP"), ("x", "PNG")],
+)
+def test_a_grid_is_what_its_name_says(tmp_path, name, written):
+    pictures = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), np.uint8)
+    save_grid(pictures, tmp_path / name)
+    with Image.open(tmp_path / name) as picture:
+        assert (picture.format, picture.size) == (written, (32, 22))
+    if written != "JPEG":
+        save_grid(pictures, tmp_path / "same.png")
+        np.testing.assert_array_equal(pixels(tmp_path / name), pixels(tmp_path / "same.png"))
 
 
 def test_the_library_gives_pixels(trained, draw):

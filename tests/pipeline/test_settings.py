@@ -83,7 +83,7 @@ def test_each_value_says_where_it_comes_from(listed, tmp_path, monkeypatch):
     assert found["train.loss"] == (" ", "non_saturating", "default")
     assert found["transform.min_images"] == ("*", "16", "made from other settings")
     assert found["cluster.train.memory"] == ("*", "32Gi", "file mine.yaml")
-    assert found["cluster.train.cpu"] == (" ", "'4'", "default")
+    assert found["cluster.train.cpu"] == (" ", "4", "default")
 
 
 def test_the_profile_is_that_of_a_run(listed):

@@ -23,7 +23,7 @@ from components.shared.errors import UsageError
 from components.shared.files import read_json, write_json
 from components.shared.pictures import grid, save_png
 from pipeline.config import load_config
-from pipeline.results import save_results
+from pipeline.results import point_latest_at, save_results
 from pipeline.side_by_side import write_side_by_side
 from tests.browser import (
     VIEWS,
@@ -51,6 +51,7 @@ def make_run(tmp_path):
         write_json(artifacts / "evaluation" / SCORES_FILE, SCORES | scores | {"best": best})
         outputs = {path.name: SimpleNamespace(path=path) for path in artifacts.iterdir()}
         save_results(folder, config, "published", outputs, {}, 300.0)
+        point_latest_at(folder)
         return folder
 
     return make

@@ -95,7 +95,7 @@ def dcgan(monkeypatch, capsys):
 @pytest.fixture
 def at(host):
     """Options that name the server and images."""
-    return options(host, f"cluster.namespace='{NAMESPACE}'")
+    return options(host, f"cluster.namespace={NAMESPACE}")
 
 
 def options(host, *more):

@@ -92,7 +92,7 @@ def test_following_outlives_a_broken_connection(dcgan, contract):
 @pytest.mark.parametrize("scheme", ["minio", "s3", "gs"])
 def test_results_come_home(dcgan, contract, tmp_path, scheme, multi_user):
     contract.multi_user, contract.is_ui = multi_user, True
-    where = options(contract.url, f"cluster.namespace='{'me' if multi_user else ''}'")
+    where = options(contract.url, f"cluster.namespace={'me' if multi_user else ''}")
     contract.phases = [("SUCCEEDED", {"collect": "SUCCEEDED"})]
     name = run_of(dcgan("submit", *IMAGES, *where))
     (run,) = contract.runs.values()

@@ -1,0 +1,167 @@
+"""What a terminal does is not the work's concern: no width, no encoding, nobody at its end."""
+
+import errno
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.subprocess_runner import run_process
+from pipeline.terminal import Terminal, print_line
+
+ROOT = Path(__file__).parents[2]
+ASCII = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+
+
+def dcgan(*arguments, cwd, **options):
+    """Run `dcgan`; with the variables in `env` over this process's own."""
+    environment = os.environ | {"COLUMNS": "80", "PYTHONPATH": str(ROOT)} | options.pop("env", {})
+    command = [sys.executable, "-m", "pipeline", *map(str, arguments)]
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+    return subprocess.run(command, cwd=cwd, env=environment, check=False, **options)
+
+
+@pytest.fixture
+def empty(tmp_path):
+    """The working folder, and in it a folder without a picture, which a run refuses in ingest."""
+    (tmp_path / "empty").mkdir()
+    return tmp_path
+
+
+def refused_in_ingest(folder):
+    """What ran to its end, and wrote all of that to its log."""
+    (log,) = (folder / "runs/logs").iterdir()
+    text = log.read_text(encoding="utf-8")
+    return "[fingerprint] done in" in text and "[ingest] error 3: " in text
+
+
+@pytest.mark.parametrize("columns", ["12", "0"])
+def test_a_terminal_of_any_width_is_written_to(empty, columns):
+    done = dcgan("run", "--images", "empty", cwd=empty, env={"COLUMNS": columns})
+    assert (done.returncode, refused_in_ingest(empty)) == (3, True), done
+    assert b"fingerprint" in done.stdout
+    assert done.stderr.startswith(b"error: ingest: ")
+
+
+@pytest.mark.parametrize("columns", ["12", "0"])
+@pytest.mark.parametrize(
+    "arguments", [("--help",), ("settings", "train")], ids=["help", "settings"]
+)
+def test_every_page_is_shown_at_any_width(tmp_path, columns, arguments):
+    done = dcgan(*arguments, cwd=tmp_path, env={"COLUMNS": columns})
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.split()) > 30
+
+
+def closed_pipe():
+    reader, writer = os.pipe()
+    os.close(reader)
+    return os.fdopen(writer, "wb")
+
+
+def full_disk():
+    return Path("/dev/full").open("wb")
+
+
+@pytest.mark.parametrize(
+    "open_out",
+    [closed_pipe, full_disk],
+    ids=["closed pipe", "full disk"],
+)
+def test_a_run_goes_on_where_nothing_can_be_shown(empty, open_out):
+    with open_out() as nowhere:
+        done = dcgan("run", "--images", "empty", cwd=empty, stdout=nowhere, stderr=nowhere)
+    assert (done.returncode, refused_in_ingest(empty)) == (3, True)
+
+
+def test_a_run_goes_on_without_streams(empty):
+    command = f"exec {sys.executable} -m pipeline run --images empty <&- >&- 2>&-"
+    done = subprocess.run(
+        ["sh", "-c", command], cwd=empty, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=False
+    )
+    assert (done.returncode, refused_in_ingest(empty)) == (3, True)
+
+
+def test_a_listing_that_cannot_be_written_is_an_error_in_one_line(tmp_path):
+    with full_disk() as full:
+        done = dcgan("settings", "train", cwd=tmp_path, stdout=full)
+    told = b"error: no space left on the disk: make room, or choose another folder\n"
+    assert (done.returncode, done.stderr) == (2, told)
+
+
+def test_a_listing_for_a_closed_pipe_ends_in_silence(tmp_path):
+    with closed_pipe() as nobody:
+        done = dcgan("settings", "train", cwd=tmp_path, stdout=nobody)
+    assert done.stderr == b""
+
+
+@pytest.mark.parametrize(
+    ("encoding", "shown"),
+    [
+        ("ascii", "KID 1.0 +- 0.1, 3x3, e..., 4 <= n -> ok, 1/2, ?, Jose"),
+        ("iso8859-1", "KID 1.0 ± 0.1, 3×3, e..., 4 <= n -> ok, ½, ?, José"),
+        ("utf-8", "KID 1.0 ± 0.1, 3×3, e…, 4 ≤ n → ok, ½, ☃, José"),
+    ],
+)
+def test_a_sign_that_cannot_be_shown_becomes_a_plain_one(monkeypatch, encoding, shown):
+    buffer = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(buffer, encoding=encoding))
+    print_line("evaluate", "KID 1.0 ± 0.1, 3×3, e…, 4 ≤ n → ok, ½, ☃, José")
+    sys.stdout.flush()
+    assert buffer.getvalue().decode(encoding) == f"evaluate {shown}\n"
+
+
+@pytest.mark.parametrize(
+    "error", [BrokenPipeError(), OSError(errno.ENOSPC, "No space left"), ValueError("closed")]
+)
+def test_a_line_is_printed_or_not_but_raises_nothing(monkeypatch, error):
+    class Broken(io.StringIO):
+        def write(self, _text):
+            raise error
+
+    monkeypatch.setattr(sys, "stdout", Broken())
+    print_line("train", "epoch 1/3")
+    Terminal().say("epoch 1/3")
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
+def test_text_is_utf8_whatever_the_locale(empty, encoding, request):
+    """In a folder whose name is not ASCII, and with such a picture's name in the log."""
+    variables = request.getfixturevalue("latin_1") if encoding == "latin-1" else ASCII
+    folder = empty / "José ☃"
+    (folder / "pictures").mkdir(parents=True)
+    (folder / "pictures/é☃.png").write_bytes(b"no picture")
+    (folder / "mine.yaml").write_text("export: {licence: © é}", encoding="utf-8")
+    arguments = ("run", "--images", "pictures", "--config", "mine.yaml")
+    done = dcgan(*arguments, cwd=folder, env=variables)
+    assert (done.returncode, refused_in_ingest(folder)) == (3, True), done
+    (log,) = (folder / "runs/logs").iterdir()
+    assert "José ☃/pictures" in log.read_text(encoding="utf-8")
+    said = done.stderr.decode(encoding)
+    assert said.startswith("error: ingest: "), said
+    assert {"latin-1": "José ?/pictures", "ascii": "Jose ?/pictures"}[encoding] in said
+    listed = dcgan("settings", "export.licence", "--config", "mine.yaml", cwd=folder, env=variables)
+    assert {"latin-1": "© é", "ascii": "? e"}[encoding] in listed.stdout.decode(encoding)
+
+
+def test_the_library_needs_no_utf8_either(empty):
+    """It cannot begin its process again, as the command does."""
+    code = "import pipeline; pipeline.run('empty', config='mine.yaml')"
+    (empty / "mine.yaml").write_text("export: {licence: © ☃}", encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=empty, check=False, capture_output=True,
+        env=os.environ | ASCII | {"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert b"components.shared.errors.DataRefused: ingest: no pictures in" in done.stderr
+    assert b"fingerprint empty: 0 files" in done.stdout
+    assert refused_in_ingest(empty)
+
+
+def test_what_a_step_says_is_read_whatever_it_is(capfd):
+    said = b"\xff\xfe \xe2\x80\xa6\n"
+    code = f"import os; os.write(1, {said!r}); os.write(2, b'end'); raise SystemExit(7)"
+    assert run_process([sys.executable, "-c", code], {"LC_ALL": "C"}) == 7
+    assert capfd.readouterr().out == "\ufffd\ufffd …\nend"
