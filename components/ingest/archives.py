@@ -1,6 +1,7 @@
 """Pictures of a zip or a tar, read where they are packed."""
 
 import abc
+import contextlib
 import os
 import stat
 import tarfile
@@ -47,7 +48,7 @@ def open_archive(address: str, file: IO[bytes], stamp: str) -> Source:
         try:
             return Zip(address, file, stamp) if is_zip else Tar(address, file, stamp)
         except tarfile.ReadError:
-            if zipfile.is_zipfile(file):  # behind a program that unpacks it
+            if _has_end_of_zip(file):  # behind a program that unpacks it
                 return Zip(address, file, stamp)
             file.close()
             raise UsageError(
@@ -57,6 +58,12 @@ def open_archive(address: str, file: IO[bytes], stamp: str) -> Source:
         except BaseException:
             file.close()
             raise
+
+
+def _has_end_of_zip(file: IO[bytes]) -> bool:
+    with contextlib.suppress(ValueError):  # of fsspec: it is shorter than that end
+        return zipfile.is_zipfile(file)
+    return False
 
 
 class _Archive(Source, abc.ABC):

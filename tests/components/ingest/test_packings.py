@@ -57,11 +57,17 @@ def build(root: Path, things: dict[str, int | str]) -> None:
             continue
         if any(parent.is_file() for parent in path.parents):
             continue
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(thing, str) and not is_inside(root, path.parent / thing):
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)  # and no empty one, which some tars lose
         if isinstance(thing, int):
             path.write_bytes(CONTENTS[thing])
-        elif Path(os.path.normpath(path.parent / thing)).is_relative_to(root):
+        else:
             path.symlink_to(thing)
+
+
+def is_inside(root: Path, target: Path) -> bool:
+    return Path(os.path.normpath(target)).is_relative_to(root)
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
