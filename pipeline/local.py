@@ -85,7 +85,7 @@ def _run_alone(
     name = datetime.now().strftime("%Y-%m-%d-%H%M%S-%f")[:-3]  # to the millisecond
     log_path = runs_dir / _LOGS / f"{name}.log"
     log_path.parent.mkdir(parents=True, exist_ok=True)
-    opened = log_path.open("w", encoding="utf-8", errors="backslashreplace")
+    opened = log_path.open("w", encoding="utf-8")
     with opened as file, step_folders(runs_dir / STEPS_FOLDER, name) as steps:
         log = StepLog(file, show)
         try:

@@ -70,12 +70,7 @@ def check(config: PipelineConfig, runs_dir: Path, publish_root: str) -> None:
 
 def _check_source(address: str) -> None:
     """Look whether there is something; what a bucket holds, its step finds out."""
-    shown = address.encode(errors="backslashreplace").decode()
-    if shown != address:
-        raise UsageError(
-            f"--images {shown}: a name that is no UTF-8 cannot be passed on to the steps: "
-            "list it in a file and pass @FILE, or rename it"
-        )
+    _check_utf8("--images", address, "list it in a file and pass @FILE, or ")
     if is_remote(address):
         check_scheme(address)
         return
@@ -102,7 +97,17 @@ def _check_source(address: str) -> None:
         raise UsageError(f"--images {address}: {problem}") from None
 
 
+def _check_utf8(option: str, value: str, way_out: str = "") -> None:
+    shown = value.encode(errors="backslashreplace").decode()
+    if shown != value:
+        raise UsageError(
+            f"{option} {shown}: a name that is no UTF-8 cannot be passed on to the steps: "
+            f"{way_out}rename it"
+        )
+
+
 def _check_word(option: str, value: str) -> None:
+    _check_utf8(option, value)
     if "python3" in value:
         raise UsageError(
             f"{option} {value}: kfp's local runner replaces the word python3 in all it passes "

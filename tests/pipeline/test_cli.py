@@ -62,6 +62,12 @@ def save_pictures(folder, count, size=32):
         (["--images", "gs:///y"], "no bucket that can be read"),
         (["--images", "file", "--images", "nowhere"], "/nowhere"),
         (["--images", os.fsdecode(b"caf\xe9")], "a name that is no UTF-8"),
+        (["--runs-dir", os.fsdecode(b"caf\xe9")], "caf\\udce9: a name that is no UTF-8 cannot be"),
+        (["--publish-root", os.fsdecode(b"\xe9")], "\\udce9: a name that is no UTF-8 cannot be"),
+        (
+            ["--set", os.fsdecode(b"ingest.staging=\xe9")],
+            "\\udce9: a name that is no UTF-8 cannot be",
+        ),
         (["--runs-dir", "python3/runs"], "--runs-dir"),
         (["--publish-root", "python3"], "--publish-root"),
         (["--publish-root", "s3://models/python3"], "the word python3"),
