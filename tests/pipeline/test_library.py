@@ -3,13 +3,14 @@
 import os
 import signal
 import sys
+import tarfile
 import threading
 from pathlib import Path
 
 import pytest
 
 import pipeline
-from components.shared.errors import Interrupted, UsageError
+from components.shared.errors import DataRefused, Interrupted, UsageError
 
 
 def state_of_the_process():
@@ -30,6 +31,7 @@ def folder(tmp_path, monkeypatch):
     ("arguments", "message"),
     [
         ({"images": "nowhere"}, "no such folder or file"),
+        ({"images": "broken.zip"}, "broken.zip' is neither a folder nor a whole archive"),
         ({"images": Path("nowhere")}, "no such folder or file"),
         ({"images": [Path("broken.zip"), "nowhere"]}, "/nowhere"),
         ({"images": []}, "no pictures named"),
@@ -68,18 +70,22 @@ def test_an_interrupt_and_another_run_after_it(folder, capsys):
     assert state_of_the_process() == before
     assert capsys.readouterr().out == "fingerprint: faces_cc0_1000.zip: 1 files, 1 read\n"
 
+    (folder / "notes.txt").write_text("no picture")
+    with tarfile.open(folder / "notes.tar.gz", "w:gz") as archive:  # nothing but a step looks in
+        archive.add(folder / "notes.txt", "notes.txt")
+
     def run_elsewhere():
-        with pytest.raises(UsageError) as refused:
-            pipeline.run("broken.zip", runs_dir=folder / "second", progress=None)
+        with pytest.raises(DataRefused) as refused:
+            pipeline.run("notes.tar.gz", runs_dir=folder / "second", progress=None)
         others.append(refused.value)
 
     thread = threading.Thread(target=run_elsewhere)
     thread.start()
     thread.join()
-    assert str(others[0]).startswith(f"fingerprint: '{folder}/broken.zip' is neither a folder nor")
+    assert str(others[0]).startswith(f"ingest: no pictures in '{folder}/notes.tar.gz'")
     assert state_of_the_process() == before
     assert capsys.readouterr().out == ""
-    for runs, said in (("first", "1 files, 1 read"), ("second", "broken.zip")):
+    for runs, said in (("first", "1 files, 1 read"), ("second", "notes.tar.gz")):
         (log,) = (folder / runs / "logs").iterdir()
         assert said in log.read_text()
         assert f"{folder}/{runs}/.steps" in log.read_text()
