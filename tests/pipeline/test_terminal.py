@@ -25,9 +25,11 @@ def dcgan(*arguments, cwd, **options):
 
 
 @pytest.fixture
-def empty(tmp_path):
-    """The working folder, and in it a folder without a picture, which a run refuses in ingest."""
-    (tmp_path / "empty").mkdir()
+def broken(tmp_path):
+    """The working folder, and in it a folder of pictures that a run refuses in ingest."""
+    (tmp_path / "broken").mkdir()
+    for number in range(60):
+        (tmp_path / "broken" / f"{number}.png").write_bytes(b"no picture")
     return tmp_path
 
 
@@ -39,9 +41,9 @@ def refused_in_ingest(folder):
 
 
 @pytest.mark.parametrize("columns", ["12", "0"])
-def test_a_terminal_of_any_width_is_written_to(empty, columns):
-    done = dcgan("run", "--images", "empty", cwd=empty, env={"COLUMNS": columns})
-    assert (done.returncode, refused_in_ingest(empty)) == (3, True), done
+def test_a_terminal_of_any_width_is_written_to(broken, columns):
+    done = dcgan("run", "--images", "broken", cwd=broken, env={"COLUMNS": columns})
+    assert (done.returncode, refused_in_ingest(broken)) == (3, True), done
     assert b"fingerprint" in done.stdout
     assert done.stderr.startswith(b"error: ingest: ")
 
@@ -71,18 +73,18 @@ def full_disk():
     [closed_pipe, full_disk],
     ids=["closed pipe", "full disk"],
 )
-def test_a_run_goes_on_where_nothing_can_be_shown(empty, open_out):
+def test_a_run_goes_on_where_nothing_can_be_shown(broken, open_out):
     with open_out() as nowhere:
-        done = dcgan("run", "--images", "empty", cwd=empty, stdout=nowhere, stderr=nowhere)
-    assert (done.returncode, refused_in_ingest(empty)) == (3, True)
+        done = dcgan("run", "--images", "broken", cwd=broken, stdout=nowhere, stderr=nowhere)
+    assert (done.returncode, refused_in_ingest(broken)) == (3, True)
 
 
-def test_a_run_goes_on_without_streams(empty):
-    command = f"exec {sys.executable} -m pipeline run --images empty <&- >&- 2>&-"
+def test_a_run_goes_on_without_streams(broken):
+    command = f"exec {sys.executable} -m pipeline run --images broken <&- >&- 2>&-"
     done = subprocess.run(
-        ["sh", "-c", command], cwd=empty, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=False
+        ["sh", "-c", command], cwd=broken, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=False
     )
-    assert (done.returncode, refused_in_ingest(empty)) == (3, True)
+    assert (done.returncode, refused_in_ingest(broken)) == (3, True)
 
 
 def test_a_listing_that_cannot_be_written_is_an_error_in_one_line(tmp_path):
@@ -128,12 +130,13 @@ def test_a_line_is_printed_or_not_but_raises_nothing(monkeypatch, error):
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
-def test_text_is_utf8_whatever_the_locale(empty, encoding, request):
+def test_text_is_utf8_whatever_the_locale(broken, encoding, request):
     """In a folder whose name is not ASCII, and with such a picture's name in the log."""
     variables = request.getfixturevalue("latin_1") if encoding == "latin-1" else ASCII
-    folder = empty / "José ☃"
+    folder = broken / "José ☃"
     (folder / "pictures").mkdir(parents=True)
-    (folder / "pictures/é☃.png").write_bytes(b"no picture")
+    for number in range(60):
+        (folder / f"pictures/é☃ {number}.png").write_bytes(b"no picture")
     (folder / "mine.yaml").write_text("export: {licence: © é}", encoding="utf-8")
     arguments = ("run", "--images", "pictures", "--config", "mine.yaml")
     done = dcgan(*arguments, cwd=folder, env=variables)
@@ -147,17 +150,17 @@ def test_text_is_utf8_whatever_the_locale(empty, encoding, request):
     assert {"latin-1": "© é", "ascii": "? e"}[encoding] in listed.stdout.decode(encoding)
 
 
-def test_the_library_needs_no_utf8_either(empty):
+def test_the_library_needs_no_utf8_either(broken):
     """It cannot begin its process again, as the command does."""
-    code = "import pipeline; pipeline.run('empty', config='mine.yaml')"
-    (empty / "mine.yaml").write_text("export: {licence: © ☃}", encoding="utf-8")
+    code = "import pipeline; pipeline.run('broken', config='mine.yaml')"
+    (broken / "mine.yaml").write_text("export: {licence: © ☃}", encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=empty, check=False, capture_output=True,
+        [sys.executable, "-c", code], cwd=broken, check=False, capture_output=True,
         env=os.environ | ASCII | {"PYTHONPATH": str(ROOT)},
     )  # fmt: skip
-    assert b"components.shared.errors.DataRefused: ingest: no pictures in" in done.stderr
-    assert b"fingerprint empty: 0 files" in done.stdout
-    assert refused_in_ingest(empty)
+    assert b"components.shared.errors.DataRefused: ingest: " in done.stderr
+    assert b"fingerprint broken: 60 files" in done.stdout
+    assert refused_in_ingest(broken)
 
 
 def test_what_a_step_says_is_read_whatever_it_is(capfd):
