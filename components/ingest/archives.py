@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import IO
 
 from components.ingest.local_files import stamp_of
-from components.ingest.members import Member, Members, hard_link, path_of_name, symbolic_link
+from components.ingest.members import (
+    NO_FILE,
+    Member,
+    Members,
+    hard_link,
+    path_of_name,
+    symbolic_link,
+)
 from components.ingest.reasons import Reason, Rejected
 from components.ingest.source import Entry, Source, explaining_damage, setting_aside
 from components.shared.errors import UsageError
@@ -115,11 +122,12 @@ class Zip(_Archive):
             if "/" not in name and (has_folders or info.create_system in _WINDOWS):
                 name = name.replace("\\", "/")
             kind = stat.S_IFMT(info.external_attr >> 16)  # 0 where it was not packed on Unix
-            member = Member(is_file=False)
             problem = _problem_of(info)
-            if kind == stat.S_IFLNK and problem is None:
+            if kind in _NO_FILES or name.endswith("/"):
+                member = NO_FILE
+            elif kind == stat.S_IFLNK and problem is None:
                 member = self._link(info)
-            elif kind not in _NO_FILES and not name.endswith("/"):
+            else:
                 member = Member(info.file_size, index, problem)
             yield path_of_name(name), member
 
@@ -162,13 +170,14 @@ class Tar(_Archive):
         """What the whole archive holds, in its order."""
         with explaining_damage(self.root):
             for info in self._tar:
-                member = Member(is_file=False)
                 if info.isreg():
                     member = Member(info.size, (info.offset_data, info.size, info.sparse))
                 elif info.issym():
                     member = symbolic_link(info.linkname)
                 elif info.islnk():
                     member = hard_link(info.linkname)
+                else:
+                    member = NO_FILE
                 yield path_of_name(info.name), member
 
     def _read(self, entry: Entry) -> bytes:

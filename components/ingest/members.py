@@ -20,6 +20,9 @@ class Member(NamedTuple):
     is_file: bool = True  # or a link; no folder, pipe or device
 
 
+NO_FILE = Member(is_file=False)
+
+
 def symbolic_link(target: str) -> Member:
     """What leads to `target`, unless that lies somewhere on the machine where it was packed."""
     return _lost(target) if target.startswith("/") else Member(link=target)
@@ -86,5 +89,5 @@ class Members:
             at = [] if member.link.startswith("/") else at[:-1]
             steps += member.link.split("/")[::-1]
         end = "/".join(at)
-        nothing = Member(is_file=False) if end in self._folders else _lost(link)
+        nothing = NO_FILE if end in self._folders else _lost(link)
         return self._members.get(end, nothing)
