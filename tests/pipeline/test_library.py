@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import pipeline
-from components.shared.errors import DataRefused, Interrupted, UsageError
+from components.shared.errors import DataRefused, Interrupted, PipelineError, UsageError
 
 
 def state_of_the_process():
@@ -89,6 +89,24 @@ def test_an_interrupt_and_another_run_after_it(folder, capsys):
         (log,) = (folder / runs / "logs").iterdir()
         assert said in log.read_text()
         assert f"{folder}/{runs}/.steps" in log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("raised", "ended"),
+    [
+        (BrokenPipeError(), "ingest: no pictures in"),
+        (UnicodeEncodeError("ascii", "…", 0, 1, "no such sign"), "ingest: no pictures in"),
+        (RuntimeError("enough"), "RuntimeError: enough"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_progress_ends_a_run_but_a_terminal_does_not(folder, raised, ended):
+    def progress(_step, _message):
+        raise raised
+
+    (folder / "empty").mkdir()
+    with pytest.raises(PipelineError, match=ended):
+        pipeline.run("empty", progress=progress)
 
 
 def test_a_latest_that_is_no_link_is_told_before_the_first_task(folder):
