@@ -84,6 +84,8 @@ def _cut() -> Iterator[tuple[str, bytes, str]]:
     yield "a colour missing.jpg", in_scans(1, 2)[:-2], TRUNCATED
     yield "last pixels missing.png", _whole("png", 514)[:-13], TRUNCATED
     yield "no pixels.png", _whole("png", 511)[:33], TRUNCATED
+    most = _whole("jpg", 515)
+    yield "many zeros after most.jpg", most[: len(most) * 3 // 4] + bytes(20_000), TRUNCATED
     ends = {"jpg": TRUNCATED, "png": UNREADABLE, "gif": UNREADABLE}
     for suffix, end in ends.items():
         whole = _whole(suffix, 512)
