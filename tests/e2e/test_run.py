@@ -232,9 +232,9 @@ def test_changed_setting_runs_what_depends_on_it(workspace):
 
 
 def test_too_few_held_out_pictures_are_refused_before_the_training(workspace):
-    chosen = ("--set", "evaluate.samples=60", "--set", "evaluate.neighbours=20")
+    chosen = ("--set", "evaluate.samples=60", "--set", "evaluate.neighbours=29")
     said = run(workspace, *chosen, "--set", "train.seed=5", code=3)
-    assert re.search(r"error: validate: \d+ pictures are held out .* need 21 of each", said)
+    assert re.search(r"error: validate: \d+ pictures are held out .* need 30 of each", said)
     assert "   train " not in said
     foretold = run(workspace, *chosen, "--set", "train.seed=5", "--dry-run", code=3)
     assert foretold.splitlines()[-1] == said.splitlines()[-1]
