@@ -23,6 +23,8 @@ from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
 
+from pydantic import ValidationError
+
 from components.shared.errors import PipelineError, Terminated, UsageError, one_line
 from components.shared.restarts import go_on_in_child
 
@@ -158,7 +160,19 @@ def _storage_errno(error: BaseException) -> int | None:
 
 
 def _as_pipeline_error(error: Exception) -> PipelineError | None:
+    if isinstance(error, ValidationError):
+        return _of_parameters(error)
     return error if isinstance(error, PipelineError) else storage_error(error)
+
+
+def _of_parameters(error: ValidationError) -> UsageError:
+    """Name the first wrong value of a run whose parameters were edited on Kubeflow's pages."""
+    first = error.errors()[0]
+    parameter = f"{error.title.removesuffix('Config').lower()}_config"
+    key = ".".join(map(str, (parameter, *first["loc"])))
+    return UsageError(
+        f"{key} (={first['input']!r}): {first['msg']}; give this parameter of the run another value"
+    )
 
 
 def _start_log(step: str) -> logging.Logger:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
+from components.evaluate.config import EvaluateConfig
 from components.shared.errors import DataRefused
 from components.shared.process import (
     LogLine,
@@ -36,6 +37,15 @@ def test_foreseen_error_is_one_line_and_its_exit_code(capsys):
     assert exit_info.value.code == 3
     line = parse_log_line(capsys.readouterr().out)
     assert line == LogLine("ingest", "no pictures in /empty", exit_code=3)
+
+
+def test_a_wrong_parameter_of_a_run_is_named(capsys):
+    with pytest.raises(SystemExit) as exit_info, step_process("validate"):
+        EvaluateConfig(samples=16.0, max_kid=-1)
+    assert exit_info.value.code == 2
+    line = parse_log_line(capsys.readouterr().out)
+    assert line.message.startswith("evaluate_config.max_kid (=-1): ")
+    assert line.message.endswith("; give this parameter of the run another value")
 
 
 def test_unforeseen_error_keeps_its_traceback(capsys):
