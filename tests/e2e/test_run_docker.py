@@ -105,9 +105,11 @@ def test_changed_setting_finds_the_artifacts_of_older_runs(workspace):
 
 
 def test_refused_data_ends_with_the_steps_own_line_and_code(workspace, engine):
-    (workspace / "empty").mkdir()
-    output = run(workspace, "--images", "empty", code=3)
-    assert output.splitlines()[-1].startswith("error: ingest: no pictures")
+    (workspace / "broken").mkdir()
+    for number in range(60):
+        (workspace / "broken" / f"{number}.png").write_bytes(b"no picture")
+    output = run(workspace, "--images", "broken", code=3)
+    assert output.splitlines()[-1].startswith("error: ingest: ")
     assert "Traceback" not in output
     assert not containers(engine, workspace)
 

@@ -73,6 +73,7 @@ def describe(component, task, artifacts):
         "champion": "",
         "paranoid": False,
         "config": CONFIG.get(SETTINGS.get(task, task)),
+        "train_config": CONFIG["train"],
         "export_config": CONFIG["export"],
         "checkpoint_root": f"/artifacts/{task}",
         "publish_root": f"/artifacts/{task}",

@@ -94,8 +94,8 @@ def test_an_interrupt_and_another_run_after_it(folder, capsys):
 @pytest.mark.parametrize(
     ("raised", "ended"),
     [
-        (BrokenPipeError(), "ingest: no pictures in"),
-        (UnicodeEncodeError("ascii", "…", 0, 1, "no such sign"), "ingest: no pictures in"),
+        (BrokenPipeError(), "^ingest: "),
+        (UnicodeEncodeError("ascii", "…", 0, 1, "no such sign"), "^ingest: "),
         (RuntimeError("enough"), "RuntimeError: enough"),
     ],
     ids=lambda value: type(value).__name__,
@@ -104,9 +104,11 @@ def test_progress_ends_a_run_but_a_terminal_does_not(folder, raised, ended):
     def progress(_step, _message):
         raise raised
 
-    (folder / "empty").mkdir()
+    (folder / "broken").mkdir()
+    for number in range(60):
+        (folder / "broken" / f"{number}.png").write_bytes(b"no picture")
     with pytest.raises(PipelineError, match=ended):
-        pipeline.run("empty", progress=progress)
+        pipeline.run("broken", progress=progress)
 
 
 def test_a_latest_that_is_no_link_is_told_before_the_first_task(folder):
