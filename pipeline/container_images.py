@@ -53,7 +53,10 @@ class ContainerImages(NamedTuple):
 
     def holds(self, step: str, package: str) -> bool:
         """Whether a step's image, made from these locks, has a package."""
-        locks = ((_BUILT_FROM / name).read_text() for name in _locks(step, self.accelerator))
+        locks = (
+            (_BUILT_FROM / name).read_text(encoding="utf-8")
+            for name in _locks(step, self.accelerator)
+        )
         return any(re.search(rf"^{package}==", lock, re.MULTILINE) for lock in locks)
 
 

@@ -2,7 +2,6 @@
 
 import shutil
 import tempfile
-import uuid
 from pathlib import Path
 
 from components.evaluate.extractors.source import check_local
@@ -17,7 +16,7 @@ from components.ingest.addresses import (
     refuse_picture,
 )
 from components.ingest.sources import open_source
-from components.shared.buckets import client_for, explaining, is_remote
+from components.shared.buckets import explaining, is_remote, try_to_write
 from components.shared.contracts import STEPS
 from components.shared.errors import UsageError, one_line
 from components.shared.published import home_of, refuse_no_model, refuse_unwritable
@@ -56,7 +55,8 @@ def check(config: PipelineConfig, runs_dir: Path, publish_root: str) -> None:
     for option, folder in folders.items():
         _make_writable(folder, option)
     if is_remote(publish_root):
-        _try_to_write(publish_root)
+        with explaining(f"--publish-root {publish_root}: cannot write there"):
+            try_to_write(publish_root)
     else:
         refuse_unwritable(home)
     needed = max(_LEAST_BYTES, _training_bytes(config.train, config.ingest.image_size))
@@ -124,13 +124,6 @@ def _make_writable(folder: Path, option: str) -> None:
         raise UsageError(
             f"{option} {folder}: cannot write there ({error.strerror}); choose another folder"
         ) from None
-
-
-def _try_to_write(address: str) -> None:
-    with explaining(f"--publish-root {address}: cannot write there"):
-        client, probe = client_for(address), f"{address}/.probe-{uuid.uuid4().hex}"
-        client.pipe_file(probe, b"")
-        client.rm_file(probe)
 
 
 def _training_bytes(config: TrainConfig, image_size: int) -> int:

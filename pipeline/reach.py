@@ -41,7 +41,7 @@ def reach_of(config: PipelineConfig, publish_root: str) -> Reach:
     ]
     outside = (*all_addresses(config.sources), model, source, *written)
     return Reach(
-        read=[*local_paths(f"{config.sources}\n{source}"), *local_paths(model)],
+        read=local_paths("\n".join((config.sources, source, model))),
         write=[Path(place).absolute() for place in written if not is_remote(place)],
         in_buckets=any(map(is_remote, outside)),
     )

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import re
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,13 @@ def names_below(address: str) -> list[str]:
     top = address.partition("://")[2] + "/"
     found = client_for(address).find(address)
     return [key.removeprefix(top) for key in found if key.startswith(top)]
+
+
+def try_to_write(address: str) -> None:
+    """Make an object below an address and remove it; raises what the client raises."""
+    client, probe = client_for(address), f"{address}/.probe-{uuid.uuid4().hex}"
+    client.pipe_file(probe, b"")
+    client.rm_file(probe)
 
 
 @contextlib.contextmanager

@@ -8,12 +8,11 @@ is whole; one in a bucket is one only when it holds its last file.
 import contextlib
 import json
 import tempfile
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from components.shared.buckets import client_for, explaining, is_remote, names_below
+from components.shared.buckets import client_for, explaining, is_remote, names_below, try_to_write
 from components.shared.contracts import BASE, GENERATOR, MODEL_INFO
 from components.shared.errors import UsageError
 
@@ -104,9 +103,7 @@ def refuse_unwritable(home: str) -> None:
     """
     if is_remote(home):
         with explaining(f"cannot publish to {home}"):
-            client, probe = client_for(home), f"{home}/.probe-{uuid.uuid4().hex}"
-            client.pipe_file(probe, b"")
-            client.rm_file(probe)
+            try_to_write(home)
         return
     try:
         folder = next(path for path in (Path(home), *Path(home).parents) if path.exists())

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.broken_pictures import write_broken_pictures
+
 pytestmark = [pytest.mark.e2e, pytest.mark.docker]
 TINY = Path(__file__).with_name("tiny.yaml")
 LABEL = "dcgan-pipeline.lock"
@@ -105,9 +107,7 @@ def test_changed_setting_finds_the_artifacts_of_older_runs(workspace):
 
 
 def test_refused_data_ends_with_the_steps_own_line_and_code(workspace, engine):
-    (workspace / "broken").mkdir()
-    for number in range(60):
-        (workspace / "broken" / f"{number}.png").write_bytes(b"no picture")
+    write_broken_pictures(workspace / "broken")
     output = run(workspace, "--images", "broken", code=3)
     assert output.splitlines()[-1].startswith("error: ingest: ")
     assert "Traceback" not in output

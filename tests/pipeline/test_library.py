@@ -11,6 +11,7 @@ import pytest
 
 import pipeline
 from components.shared.errors import DataRefused, Interrupted, PipelineError, UsageError
+from tests.broken_pictures import write_broken_pictures
 
 
 def state_of_the_process():
@@ -104,9 +105,7 @@ def test_progress_ends_a_run_but_a_terminal_does_not(folder, raised, ended):
     def progress(_step, _message):
         raise raised
 
-    (folder / "broken").mkdir()
-    for number in range(60):
-        (folder / "broken" / f"{number}.png").write_bytes(b"no picture")
+    write_broken_pictures(folder / "broken")
     with pytest.raises(PipelineError, match=ended):
         pipeline.run("broken", progress=progress)
 

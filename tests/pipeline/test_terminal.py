@@ -11,6 +11,7 @@ import pytest
 
 from pipeline.subprocess_runner import run_process
 from pipeline.terminal import Terminal, print_line
+from tests.broken_pictures import write_broken_pictures
 
 ROOT = Path(__file__).parents[2]
 ASCII = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
@@ -27,9 +28,7 @@ def dcgan(*arguments, cwd, **options):
 @pytest.fixture
 def broken(tmp_path):
     """The working folder, and in it a folder of pictures that a run refuses in ingest."""
-    (tmp_path / "broken").mkdir()
-    for number in range(60):
-        (tmp_path / "broken" / f"{number}.png").write_bytes(b"no picture")
+    write_broken_pictures(tmp_path / "broken")
     return tmp_path
 
 
@@ -134,9 +133,7 @@ def test_text_is_utf8_whatever_the_locale(broken, encoding, request):
     """In a folder whose name is not ASCII, and with such a picture's name in the log."""
     variables = request.getfixturevalue("latin_1") if encoding == "latin-1" else ASCII
     folder = broken / "José ☃"
-    (folder / "pictures").mkdir(parents=True)
-    for number in range(60):
-        (folder / f"pictures/é☃ {number}.png").write_bytes(b"no picture")
+    write_broken_pictures(folder / "pictures", "é☃ ")
     (folder / "mine.yaml").write_text("export: {licence: © é}", encoding="utf-8")
     arguments = ("run", "--images", "pictures", "--config", "mine.yaml")
     done = dcgan(*arguments, cwd=folder, env=variables)
