@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from components.evaluate.config import ControlName
+from components.evaluate.metrics.compared import Compared
 from components.evaluate.metrics.kid import kid_difference
 
 _BLUR = 1 / 64  # standard deviation, of a picture's side
@@ -42,11 +43,11 @@ def controls_of(train_split: np.ndarray) -> dict[str, Control]:
 
 
 def sentence_on(
-    words: str, real: np.ndarray, control: np.ndarray, samples: np.ndarray | None
+    words: str, control: Compared, samples: Compared | None
 ) -> dict[str, Any]:
-    """Say whether KID ranks samples, [M, d], above or below a control, [N, d].
+    """Say whether KID ranks samples above or below a control, both held against the same pictures.
 
-    Where it cannot tell, they are as far from the real pictures, [K, d]; maybe in another way.
+    Where it cannot tell, they are as far from the real pictures; maybe in another way.
     `samples_are` is "better", "worse" or, where it cannot tell, "alike"; None without samples.
     """
     if samples is None:
@@ -54,7 +55,7 @@ def sentence_on(
             "difference": None, "difference_interval": None, "samples_are": None,
             "sentence": f"not held against {words}: the samples are not finite",
         }  # fmt: skip
-    difference = kid_difference(real, samples, control)
+    difference = kid_difference(samples, control)
     if abs(difference.value) <= difference.interval:
         samples_are, sentence = ALIKE, f"KID cannot tell the samples from {words}"
     else:

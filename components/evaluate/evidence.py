@@ -9,7 +9,9 @@ import numpy as np
 from components.evaluate.config import EvaluateConfig
 from components.evaluate.controls import controls_of, sentence_on
 from components.evaluate.extractors.extractor import Extractor
-from components.evaluate.feature_cache import cached_features
+from components.evaluate.feature_cache import cached_feature_set
+from components.evaluate.metrics.compared import Compared
+from components.evaluate.metrics.feature_set import FeatureSet
 from components.evaluate.nearest import nearest_training_pictures
 from components.evaluate.scoring import SAMPLES_KEPT, Samples, draw, score
 from components.evaluate.smoothness import smoothness
@@ -29,7 +31,8 @@ def gather_evidence(
     records: Path,
     generator: keras.Model,
     samples: Samples,
-    real: tuple[np.ndarray, np.ndarray],
+    compared: Compared | None,
+    real: tuple[np.ndarray, FeatureSet],
     train_split: np.ndarray,
     extractor: Extractor,
     checkpoint_root: Path,
@@ -41,7 +44,8 @@ def gather_evidence(
         records: Folder written by ingest.
         generator: The best one.
         samples: What it drew.
-        real: Held-out pictures, uint8 [N, S, S, 3], and their features, [N, d].
+        compared: The samples held against the real pictures.
+        real: Held-out pictures, uint8 [N, S, S, 3], and their features.
         train_split: Pictures of the training, uint8 [N, S, S, 3].
         extractor: What describes pictures.
         checkpoint_root: Folder that outlives the run.
@@ -50,15 +54,18 @@ def gather_evidence(
     pictures, features = real
     controls = {}
     for name, control in controls_of(train_split).items():
-        found = cached_features(control.pictures, extractor, checkpoint_root)
+        described = cached_feature_set(
+            control.pictures, extractor, config.neighbours, checkpoint_root
+        )
+        found = score(features, described)
         controls[name] = {
             "words": control.words,
             "images": len(control.pictures),
-            **score(features, found, config.neighbours),
-            **sentence_on(control.words, features, found, samples.features),
+            **found.scores,
+            **sentence_on(control.words, found.compared, compared),
         }
     first = samples.first, extractor(samples.first)
-    held_out = pictures[:SAMPLES_KEPT], features[:SAMPLES_KEPT]
+    held_out = pictures[:SAMPLES_KEPT], features.features[:SAMPLES_KEPT]
     nearest = nearest_training_pictures(records, extractor, first, held_out)
 
     def pictures_of(latents: np.ndarray) -> np.ndarray | None:

@@ -91,16 +91,19 @@ def _challenge(
     import keras
 
     from components.evaluate.extractors.registry import load_extractor
-    from components.evaluate.feature_cache import cached_features
+    from components.evaluate.feature_cache import cached_feature_set
+    from components.evaluate.metrics.compared import hold_against
     from components.evaluate.metrics.kid import kid, kid_difference
     from components.evaluate.scoring import draw_samples, load_real
 
     extractor = load_extractor(config)
-    real = cached_features(load_real(records, config)[0], extractor, checkpoint_root)
+    pictures, _ = load_real(records, config)
+    real = cached_feature_set(pictures, extractor, config.neighbours, checkpoint_root)
     challenger = keras.models.load_model(model / GENERATOR, compile=False)
     defender = _load(champion)
-    ours = draw_samples(challenger, extractor, config).features
-    our_kid = None if ours is None else kid(real, ours).value
+    drawn = draw_samples(challenger, extractor, config).features
+    ours = None if drawn is None else hold_against(real, drawn)
+    our_kid = None if ours is None else kid(ours).value
     result = Comparison(False, "", our_kid, champion.digest, champion.version)
     if defender.output_shape != challenger.output_shape:
         reason = (
@@ -109,15 +112,16 @@ def _challenge(
         )
         return result._replace(reason=reason)
 
-    theirs = draw_samples(defender, extractor, config).features
+    drawn = draw_samples(defender, extractor, config).features
     if ours is None:
         return result._replace(reason="its pictures are not finite numbers")
-    if theirs is None:
+    if drawn is None:
         return result._replace(
             blessed=True,
             reason=f"the pictures of version {champion.version} are not finite numbers",
         )
-    their_kid, difference = kid(real, theirs).value, kid_difference(real, ours, theirs)
+    theirs = hold_against(real, drawn)
+    their_kid, difference = kid(theirs).value, kid_difference(ours, theirs)
     better = difference.value < -difference.interval
     reason = (
         f"KID {our_kid:.4g} is {'' if better else 'not '}more than chance "

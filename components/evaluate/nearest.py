@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from components.evaluate.extractors.extractor import Extractor
-from components.evaluate.metrics.neighbours import squared_distances
 from components.shared.contracts import TRAIN_SPLIT
 from components.shared.records import RecordReader, shard_paths
 
@@ -77,7 +76,7 @@ def _short_lists(training: RecordReader, queries: np.ndarray) -> np.ndarray:
     for start in range(0, len(training), _CHUNK):
         numbers = np.arange(start, min(start + _CHUNK, len(training)))
         thumbnails = _thumbnails(_read(training, numbers, queries.shape[1:]))
-        distances = squared_distances(query_thumbnails, thumbnails)
+        distances = _squared_distances(query_thumbnails, thumbnails)
         best_distances = np.concatenate([best_distances, distances], axis=1)
         best = np.concatenate([best, np.broadcast_to(numbers, distances.shape)], axis=1)
         kept = np.argsort(best_distances, axis=1, kind="stable")[:, :_SHORT_LIST]
@@ -98,3 +97,9 @@ def _thumbnails(pictures: np.ndarray) -> np.ndarray:
     cut = pictures[:, : cells * cell, : cells * cell]
     means = cut.reshape(count, cells, cell, cells, cell, 3).mean(axis=(2, 4))
     return means.reshape(count, -1)
+
+
+def _squared_distances(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Squared Euclidean distances of rows, [N, d] and [M, d], as [N, M]."""
+    squares = np.square(left).sum(axis=1)[:, np.newaxis] + np.square(right).sum(axis=1)
+    return (squares - 2 * left @ right.T).clip(min=0)

@@ -11,9 +11,12 @@ import numpy as np
 from components.evaluate.config import EvaluateConfig
 from components.evaluate.enough import refuse_too_few
 from components.evaluate.extractors.extractor import Extractor
+from components.evaluate.metrics.compared import Compared, hold_against
 from components.evaluate.metrics.density_coverage import coverage, density
+from components.evaluate.metrics.feature_set import FeatureSet
 from components.evaluate.metrics.frechet import frechet_distance
 from components.evaluate.metrics.frechet_infinity import frechet_infinity
+from components.evaluate.metrics.gaussians import fit_gaussians
 from components.evaluate.metrics.kid import kid
 from components.evaluate.metrics.precision_recall import precision, recall
 from components.shared.contracts import EVAL_SPLIT, MANIFEST, TRAIN_SPLIT
@@ -34,7 +37,7 @@ class Samples(NamedTuple):
     """What a generator drew."""
 
     first: np.ndarray  # uint8 [≤ 64, S, S, 3]; grey where it is not a number
-    features: np.ndarray | None  # float32 [M, d]; None where a pixel is not finite
+    features: FeatureSet | None  # None where a pixel is not finite
 
 
 def load_real(records: Path, config: EvaluateConfig) -> tuple[np.ndarray, np.ndarray]:
@@ -71,7 +74,7 @@ def draw_samples(generator: keras.Model, extractor: Extractor, config: EvaluateC
         if not np.isfinite(values).all():
             return Samples(first, None)
         features.append(extractor(to_pixels(values).numpy()))
-    return Samples(first, np.concatenate(features))
+    return Samples(first, FeatureSet(np.concatenate(features), config.neighbours))
 
 
 def draw(generator: keras.Model, latents: np.ndarray) -> Iterator[np.ndarray]:
@@ -80,27 +83,38 @@ def draw(generator: keras.Model, latents: np.ndarray) -> Iterator[np.ndarray]:
         yield np.asarray(generator(latents[start : start + SAMPLES_KEPT], training=False))
 
 
-def score(real: np.ndarray, fake: np.ndarray | None, neighbours: int) -> Scores:
-    """Score features of generated pictures, [M, d], against those of real ones, [N, d].
+class Scored(NamedTuple):
+    """Pictures held against the real ones; where they are not finite, nothing is known."""
 
-    Returns:
-        A value for each of `SCORE_NAMES`, None where it or the pictures are not finite; N and M
-        must be at least 6 and exceed `neighbours`.
+    scores: Scores  # a value for each of `SCORE_NAMES`
+    compared: Compared | None
+
+
+def score(real: FeatureSet, fake: FeatureSet | None) -> Scored:
+    """Score pictures, M ≥ 6, against real ones, N ≥ 6; a score that is not finite is None.
+
+    Args:
+        real: What is kept of it from one call to the next is large, but for few pictures.
+        fake: None for pictures that are not finite.
     """
     if fake is None:
-        return dict.fromkeys(SCORE_NAMES)
-    distance = kid(real, fake)
+        return Scored(dict.fromkeys(SCORE_NAMES), None)
+    compared = hold_against(real, fake)
+    distance = kid(compared)
+    gaussians = fit_gaussians(fake.features)
+    frechet = frechet_distance(real.gaussians.whole, gaussians.whole)
     scores = {
         "kid": distance.value,
         "kid_interval": distance.interval,
-        "frechet_distance": frechet_distance(real, fake),
-        "frechet_infinity": frechet_infinity(real, fake),
-        "precision": precision(real, fake, neighbours),
-        "recall": recall(real, fake, neighbours),
-        "density": density(real, fake, neighbours),
-        "coverage": coverage(real, fake, neighbours),
+        "frechet_distance": frechet,
+        "frechet_infinity": frechet_infinity(real.gaussians, gaussians, frechet),
+        "precision": precision(compared),
+        "recall": recall(compared),
+        "density": density(compared),
+        "coverage": coverage(compared),
     }
-    return {name: value if math.isfinite(value) else None for name, value in scores.items()}
+    finite = {name: value if math.isfinite(value) else None for name, value in scores.items()}
+    return Scored(finite, compared)
 
 
 def kid_of(scores: Scores) -> float:

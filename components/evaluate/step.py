@@ -6,16 +6,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
-import numpy as np
 
 from components.evaluate.config import EvaluateConfig
 from components.evaluate.evidence import gather_evidence
 from components.evaluate.extractors.extractor import Extractor
 from components.evaluate.extractors.registry import load_extractor
-from components.evaluate.feature_cache import cached_features
+from components.evaluate.feature_cache import cached_feature_set
+from components.evaluate.metrics.feature_set import FeatureSet
 from components.evaluate.real_features import RealFeatures
 from components.evaluate.scoring import (
     Samples,
+    Scored,
     Scores,
     draw_samples,
     kid_of,
@@ -44,8 +45,8 @@ _SAMPLE_COLUMNS = 8
 
 class _Snapshot(NamedTuple):
     path: Path
-    scores: Scores
     samples: Samples
+    scored: Scored
 
     @property
     def epoch(self) -> int:
@@ -78,22 +79,23 @@ def evaluate(
     paths = _last_snapshots(training, config.snapshots)
     real, train_split = load_real(records, config)
     extractor = load_extractor(config)
-    real_features = cached_features(real, extractor, checkpoint_root)
+    real_features = cached_feature_set(real, extractor, config.neighbours, checkpoint_root)
     snapshots = [_score_snapshot(path, real_features, extractor, config) for path in paths]
-    best = min(snapshots, key=lambda snapshot: kid_of(snapshot.scores))
+    best = min(snapshots, key=lambda snapshot: kid_of(snapshot.scored.scores))
     LOG.info("the best is that of epoch %d", best.epoch)
 
     evidence = gather_evidence(
         records,
         _load(best.path),
         best.samples,
+        best.scored.compared,
         (real, real_features),
         train_split,
         extractor,
         checkpoint_root,
         config,
     )
-    best_scores = {"epoch": best.epoch, **best.scores}
+    best_scores = {"epoch": best.epoch, **best.scored.scores}
     stands = standing(best_scores, evidence.controls)
     passed, reason = judge(best_scores, evidence.controls, config)
     for line in (stands, evidence.nearest["sentence"], evidence.smoothness["sentence"]):
@@ -104,7 +106,7 @@ def evaluate(
         "extractor": extractor.description,
         "real_images": len(real),
         "generated_images": config.samples,
-        "snapshots": [{"epoch": one.epoch, **one.scores} for one in snapshots],
+        "snapshots": [{"epoch": one.epoch, **one.scored.scores} for one in snapshots],
         "best": best_scores,
         "controls": evidence.controls,
         "standing": stands,
@@ -121,7 +123,7 @@ def evaluate(
             shutil.copyfile(discriminator, folder / DISCRIMINATOR)
         save_png(folder / SAMPLES, grid(best.samples.first, _SAMPLE_COLUMNS))
         save_png(folder / NEAREST, grid(evidence.nearest_pictures, _SAMPLE_COLUMNS))
-        RealFeatures.of(real, real_features, extractor.description).save(folder / REAL_FEATURES)
+        RealFeatures.of(real, real_features.features, extractor.description).save(folder / REAL_FEATURES)
         write_json(folder / SCORES_FILE, scores)
     return scores
 
@@ -135,11 +137,11 @@ def _last_snapshots(training: Path, count: int) -> list[Path]:
 
 
 def _score_snapshot(
-    path: Path, real_features: np.ndarray, extractor: Extractor, config: EvaluateConfig
+    path: Path, real_features: FeatureSet, extractor: Extractor, config: EvaluateConfig
 ) -> _Snapshot:
     samples = draw_samples(_load(path), extractor, config)
-    snapshot = _Snapshot(path, score(real_features, samples.features, config.neighbours), samples)
-    LOG.info("epoch %d: %s", snapshot.epoch, _describe(snapshot.scores))
+    snapshot = _Snapshot(path, samples, score(real_features, samples.features))
+    LOG.info("epoch %d: %s", snapshot.epoch, _describe(snapshot.scored.scores))
     return snapshot
 
 

@@ -8,28 +8,19 @@ fewer pictures than dimensions.
 
 import numpy as np
 
+from components.evaluate.metrics.gaussians import Gaussian
 
-def frechet_distance(real: np.ndarray, fake: np.ndarray) -> float:
+
+def frechet_distance(real: Gaussian, fake: Gaussian) -> float:
     """Distance between the Gaussians fitted to two sets of features, in float64.
 
     Biased upwards for small samples: compare only figures made with equal counts.
     """
-    (real_mean, real_root), (fake_mean, fake_root) = _fit(real), _fit(fake)
+    real_root, fake_root = real.root, fake.root
     if len(real_root) > len(fake_root):
         real_root, fake_root = fake_root, real_root
     product = real_root @ fake_root.T
     eigenvalues = np.linalg.eigvalsh(product @ product.T)
     trace_of_root = np.sqrt(eigenvalues.clip(min=0)).sum()  # rounding can fall below 0
     traces = np.square(real_root).sum() + np.square(fake_root).sum()
-    return float(np.square(real_mean - fake_mean).sum() + traces - 2 * trace_of_root)
-
-
-def _fit(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean, and A of at most d rows so that AᵀA is the unbiased covariance."""
-    features = np.asarray(features, np.float64)
-    count, dimensions = features.shape
-    mean = features.mean(axis=0)
-    root = (features - mean) / np.sqrt(count - 1)
-    if count > dimensions:
-        root = np.linalg.qr(root, mode="r")
-    return mean, root
+    return float(np.square(real.mean - fake.mean).sum() + traces - 2 * trace_of_root)

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-_CHUNK = 1000  # rows of the kernel matrix in memory at once
+from components.evaluate.metrics.compared import Compared
+
 _STANDARD_ERRORS = 1.96  # to each side, of a 95 % interval
 
 
@@ -20,56 +21,47 @@ class Kid(NamedTuple):
     interval: float  # half the width of the 95 % confidence interval
 
 
-class _Parts(NamedTuple):
-    """The estimate, and what it would be without each of the pictures."""
+class _Without(NamedTuple):
+    """What the estimate would be without each of the pictures."""
 
-    value: float
-    without_real: np.ndarray  # [N]
-    without_fake: np.ndarray  # [M]
+    real: np.ndarray  # [N]
+    fake: np.ndarray  # [M]
 
 
-def kid(real: np.ndarray, fake: np.ndarray) -> Kid:
-    """Unbiased squared maximum mean discrepancy, kernel (x·y/d + 1)³, in float64.
+def kid(compared: Compared) -> Kid:
+    """Unbiased squared maximum mean discrepancy, kernel (x·y/d + 1)³, N ≥ 3 and M ≥ 3.
 
     Around 0 for two samples of one distribution, and so below 0 as often as above.
-
-    Args:
-        real: Features, float [N, d], N ≥ 3.
-        fake: Features, float [M, d], M ≥ 3.
     """
-    parts = _jackknife(real, fake)
-    return Kid(parts.value, _interval(parts.without_real, parts.without_fake))
+    without = _jackknife(compared)
+    return Kid(_value(compared), _interval(*without))
 
 
-def kid_difference(real: np.ndarray, first: np.ndarray, second: np.ndarray) -> Kid:
-    """How much the KID of one set of fakes, [M, d], is above that of another, [K, d].
+def kid_difference(first: Compared, second: Compared) -> Kid:
+    """How much the KID of one set of fakes is above that of another, beside the same real ones.
 
     The interval is that of the difference: what chance does to the real pictures it does
     to both, and does not count.
     """
-    left, right = _jackknife(real, first), _jackknife(real, second)
-    interval = _interval(
-        left.without_real - right.without_real, left.without_fake, right.without_fake
-    )
-    return Kid(left.value - right.value, interval)
+    left, right = _jackknife(first), _jackknife(second)
+    interval = _interval(left.real - right.real, left.fake, right.fake)
+    return Kid(_value(first) - _value(second), interval)
 
 
-def kernel(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """The kernel of KID for rows of [N, d] and [M, d], float64 [N, M]."""
-    return (left @ right.T / left.shape[1] + 1) ** 3
+def _value(compared: Compared) -> float:
+    sums = compared.real.within.kernel_sums.sum(), compared.fake.within.kernel_sums.sum()
+    n, m = len(compared.real), len(compared.fake)
+    return float(_estimate(sums[0], n, sums[1], m, compared.kernel_sums_real.sum()))
 
 
-def _jackknife(real: np.ndarray, fake: np.ndarray) -> _Parts:
-    real, fake = np.asarray(real, np.float64), np.asarray(fake, np.float64)
-    n, m = len(real), len(fake)
-    across_real, across_fake = _sums(real, fake)
-    within_real, within_fake = (_sums(rows, rows)[0] - _with_itself(rows) for rows in (real, fake))
-    total_real, total_fake, across = within_real.sum(), within_fake.sum(), across_real.sum()
-
-    return _Parts(
-        float(_estimate(total_real, n, total_fake, m, across)),
-        _estimate(total_real - 2 * within_real, n - 1, total_fake, m, across - across_real),
-        _estimate(total_real, n, total_fake - 2 * within_fake, m - 1, across - across_fake),
+def _jackknife(compared: Compared) -> _Without:
+    n, m = len(compared.real), len(compared.fake)
+    real, fake = compared.real.within.kernel_sums, compared.fake.within.kernel_sums
+    across_real, across_fake = compared.kernel_sums_real, compared.kernel_sums_fake
+    all_real, all_fake, across = real.sum(), fake.sum(), across_real.sum()
+    return _Without(
+        _estimate(all_real - 2 * real, n - 1, all_fake, m, across - across_real),
+        _estimate(all_real, n, all_fake - 2 * fake, m - 1, across - across_fake),
     )
 
 
@@ -78,20 +70,6 @@ def _estimate(
 ) -> np.ndarray:
     """KID from sums of kernel values over pairs of different pictures; one, or one each."""
     return within_real / (n * (n - 1)) + within_fake / (m * (m - 1)) - 2 * across / (n * m)
-
-
-def _sums(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Sums of the kernel matrix over its columns, [N], and over its rows, [M]."""
-    over_columns, over_rows = np.empty(len(left)), np.zeros(len(right))
-    for start in range(0, len(left), _CHUNK):
-        kernels = kernel(left[start : start + _CHUNK], right)
-        over_columns[start : start + _CHUNK] = kernels.sum(axis=1)
-        over_rows += kernels.sum(axis=0)
-    return over_columns, over_rows
-
-
-def _with_itself(rows: np.ndarray) -> np.ndarray:
-    return (np.square(rows).sum(axis=1) / rows.shape[1] + 1) ** 3
 
 
 def _interval(*estimates_without: np.ndarray) -> float:

@@ -3,19 +3,14 @@
 Each is blind to what the other sees, and a few pictures far out widen the balls of both.
 """
 
-import numpy as np
-
-from components.evaluate.metrics.neighbours import in_balls
+from components.evaluate.metrics.compared import Compared
 
 
-def precision(real: np.ndarray, fake: np.ndarray, neighbours: int) -> float:
-    """Share of fakes, [M, d], within the ball of some real picture, [N, d], N > k."""
-    within = np.zeros(len(fake), bool)
-    for balls in in_balls(real, fake, neighbours):
-        within |= balls.any(axis=0)
-    return float(within.mean())
+def precision(compared: Compared) -> float:
+    """Share of fakes within the ball of some real picture."""
+    return float((compared.fake_in_real_balls > 0).mean())
 
 
-def recall(real: np.ndarray, fake: np.ndarray, neighbours: int) -> float:
-    """Share of real pictures, [N, d], within the ball of some fake, [M, d], M > k."""
-    return precision(fake, real, neighbours)
+def recall(compared: Compared) -> float:
+    """Share of real pictures within the ball of some fake."""
+    return float((compared.real_in_fake_balls > 0).mean())

@@ -2,10 +2,10 @@
 
 import pytest
 
-from components.evaluate.metrics.frechet import frechet_distance
 from components.evaluate.metrics.kid import kid
 from tests.components.evaluate.degradations import STRENGTHS
 from tests.components.evaluate.extracting import extract_features
+from tests.components.evaluate.held import frechet, held
 
 
 @pytest.fixture(scope="module")
@@ -26,13 +26,13 @@ def test_the_more_a_picture_is_degraded_the_worse_it_scores(
 ):
     others = faces[64:]
     sets = [untouched, *(extract_features(degrade(others, by)) for by in (little, much))]
-    better, worse, worst = (kid(real, one) for one in sets)
+    better, worse, worst = (kid(held(real, one)) for one in sets)
     assert better.value + better.interval < worse.value - worse.interval
     assert worse.value + worse.interval < worst.value - worst.interval
-    distances = [frechet_distance(real, one) for one in sets]
+    distances = [frechet(real, one) for one in sets]
     assert distances == sorted(distances)
 
 
 def test_kid_cannot_tell_real_pictures_from_others(real, untouched):
-    floor = kid(real, untouched)
+    floor = kid(held(real, untouched))
     assert abs(floor.value) < floor.interval

@@ -5,6 +5,7 @@ import pytest
 
 from components.evaluate.metrics.drift import drift_kid
 from components.evaluate.metrics.kid import kid
+from tests.components.evaluate.held import held
 
 
 def drawn(seed, count=60, shift=0.0):
@@ -20,7 +21,7 @@ def members(count, *places):
 def test_without_shared_pictures_it_is_kid():
     rows = drawn(0)
     found = drift_kid(rows, members(60, 0, 25), members(60, 25, 60))
-    assert found.kid == pytest.approx(kid(rows[:25], rows[25:]).value, abs=1e-8)
+    assert found.kid == pytest.approx(kid(held(rows[:25], rows[25:])).value, abs=1e-8)
 
 
 def test_the_same_pictures_do_not_differ():
@@ -32,7 +33,7 @@ def test_a_shared_picture_does_not_pull_the_sets_together():
     """One held against itself would: KID of overlapping sets is far below 0."""
     rows = drawn(0)
     old, new = members(60, 0, 40), members(60, 20, 60)
-    assert kid(rows[old], rows[new]).value < -0.15
+    assert kid(held(rows[old], rows[new])).value < -0.15
     found = drift_kid(rows, old, new)
     assert abs(found.kid) < 0.1
 

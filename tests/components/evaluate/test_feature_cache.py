@@ -8,9 +8,18 @@ import numpy as np
 import pytest
 
 from components.evaluate.extractors.extractor import Extractor
-from components.evaluate.feature_cache import cached_features
+from components.evaluate.feature_cache import cached_feature_set
 
 DESCRIPTION = {"name": "net", "sha256": "ab", "resize": "none", "dtype": "float32"}
+
+
+def features_of(pictures, extractor, root):
+    return cached_feature_set(pictures, extractor, 2, root).features
+
+
+def entries(root):
+    """The file of the features, and that of what the pairs come to."""
+    return sorted((root / "features").iterdir(), key=lambda path: len(path.name))
 
 
 @pytest.fixture
@@ -35,8 +44,8 @@ def saved(write, *arrays, **named):
 
 
 def test_the_same_pictures_are_described_once(faces, extractor, calls, tmp_path):
-    first = cached_features(faces[:8], extractor, tmp_path / "new")
-    again = cached_features(faces[:8].copy(), extractor, tmp_path / "new")
+    first = features_of(faces[:8], extractor, tmp_path / "new")
+    again = features_of(faces[:8].copy(), extractor, tmp_path / "new")
     assert again.dtype == np.float32
     np.testing.assert_array_equal(first, again)
     assert calls == [8]
@@ -50,13 +59,13 @@ def test_another_picture_shape_or_extractor_is_another_entry(faces, extractor, c
     for pictures, by in (
         (faces[:8], extractor), (other, extractor), (wide, extractor), (faces[:8], changed)
     ):  # fmt: skip
-        cached_features(pictures, by, tmp_path)
+        features_of(pictures, by, tmp_path)
     assert calls == [8] * 4
 
 
 def test_a_damaged_entry_is_made_anew(faces, extractor, calls, tmp_path):
-    first = cached_features(faces[:8], extractor, tmp_path)
-    (path,) = (tmp_path / "features").iterdir()
+    first = features_of(faces[:8], extractor, tmp_path)
+    path, _ = entries(tmp_path)
     whole = path.read_bytes()
     flips = [
         bytes([*whole[:at], whole[at] ^ 1, *whole[at + 1 :]]) for at in (0, 40, len(whole) - 1)
@@ -65,9 +74,20 @@ def test_a_damaged_entry_is_made_anew(faces, extractor, calls, tmp_path):
     damages = [b"", b"nothing", whole[:-9], whole + b"\0", *flips, *others]
     for content in damages:
         path.write_bytes(content)
-        np.testing.assert_array_equal(cached_features(faces[:8], extractor, tmp_path), first)
-    cached_features(faces[:8], extractor, tmp_path)  # what was made anew is kept
+        np.testing.assert_array_equal(features_of(faces[:8], extractor, tmp_path), first)
+    features_of(faces[:8], extractor, tmp_path)  # what was made anew is kept
     assert calls == [8] * (1 + len(damages))
+
+
+def test_what_the_pairs_come_to_is_kept_for_each_number_of_neighbours(
+    faces, extractor, tmp_path, monkeypatch
+):
+    found = {k: cached_feature_set(faces[:8], extractor, k, tmp_path) for k in (2, 3)}
+    monkeypatch.setattr("components.evaluate.metrics.feature_set._walk", None)
+    for k, first in found.items():
+        again = cached_feature_set(faces[:8], extractor, k, tmp_path)
+        np.testing.assert_array_equal(again.within, first.within)
+    assert np.all(found[2].within.squared_radii < found[3].within.squared_radii)
 
 
 @pytest.mark.parametrize("obstacle", ["root", "folder", "entry"])
@@ -82,11 +102,11 @@ def test_where_nothing_can_be_written_nothing_is_kept(
         root.mkdir()
         (root / "features").touch()
     else:
-        cached_features(faces[:8], extractor, root)
-        (path,) = (root / "features").iterdir()
-        path.unlink()
-        path.mkdir()
-    features = cached_features(faces[:8], extractor, root)
+        features_of(faces[:8], extractor, root)
+        for path in entries(root):
+            path.unlink()
+            path.mkdir()
+    features = features_of(faces[:8], extractor, root)
     np.testing.assert_array_equal(features, faces[:8].reshape(8, -1)[:, :4])
     assert caplog.messages[-1].startswith("features are not kept: [Errno ")
 
@@ -99,7 +119,7 @@ def test_many_at_once_find_the_same(faces, extractor, tmp_path, monkeypatch):
         for turn in range(20):
             first = (start + turn) % 3
             pictures = faces[first : first + 8]
-            found.append((first, cached_features(pictures, extractor, tmp_path)))
+            found.append((first, features_of(pictures, extractor, tmp_path)))
 
     threads = [threading.Thread(target=work, args=[start]) for start in range(6)]
     for thread in threads:
@@ -112,12 +132,12 @@ def test_many_at_once_find_the_same(faces, extractor, tmp_path, monkeypatch):
 
 
 def test_the_last_used_are_kept(faces, extractor, calls, tmp_path, monkeypatch):
-    monkeypatch.setattr("components.evaluate.feature_cache._KEPT", 2)
+    monkeypatch.setattr("components.evaluate.feature_cache._KEPT", 4)
     folder = tmp_path / "features"
     for end in (4, 5, 4, 6, 4, 5):
         for path in folder.glob("*"):  # a second ago: a disk's clock may be coarse
             earlier = path.stat().st_mtime_ns - 10**9
             os.utime(path, ns=(earlier, earlier))
-        cached_features(faces[:end], extractor, tmp_path)
+        features_of(faces[:end], extractor, tmp_path)
     assert calls == [4, 5, 6, 5], "4 was used in between"
-    assert len(list(folder.iterdir())) == 2
+    assert len(list(folder.iterdir())) == 4

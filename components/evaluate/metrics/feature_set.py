@@ -1,0 +1,103 @@
+"""Features of one set of pictures, with what scores need of that set alone."""
+
+import functools
+from typing import NamedTuple
+
+import numpy as np
+
+from components.evaluate.metrics.blocks import (
+    Rows,
+    blocks_of,
+    exact_squared_distances,
+    kernels_and_distances,
+)
+from components.evaluate.metrics.gaussians import Gaussians, fit_gaussians
+
+_SPARE = 8  # neighbours beyond the k-th which rounding may have put behind it
+
+
+class Within(NamedTuple):
+    """What the pairs within a set come to, for each of its pictures."""
+
+    kernel_sums: np.ndarray  # of the kernel with every other picture, float64 [N]
+    squared_radii: np.ndarray  # squared distance to the k-th nearest other one, float64 [N]
+
+
+class FeatureSet:
+    """Features, float [N, d], and what belongs to them alone."""
+
+    def __init__(
+        self, features: np.ndarray, neighbours: int, within: Within | None = None
+    ) -> None:
+        """Walk over all pairs, unless what they come to is known from before.
+
+        Args:
+            features: Float [N, d], N > `neighbours`.
+            neighbours: k, of the balls.
+            within: Of the same features and k.
+        """
+        self.features, self.neighbours = features, neighbours
+        self.within = within or _walk(features, neighbours)
+
+    def __len__(self) -> int:
+        """How many pictures."""
+        return len(self.features)
+
+    @functools.cached_property
+    def gaussians(self) -> Gaussians:
+        """Fitted to the set and to its halves; as large as three pictures a dimension."""
+        return fit_gaussians(self.features)
+
+
+def _walk(features: np.ndarray, neighbours: int) -> Within:
+    rows = Rows(features, features.mean(axis=0, dtype=np.float64))
+    sums = np.zeros(len(features))
+    nearest = _Nearest(len(features), min(neighbours + _SPARE, len(features) - 1), features.dtype)
+    for left in blocks_of(features):
+        for right in blocks_of(features):
+            if right.start < left.start:  # the same pairs as before
+                continue
+            kernels, distances = kernels_and_distances(rows, left, rows, right)
+            if left == right:
+                np.fill_diagonal(kernels, 0)
+                np.fill_diagonal(distances, np.inf)
+            else:
+                sums[right] += kernels.sum(axis=0, dtype=np.float64)
+                nearest.take(right, distances.T, left.start)
+            sums[left] += kernels.sum(axis=1, dtype=np.float64)
+            nearest.take(left, distances, right.start)
+    return Within(sums, nearest.squared_radii(features, neighbours))
+
+
+class _Nearest:
+    """The nearest others that were seen of each picture, with their rounded distances."""
+
+    def __init__(self, count: int, kept: int, dtype: np.dtype) -> None:
+        self._distances = np.full((count, kept), np.inf, dtype)
+        self._numbers = np.zeros((count, kept), np.int64)
+
+    def take(self, rows: slice, distances: np.ndarray, start: int) -> None:
+        """Look at the distances, [R, C], of some rows to those that begin at `start`."""
+        kept = self._distances.shape[1]
+        offered = _smallest(distances, kept)
+        distances = np.take_along_axis(distances, offered, axis=1)
+        both = np.concatenate([self._distances[rows], distances], axis=1)
+        numbers = np.concatenate([self._numbers[rows], offered + start], axis=1)
+        chosen = _smallest(both, kept)
+        self._distances[rows] = np.take_along_axis(both, chosen, axis=1)
+        self._numbers[rows] = np.take_along_axis(numbers, chosen, axis=1)
+
+    def squared_radii(self, features: np.ndarray, neighbours: int) -> np.ndarray:
+        """The `neighbours`-th smallest of the exact distances, float64 [N]."""
+        exact = np.empty(self._numbers.shape)
+        themselves = np.arange(len(features))
+        for column, numbers in enumerate(self._numbers.T):
+            exact[:, column] = exact_squared_distances(features, themselves, features, numbers)
+        return np.partition(exact, neighbours - 1, axis=1)[:, neighbours - 1]
+
+
+def _smallest(values: np.ndarray, count: int) -> np.ndarray:
+    """Places of the smallest values of each row, [R, ≤ count], in no order."""
+    if values.shape[1] <= count:
+        return np.broadcast_to(np.arange(values.shape[1]), values.shape)
+    return np.argpartition(values, count - 1, axis=1)[:, :count]
