@@ -2,6 +2,7 @@
 
 import copy
 import difflib
+import locale
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -21,9 +22,14 @@ from components.train.config import TrainConfig
 from components.transform.config import TransformConfig
 from pipeline.cluster.config import ClusterConfig
 from pipeline.fields import all_settings, field_at, kind_at, read_typed, takes
+from pipeline.typed_text import as_typed
 
 _PROFILES = Path(__file__).parent / "profiles"
 _DEMO_IMAGES = Path(__file__).parent / "demo" / "faces_cc0_1000.zip"
+_PATHS = {
+    "images", "ingest.staging", "transform.staging", "train.warm_start",
+    "evaluate.extractor_source",
+}  # fmt: skip
 DEMO = "demo"  # as `images`: the pictures that this package brings
 
 
@@ -194,13 +200,23 @@ def _parse_override(text: str) -> dict[str, Any]:
     if location == ["images"] and value.startswith("[") and value.endswith("]"):
         kind = tuple[str, ...]
     try:
+        if not _is_path(key.strip()):  # whose bytes are those of the disk
+            value = as_typed(value)
         # What is wrong about a key that leads nowhere is told later.
         parsed = value if kind is None else read_typed(value, kind)
+    except UnicodeError:
+        raise UsageError(
+            f"--set {text}: is no text in the terminal's encoding, {locale.getencoding()}"
+        ) from None
     except (ValueError, RecursionError, yaml.YAMLError):
         field = field_at(location, PipelineConfig)
         wanted = f": must be {takes(field)}" if field else ""
         raise UsageError(f"--set {text}: {value!r} is no YAML{wanted}") from None
     return _nest(key.strip(), parsed)
+
+
+def _is_path(key: str) -> bool:
+    return key in _PATHS or key.endswith("_file")
 
 
 def _nest(key: str, value: Any) -> dict[str, Any]:

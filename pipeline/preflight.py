@@ -23,6 +23,7 @@ from components.shared.published import home_of, refuse_no_model, refuse_unwrita
 from components.train.config import TrainConfig
 from pipeline.config import PipelineConfig
 from pipeline.enough_pictures import check_max_images, check_sources
+from pipeline.typed_text import readable
 
 _LEAST_BYTES = 256 * 2**20  # records, logs, sheets and the models of a small training
 _FLOAT_BYTES = 4
@@ -98,7 +99,7 @@ def _check_source(address: str) -> None:
 
 
 def _check_utf8(option: str, value: str, way_out: str = "") -> None:
-    shown = value.encode(errors="backslashreplace").decode()
+    shown = readable(value)
     if shown != value:
         raise UsageError(
             f"{option} {shown}: a name that is no UTF-8 cannot be passed on to the steps: "

@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +21,7 @@ ASCII = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
 def dcgan(*arguments, cwd, **options):
     """Run `dcgan`; with the variables in `env` over this process's own."""
     environment = os.environ | {"COLUMNS": "80", "PYTHONPATH": str(ROOT)} | options.pop("env", {})
-    command = [sys.executable, "-m", "pipeline", *map(str, arguments)]
+    command = [sys.executable, "-m", "pipeline", *arguments]
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
     return subprocess.run(command, cwd=cwd, env=environment, check=False, **options)
 
@@ -145,6 +146,60 @@ def test_text_is_utf8_whatever_the_locale(broken, encoding, request):
     assert {"latin-1": "José ?/pictures", "ascii": "Jose ?/pictures"}[encoding] in said
     listed = dcgan("settings", "export.licence", "--config", "mine.yaml", cwd=folder, env=variables)
     assert {"latin-1": "© é", "ascii": "? e"}[encoding] in listed.stdout.decode(encoding)
+
+
+def test_what_a_latin_1_terminal_sends_is_text_and_names_files(tmp_path, latin_1):
+    mine = os.fsdecode("é/mine.yaml".encode("latin-1"))
+    (tmp_path / mine).parent.mkdir()
+    (tmp_path / mine).write_text("train: {epochs: 77}")
+
+    def said(command, *options):
+        options = [option.encode("latin-1") for option in options]
+        done = dcgan(command, "--config", mine, *options, cwd=tmp_path, env=latin_1)
+        return (done.stdout + done.stderr).decode("latin-1")
+
+    chosen = ("--set", "export.licence=© é", "--set", "cluster.train.node_selector={a: é}")
+    listed = said("settings", *chosen)
+    assert re.search(r"export\.licence = © é +--set\n", listed)
+    assert re.search(r"node_selector = {a: é} +--set\n", listed)
+    assert re.search(r"train\.epochs = 77 +file é/mine\.yaml\n", listed)
+    for chosen in (["--images", "é"], ["--set", "images=é"]):
+        told = f"error: --images {tmp_path}/é: a name that is no UTF-8 cannot be passed on to"
+        assert said("run", *chosen).startswith(told)
+
+
+def test_what_is_no_text_in_the_locale_is_refused_in_one_line(tmp_path):
+    said = dcgan(
+        "settings", "--set", b"export.licence=\xe9", cwd=tmp_path, env={"LC_ALL": "C.UTF-8"}
+    )
+    told = b"error: --set export.licence=\\xe9: is no text in the terminal's encoding, UTF-8"
+    assert (said.returncode, said.stderr.splitlines()) == (2, [told])
+
+
+@pytest.mark.parametrize(
+    ("options", "before"),
+    [
+        (["-X", "utf8=0", "begin.py"], ""),
+        (["-E", "begin.py"], ""),
+        (["-I", "begin.py"], ""),
+        (["-"], ""),
+        (["begin.py"], "sys.executable = ''"),
+        (["begin.py"], "sys.executable = '/nowhere/python'"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else value,
+)
+def test_what_cannot_begin_again_in_utf8_goes_on_without(tmp_path, options, before):
+    program = (
+        f"import os, sys; sys.path.insert(0, {str(ROOT)!r}); os.write(2, b'begun ')\n{before}\n"
+        "from pipeline.__main__ import main; main()"
+    )
+    (tmp_path / "begin.py").write_text(program)
+    done = subprocess.run(
+        [sys.executable, *options, "settings", "train.flip"], cwd=tmp_path, env=os.environ | ASCII,
+        input=program.encode(), capture_output=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, b"begun ")
+    assert b"  train.flip = false" in done.stdout
 
 
 def test_the_library_needs_no_utf8_either(broken):
