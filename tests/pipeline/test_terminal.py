@@ -105,6 +105,8 @@ def test_a_listing_for_a_closed_pipe_ends_in_silence(tmp_path):
     [
         ("ascii", "KID 1.0 +- 0.1, 3x3, e..., 4 <= n -> ok, 1/2, ?, Jose"),
         ("iso8859-1", "KID 1.0 ± 0.1, 3×3, e..., 4 <= n -> ok, ½, ?, José"),
+        ("iso8859-2", "KID 1.0 +- 0.1, 3×3, e..., 4 <= n -> ok, 1/2, ?, José"),
+        ("koi8-r", "KID 1.0 +- 0.1, 3x3, e..., 4 ≤ n -> ok, 1/2, ?, Jose"),
         ("utf-8", "KID 1.0 ± 0.1, 3×3, e…, 4 ≤ n → ok, ½, ☃, José"),
     ],
 )
@@ -127,6 +129,23 @@ def test_a_line_is_printed_or_not_but_raises_nothing(monkeypatch, error):
     monkeypatch.setattr(sys, "stdout", Broken())
     print_line("train", "epoch 1/3")
     Terminal().say("epoch 1/3")
+
+
+def test_a_line_that_could_not_be_shown_is_not_said_with_the_next(monkeypatch):
+    class FullOnce(io.StringIO):
+        is_full = True
+
+        def write(self, text):
+            if self.is_full:
+                self.is_full = False
+                raise OSError(errno.ENOSPC, "No space left")
+            return super().write(text)
+
+    monkeypatch.setattr(sys, "stdout", stream := FullOnce())
+    terminal = Terminal()
+    terminal.say("epoch 1/3")
+    terminal.say("epoch 2/3")
+    assert stream.getvalue() == "epoch 2/3\n"
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
