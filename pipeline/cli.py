@@ -220,11 +220,13 @@ def sample(
 
     if out is not None and out_dir is not None:
         raise UsageError("--out makes one file, --out-dir one for each picture: give one of them")
+    draw = functools.partial(
+        library.sample, model, endpoint=endpoint, seed=seed, truncation=truncation
+    )
     if out is not None:
         check_ending("--out", out, *sampling.FORMATS)
-    pictures = library.sample(
-        model, endpoint=endpoint, count=count, seed=seed, truncation=truncation
-    )
+        sampling.check_grid(out, count, functools.partial(draw, count=1))
+    pictures = draw(count=count)
     if out_dir is not None:
         sampling.save_each(pictures, out_dir)
     else:
