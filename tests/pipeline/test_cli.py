@@ -112,6 +112,10 @@ def save_pictures(folder, count, size=32):
             ["--runner", "docker", "--set", "export.formats=[onnx]"],
             "onnx needs the package tf2onnx, which the image dcgan-pipeline/export:",
         ),
+        (
+            ["--runner", "docker", "--tag", "mine", "--set", "export.formats=[onnx]"],
+            "no Docker engine answers",
+        ),
         (["--tag", "v1"], "add --runner docker"),
     ],
 )
