@@ -41,7 +41,8 @@ def run(
 
     It works in a notebook, where interrupting the kernel stops it as Ctrl-C does, and outside
     the main thread, where only `progress` can. While it runs, what any thread prints goes to
-    its log in `runs_dir`. One process runs one at a time.
+    its log in `runs_dir`. One process runs one at a time. Under a locale that is not UTF-8, a
+    folder whose name is not ASCII needs a Python with ``PYTHONUTF8=1``, which `dcgan` sees to.
 
     Args:
         images: Pictures: a folder, an archive, a pattern, ``@list``, ``gs://…`` or ``s3://…``,

@@ -1,6 +1,7 @@
 """What a local run refuses before anything is started."""
 
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -42,8 +43,9 @@ def check(config: PipelineConfig, runs_dir: Path, publish_root: str) -> None:
     for address in addresses(config.sources):
         _check_source(address)
         _check_word("--images", address)
-    _check_word("--runs-dir", str(runs_dir))
-    _check_word("--publish-root", publish_root)
+    for option, place in {"--runs-dir": str(runs_dir), "--publish-root": publish_root}.items():
+        _check_encoding(option, place)
+        _check_word(option, place)
     for section in STEPS:
         for setting, value in getattr(config, section):
             _check_word(f"{section}.{setting}", str(value))
@@ -104,6 +106,15 @@ def _check_utf8(option: str, value: str, way_out: str = "") -> None:
         raise UsageError(
             f"{option} {shown}: a name that is no UTF-8 cannot be passed on to the steps: "
             f"{way_out}rename it"
+        )
+
+
+def _check_encoding(option: str, value: str) -> None:
+    """Refuse what TensorFlow would look for elsewhere; the command has a Python in UTF-8."""
+    if not value.isascii() and (encoding := sys.getfilesystemencoding()) != "utf-8":
+        raise UsageError(
+            f"{option} {readable(value)}: TensorFlow takes its name for UTF-8, and this Python for "
+            f"{encoding}: set PYTHONUTF8=1 before Python starts"
         )
 
 

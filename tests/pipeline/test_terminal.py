@@ -234,6 +234,29 @@ def test_the_library_needs_no_utf8_either(broken):
     assert refused_in_ingest(broken)
 
 
+@pytest.mark.parametrize("encoding", ["iso8859-1", "ascii"])
+def test_the_library_refuses_a_folder_that_tensorflow_would_look_for_elsewhere(
+    tmp_path, encoding, request
+):
+    variables = ASCII if encoding == "ascii" else request.getfixturevalue("latin_1")
+    (tmp_path / "José").mkdir()
+    for option in ("runs_dir", "publish_root"):
+        places = {"runs_dir": b"r", "publish_root": b"p"} | {option: "José".encode()}
+        code = (
+            "import os, pipeline\n"
+            f"pipeline.run(**{{name: os.fsdecode(place) for name, place in {places}.items()}})"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=tmp_path, check=False, capture_output=True,
+            env=os.environ | variables | {"PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+        said = done.stderr.decode("latin-1").splitlines()[-1]
+        assert said.startswith(f"components.shared.errors.UsageError: --{option.replace('_', '-')}")
+        told = f"this Python for {encoding}: set PYTHONUTF8=1 before Python starts"
+        assert said.endswith(f"TensorFlow takes its name for UTF-8, and {told}")
+    assert not list(tmp_path.rglob("logs"))
+
+
 def test_what_a_step_says_is_read_whatever_it_is(capfd):
     said = b"\xff\xfe \xe2\x80\xa6\n"
     code = f"import os; os.write(1, {said!r}); os.write(2, b'end'); raise SystemExit(7)"
