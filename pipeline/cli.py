@@ -169,7 +169,9 @@ def _foresee(
 
     runs_dir = runs_dir.absolute()
     root = library.publish_root_of(publish_root, runs_dir)
-    forecast = foresee(config, runs_dir, root, containers)
+    forecast = foresee(
+        config, runs_dir, root, lambda line: _say(line.step, line.message), containers
+    )
     _console.print(show.forecast_table(forecast.tasks), "\nnothing was run")
     if require_blessed and forecast.not_blessed:
         raise NotBlessed(f"not blessed: {forecast.not_blessed}")
