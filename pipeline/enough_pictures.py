@@ -1,6 +1,7 @@
 """Whether a run can have pictures enough, from settings and the names of files alone."""
 
-from itertools import islice
+import itertools
+from collections.abc import Sequence
 
 from components.evaluate.enough import FEWEST, fewest_of_each
 from components.ingest.addresses import all_addresses
@@ -43,7 +44,7 @@ def check_sources(config: PipelineConfig) -> None:
     with open_source(config.sources) as source:
         if source.in_order:
             return
-        for entry in islice(filter(_may_be_pictures, source.files()), needed):
+        for entry in itertools.islice(filter(_may_be_pictures, source.files()), needed):
             if is_named_archive(entry.path):
                 return
             found += 1
@@ -83,11 +84,25 @@ def _words(config: PipelineConfig) -> str:
 
 
 def _advice(config: PipelineConfig, found: int, most_of_all: str) -> str:
-    """What helps: fewer than the fewest of all are mended by no other setting."""
-    ways = []
-    if found >= 2 * FEWEST and _to_train_on(config) > fewest_of_each(config.evaluate):
-        is_set = config.transform.min_images > 2 * config.train.batch_size
-        ways.append(f"lower {'transform.min_images' if is_set else 'train.batch_size'}")
-    if found >= 2 * FEWEST and fewest_of_each(config.evaluate) > FEWEST:
-        ways.append("lower evaluate.neighbours")
-    return f"{most_of_all}, or {' and '.join(ways)}" if ways else most_of_all
+    """What helps: the fewest settings that, as low as they go, make so many pictures enough."""
+    is_set = "min_images" in config.transform.model_fields_set
+    knobs = [*(["transform.min_images"] if is_set else []), "train.batch_size"]
+    knobs.append("evaluate.neighbours")
+    for size in range(1, len(knobs) + 1):
+        ways = [
+            f"lower {' and '.join(lowered)}"
+            for lowered in itertools.combinations(knobs, size)
+            if _needed_at_least(config, lowered, is_set) <= found
+        ]
+        if ways:
+            return f"{most_of_all}, or {', or '.join(ways)}"
+    return most_of_all
+
+
+def _needed_at_least(config: PipelineConfig, lowered: Sequence[str], is_set: bool) -> int:
+    batch = 2 if "train.batch_size" in lowered else config.train.batch_size
+    asked = config.transform.min_images if is_set else 2 * batch
+    if "transform.min_images" in lowered:
+        asked = 2
+    fewest = FEWEST if "evaluate.neighbours" in lowered else fewest_of_each(config.evaluate)
+    return max(asked, batch, fewest) + fewest

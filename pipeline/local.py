@@ -118,7 +118,12 @@ def refuse_early(
     if not containers:  # whose images have packages of their own
         check_packages(config.export)
         return None
-    check_image(config.export, containers.reference("export"), "use --runner subprocess")
+    if not containers.tag:  # which may name an image with more in it
+        check_image(
+            config.export,
+            containers.reference("export"),
+            "use --runner subprocess, or name one by --tag that does",
+        )
     from pipeline.docker_runner import DockerEngine
 
     return DockerEngine(containers, runs_dir, show, pull)

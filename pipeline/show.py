@@ -16,6 +16,7 @@ from components.shared.buckets import is_remote
 from components.shared.contracts import GIF, REPORT, SAMPLES, SAVED_MODEL
 from pipeline.doctor import Check
 from pipeline.results import LATEST, TASKS, RunSummary
+from pipeline.typed_text import readable
 
 if TYPE_CHECKING:
     from pipeline.dry_run import TaskForecast
@@ -29,7 +30,8 @@ NEEDED = (  # keys of run.json
 
 def plain(text: str | None) -> str:
     """Text in which neither rich nor a terminal sees a command; a dash for none."""
-    return escape("".join(sign for sign in text or "–" if sign.isprintable() or sign == "\n"))
+    signs = readable(text or "–")
+    return escape("".join(sign for sign in signs if sign.isprintable() or sign == "\n"))
 
 
 def step_line(step: str, message: str, width: int) -> str:

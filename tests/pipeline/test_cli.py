@@ -62,11 +62,11 @@ def save_pictures(folder, count, size=32):
         (["--images", "gs:///y"], "no bucket that can be read"),
         (["--images", "file", "--images", "nowhere"], "/nowhere"),
         (["--images", os.fsdecode(b"caf\xe9")], "a name that is no UTF-8"),
-        (["--runs-dir", os.fsdecode(b"caf\xe9")], "caf\\udce9: a name that is no UTF-8 cannot be"),
-        (["--publish-root", os.fsdecode(b"\xe9")], "\\udce9: a name that is no UTF-8 cannot be"),
+        (["--runs-dir", os.fsdecode(b"caf\xe9")], "caf\\xe9: a name that is no UTF-8 cannot be"),
+        (["--publish-root", os.fsdecode(b"\xe9")], "\\xe9: a name that is no UTF-8 cannot be"),
         (
             ["--set", os.fsdecode(b"ingest.staging=\xe9")],
-            "\\udce9: a name that is no UTF-8 cannot be",
+            "\\xe9: a name that is no UTF-8 cannot be",
         ),
         (["--runs-dir", "python3/runs"], "--runs-dir"),
         (["--publish-root", "python3"], "--publish-root"),
@@ -111,6 +111,10 @@ def save_pictures(folder, count, size=32):
         (
             ["--runner", "docker", "--set", "export.formats=[onnx]"],
             "onnx needs the package tf2onnx, which the image dcgan-pipeline/export:",
+        ),
+        (
+            ["--runner", "docker", "--tag", "mine", "--set", "export.formats=[onnx]"],
+            "no Docker engine answers",
         ),
         (["--tag", "v1"], "add --runner docker"),
     ],

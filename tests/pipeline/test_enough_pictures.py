@@ -68,19 +68,44 @@ def test_as_many_files_as_pictures_needed_are_left_to_ingest(make, kind):
 
 
 @pytest.mark.parametrize(
-    ("settings", "needed", "advice"),
+    ("settings", "needed", "missing", "advice"),
     [
-        (["evaluate.neighbours=50"], 51 + 51, ", or lower evaluate.neighbours"),
-        (["transform.min_images=20"], 20 + 6, ", or lower transform.min_images"),
-        (["transform.min_images=2", "train.batch_size=30"], 30 + 6, ", or lower train.batch_size"),
-        (["train.batch_size=2"], 6 + 6, ""),
+        ([], 14, 1, "train.batch_size"),
+        (["evaluate.neighbours=50"], 51 + 51, 1, "evaluate.neighbours"),
+        (["transform.min_images=20"], 20 + 6, 1, "transform.min_images"),
+        (["transform.min_images=8"], 8 + 6, 1, "transform.min_images"),
+        (["transform.min_images=2", "train.batch_size=30"], 36, 1, "train.batch_size"),
+        (
+            ["transform.min_images=30", "train.batch_size=30"], 36, 1,
+            "transform.min_images and train.batch_size",
+        ),
+        (
+            ["evaluate.neighbours=10", "train.batch_size=20"], 40 + 11, 1,
+            "train.batch_size, or lower evaluate.neighbours",
+        ),
+        (
+            ["evaluate.neighbours=10", "train.batch_size=20"], 40 + 11, 30,
+            "train.batch_size and evaluate.neighbours",
+        ),
+        (
+            ["evaluate.neighbours=10", "train.batch_size=20", "transform.min_images=20"], 31, 12,
+            "transform.min_images and train.batch_size and evaluate.neighbours",
+        ),
+        (["train.batch_size=2"], 6 + 6, 1, ""),
     ],
-)
-def test_what_is_needed_and_what_helps_follow_the_settings(make, settings, needed, advice):
-    folder = make(needed - 1)
-    with pytest.raises(DataRefused, match=rf"this run needs {needed}: .*: add pictures{advice}$"):
+)  # fmt: skip
+def test_what_is_needed_and_what_helps_follow_the_settings(make, settings, needed, missing, advice):
+    folder = make(needed - missing)
+    with pytest.raises(DataRefused) as refused:
         check(folder, settings=settings)
-    (folder / "one more.png").touch()
+    told, _, advised = str(refused.value).partition(": add pictures")
+    assert f"this run needs {needed}: " in told
+    assert advised == (f", or lower {advice}" if advice else "")
+    lowest = {"transform.min_images": 2, "train.batch_size": 2, "evaluate.neighbours": 1}
+    for way in advised.split(", or lower ")[1:]:
+        check(folder, settings=[*settings, *(f"{key}={lowest[key]}" for key in way.split(" and "))])
+    for index in range(missing):
+        (folder / f"{index} more.png").touch()
     check(folder, settings=settings)
 
 
