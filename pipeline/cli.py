@@ -109,21 +109,21 @@ def run(
         raise NotBlessed(f"not blessed: {summary.blessed_reason}")
 
 
-def _say(step: str, message: str) -> None:
-    _console.say(show.step_line(step, message, _console.width))
+def _say(task: str, message: str) -> None:
+    _console.say(show.task_line(task, message, _console.width))
 
 
 def _watching(runs_dir: Path) -> Callable[[str, str], None]:
-    """Say what a step says, and before its first line where the run can be watched."""
+    """Say what a task says, and before its first line where the run can be watched."""
     from pipeline.watch import watch_beside
 
     @functools.cache
     def begin() -> None:
         watch_beside(runs_dir.absolute(), lambda message: _say("watch", message))
 
-    def say(step: str, message: str) -> None:
+    def say(task: str, message: str) -> None:
         begin()
-        _say(step, message)
+        _say(task, message)
 
     return say
 
@@ -166,7 +166,7 @@ def _foresee(
     runs_dir = runs_dir.absolute()
     root = library.publish_root_of(publish_root, runs_dir)
     forecast = foresee(
-        config, runs_dir, root, lambda line: _say(line.step, line.message), containers
+        config, runs_dir, root, lambda line: _say(line.task, line.message), containers
     )
     _console.print(show.forecast_table(forecast.tasks), "\nnothing was run")
     if require_blessed and forecast.not_blessed:

@@ -54,7 +54,7 @@ def run(
         publish_root: Where a blessed model goes: a folder, ``gs://…`` or ``s3://…``; None for
             `published` in `runs_dir`.
         containers: Images to run the steps in; None for processes of this machine.
-        progress: Called with the name of a step and a line that it says, both text, in the
+        progress: Called with the name of a task and a line that it says, both text, in the
             thread that called `run`; None for silence. What it raises ends the run, a
             KeyboardInterrupt as Ctrl-C does. The usual one prints, and raises nothing, whatever
             becomes of the terminal.
@@ -68,7 +68,7 @@ def run(
         DataRefused: The pictures cannot be trained on.
         TrainingStopped: The training is lost.
         Interrupted: Ctrl-C, or the kernel's interrupt; the same call goes on from there.
-        PipelineError: The parent of these; by itself, a step that failed in another way. Each
+        PipelineError: The parent of these; by itself, a task that failed in another way. Each
             is one line, and has the `exit_code` that `dcgan run` would end with.
     """
     resolved = resolve(images, profile, config, settings)
@@ -76,7 +76,7 @@ def run(
 
     def show(line: LogLine) -> None:
         if progress:
-            progress(line.step, line.message)
+            progress(line.task, line.message)
 
     try:
         from pipeline.local import run_locally

@@ -49,7 +49,7 @@ class Terminal(Console):
 
 
 def print_line(step: str, message: str) -> None:
-    """Print a line of a step as `print` does, where that can be done."""
+    """Print a line of a task as `print` does, where that can be done."""
     line = f"{step} {message}"
     with contextlib.suppress(OSError, ValueError):  # the disk is full, the stream closed
         try:

@@ -78,5 +78,5 @@ def test_one_that_nobody_reads_where_nothing_can_be_a_link(folder):
         _, results = run(folder, writer, COLUMNS="0", PYTHONPATH=f"{folder}:{ROOT}")
     finally:
         os.close(writer)
-    assert read_run(results, ()).values["steps"].keys() >= {"fingerprint", "publish"}
+    assert read_run(results, ()).values["tasks"].keys() >= {"fingerprint", "publish"}
     assert not os.path.lexists(folder / "runs/latest")
