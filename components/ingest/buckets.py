@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import IO, Any
 
-from components.ingest.chosen import Chosen, nothing_at
+from components.ingest.chosen import nothing_at
 from components.ingest.reasons import Reason, Rejected
-from components.ingest.source import Entry, Source
+from components.ingest.source import Chosen, Entry, Source
 from components.shared.errors import PipelineError, UsageError, one_line
 
 _READS_AT_ONCE = 64  # a read waits for an answer most of its time
@@ -30,8 +30,7 @@ class Bucket(Source):
             root: `gs://bucket` or `s3://bucket`, or an address in it.
             chosen: Of the keys below it; all, unless given.
         """
-        super().__init__(root.rstrip("/"))
-        self._chosen = chosen or Chosen()
+        super().__init__(root.rstrip("/"), chosen)
         self._bucket = _client_for(root)
         self._threads = self._kept_open.enter_context(ThreadPoolExecutor(_READS_AT_ONCE))
 
@@ -53,10 +52,6 @@ class Bucket(Source):
             is_marker = key.endswith("/") or not key  # of what a console shows as a folder
             if not is_marker and self._chosen.fits(key):
                 yield Entry(key, info["size"], key, self._problem(key, info)), _stamp_in(info)
-
-    def is_hidden(self, path: str) -> bool:
-        """Whether a part of the key is hidden that the user did not name."""
-        return self._chosen.is_hidden(path)
 
     def _info(self, key: str) -> dict[str, Any]:
         with contextlib.suppress(FileNotFoundError):

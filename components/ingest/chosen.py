@@ -1,25 +1,11 @@
-"""Which files below a source's root the user named: all, those of a pattern, or listed ones."""
+"""Which files below a source's root the user named, of a pattern or a list."""
 
 import re
 from collections.abc import Mapping, Sequence
 
 from components.ingest.reasons import Reason, Rejected
-from components.ingest.source import is_hidden, printable
+from components.ingest.source import Chosen, is_hidden, printable
 from components.shared.errors import UsageError
-
-
-class Chosen:
-    """All of them."""
-
-    listed: Mapping[str, str] | None = None  # where each listed path was named; None: no list
-
-    def fits(self, path: str) -> bool:
-        """Whether this file is meant."""
-        return True
-
-    def is_hidden(self, path: str) -> bool:
-        """Whether it, or a folder on the way to it that the user did not name, is hidden."""
-        return is_hidden(path)
 
 
 class ByPattern(Chosen):
@@ -50,6 +36,10 @@ class Listed(Chosen):
         """Take paths relative to the root, each with the words for where it was named."""
         self.listed = listed
         self._named = {printable(path) for path in listed}
+
+    def is_listed(self, path: str) -> bool:
+        """Whether a line of the list names this very path."""
+        return path in self._named
 
     def is_hidden(self, path: str) -> bool:
         """Whether a part of it is hidden that no line of the list names."""

@@ -11,9 +11,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from components.ingest.chosen import Chosen, nothing_at
+from components.ingest.chosen import nothing_at
 from components.ingest.reasons import Reason, Rejected
 from components.ingest.source import (
+    Chosen,
     Entry,
     Source,
     explaining_damage,
@@ -42,8 +43,7 @@ class Folder(Source):
             root: The folder.
             chosen: Of the paths in it; all, unless given.
         """
-        super().__init__(root)
-        self._chosen = chosen or Chosen()
+        super().__init__(root, chosen)
 
     def files(self) -> Iterator[Entry]:
         """All regular files, and links that lead nowhere."""
@@ -58,10 +58,6 @@ class Folder(Source):
             is_folder = file.problem is not None and file.problem.reason is Reason.FOLDER
             if is_folder or self._chosen.fits(name):
                 yield Entry(printable(name), file.size, file.where, file.problem), file.stamp
-
-    def is_hidden(self, path: str) -> bool:
-        """Whether a part of the path is hidden that the user did not name."""
-        return self._chosen.is_hidden(path)
 
     def path_of(self, entry: Entry) -> Path:
         """Where a file is."""

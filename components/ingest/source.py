@@ -10,7 +10,7 @@ import os
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -74,15 +74,34 @@ class Listing(NamedTuple):
         return self
 
 
+class Chosen:
+    """Which files below a source's root the user named: all of them."""
+
+    listed: Mapping[str, str] | None = None  # where each listed path was named; None: no list
+
+    def fits(self, path: str) -> bool:
+        """Whether this file is meant."""
+        return True
+
+    def is_listed(self, path: str) -> bool:
+        """Whether a line of a list names this very path."""
+        return False
+
+    def is_hidden(self, path: str) -> bool:
+        """Whether it, or a folder on the way to it that the user did not name, is hidden."""
+        return is_hidden(path)
+
+
 class Source(abc.ABC):
     """A place with files. It is a context manager, since archives are kept open."""
 
     on_archives = "it is not opened: name it as a source of its own"  # one that lies in it
     in_order = False  # whether only reading by ascending `where` is fast
 
-    def __init__(self, root: str) -> None:
-        """Open the source that lies at `root`."""
+    def __init__(self, root: str, chosen: Chosen | None = None) -> None:
+        """Open the source that lies at `root`; all files in it count unless some are chosen."""
         self.root = root
+        self._chosen = chosen or Chosen()
         self._kept_open = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
@@ -129,30 +148,27 @@ class Source(abc.ABC):
         """Sort the files into pictures and others, without looking into them."""
         listing = Listing([], [])
         for entry in self.files():
-            why = self._why_aside(entry)
+            why = self.why_aside(entry)
             if why is None:
                 listing.pictures.append(entry)
             else:
                 listing.other.append(SetAside(entry.path, entry.size, why.reason, why.detail))
         return listing.in_order()
 
-    def is_hidden(self, path: str) -> bool:
-        """Whether a file below the root is hidden, by its name or a folder's on the way to it."""
-        return is_hidden(path)
-
-    def _why_aside(self, entry: Entry) -> Rejected | None:
-        if self.is_hidden(entry.path):
+    def why_aside(self, entry: Entry) -> Rejected | None:
+        """Why a file is not looked into, as far as the listing tells."""
+        problem = entry.problem
+        if self._chosen.is_hidden(entry.path):
             return Rejected(Reason.HIDDEN)
         if is_named_picture(entry.path):
-            return entry.problem
-        if entry.problem is not None and entry.problem.reason is Reason.FOLDER:
-            return entry.problem
+            return problem
+        if problem and (problem.reason is Reason.FOLDER or self._chosen.is_listed(entry.path)):
+            return problem
         if is_named_archive(entry.path):
             return Rejected(Reason.ARCHIVE, self.on_archives)
         # A name without an extension, as a bucket has, says nothing: only its content does.
         if "." in entry.path.rpartition("/")[2]:
             return Rejected(Reason.OTHER)
-        problem = entry.problem
         return problem and Rejected(Reason.OTHER, problem.detail or problem.reason)
 
 

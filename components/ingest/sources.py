@@ -23,7 +23,7 @@ from components.ingest.archives import open_archive, open_local_archive
 from components.ingest.buckets import Bucket, open_object
 from components.ingest.chosen import ByPattern, Listed
 from components.ingest.local_files import Folder
-from components.ingest.reasons import Rejected
+from components.ingest.reasons import Reason, Rejected
 from components.ingest.source import Entry, Listing, Source, is_named_archive
 from components.shared.buckets import is_remote
 from components.shared.errors import UsageError
@@ -188,12 +188,16 @@ def _open_manifest(manifest: Path) -> list[Source]:
 
 def _all(source: Source, pattern: str) -> list[Entry]:
     with source:
-        files = (entry for entry in source.files() if is_named_archive(entry.path))
-        shown = (entry for entry in files if not source.is_hidden(entry.path))
-        found = sorted(shown, key=operator.attrgetter("path"))
+        archives = (entry for entry in source.files() if _is_archive(source.why_aside(entry)))
+        found = sorted(archives, key=operator.attrgetter("path"))
     if not found:
         raise UsageError(f"nothing fits the pattern '{pattern}'{of_braces(pattern)}: {ADVICE}")
     return found
+
+
+def _is_archive(why: Rejected | None) -> bool:
+    """Whether it is set aside for that alone: it is not hidden, and no folder."""
+    return why is not None and why.reason is Reason.ARCHIVE
 
 
 def _refuse_missing(path: str, said: str) -> None:

@@ -100,6 +100,19 @@ def test_a_line_of_what_is_missing_is_told(pictures, monkeypatch, line, told):
 
 
 @pytest.mark.parametrize("scheme", ["", "s3", "gs"])
+def test_a_line_of_what_is_missing_is_told_whatever_its_end(pictures, make_bucket, scheme):
+    top = f"{make_bucket(scheme).address}/" if scheme else ""
+    names = ["dgos", "faces.v2", "faces.v2/notes.txt", ".dgos", "cats/*"]
+    (pictures / "list").write_text("\n".join(["a.jpg", *(top + name for name in names)]))
+    told = {detail: reason for _, reason, detail in set_aside(f"@{pictures}/list")}
+    advice = {"cats/*": ": a list holds no patterns, --images does"}
+    assert told == {
+        f"nothing at '{top}{name}' (line {line} of list){advice.get(name, '')}": Reason.MISSING
+        for line, name in enumerate(names, start=2)
+    }
+
+
+@pytest.mark.parametrize("scheme", ["", "s3", "gs"])
 def test_a_missing_archive_of_a_list_is_refused_by_its_line(pictures, make_bucket, scheme):
     name = f"{make_bucket(scheme).address}/gone.zip" if scheme else "gone.zip"
     (pictures / "list").write_text(f"a.jpg\n{name}\n")
