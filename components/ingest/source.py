@@ -4,6 +4,7 @@ import abc
 import contextlib
 import errno
 import gzip
+import heapq
 import lzma
 import operator
 import os
@@ -11,10 +12,11 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-from components.ingest.reasons import Reason, Rejected
+from components.ingest.reasons import NOT_LOOKED_AT, Reason, Rejected
 from components.shared.errors import DataRefused, UsageError
 
 # In any case.
@@ -61,6 +63,9 @@ class SetAside(NamedTuple):
     detail: str = ""  # the cause in words, where there is more to say
 
 
+_BY_PATH = operator.attrgetter("path")
+
+
 class Listing(NamedTuple):
     """What there is in a source, by path."""
 
@@ -70,8 +75,16 @@ class Listing(NamedTuple):
     def in_order(self) -> Self:
         """Sort both by path."""
         for entries in self:
-            entries.sort(key=operator.attrgetter("path"))
+            entries.sort(key=_BY_PATH)
         return self
+
+    def first(self, count: int) -> "Listing":
+        """Only so many pictures by path, sound or broken; all that is none."""
+        broken = [each for each in self.other if each.reason not in NOT_LOOKED_AT]
+        kept = [*islice(heapq.merge(self.pictures, broken, key=_BY_PATH), count)]
+        others = [each for each in self.other if each.reason in NOT_LOOKED_AT]
+        others += [each for each in kept if isinstance(each, SetAside)]
+        return Listing([each for each in kept if isinstance(each, Entry)], others).in_order()
 
 
 class Chosen:
