@@ -24,7 +24,7 @@ from components.ingest.buckets import Bucket, open_object
 from components.ingest.chosen import ByPattern, Listed
 from components.ingest.local_files import Folder
 from components.ingest.reasons import Reason, Rejected
-from components.ingest.source import Entry, Listing, Source, is_named_archive
+from components.ingest.source import Entry, Source, is_named_archive
 from components.shared.buckets import is_remote
 from components.shared.errors import UsageError
 
@@ -81,16 +81,11 @@ class Several(Source):
         index, own = _own_entry(entry)
         return self._sources[index].path_of(own)
 
-    def list(self) -> Listing:
-        """What there is in each; what is hidden in it does not depend on its own name."""
-        listing = Listing([], [])
-        for index, source in enumerate(self._sources):
-            own = source.list()
-            listing.pictures.extend(self._named(index, entry) for entry in own.pictures)
-            listing.other.extend(
-                each._replace(path=self._path(index, each.path)) for each in own.other
-            )
-        return listing.in_order()
+    def why_aside(self, entry: Entry) -> Rejected | None:
+        """Why its source sets it aside; what is hidden there does not depend on its own name."""
+        index, own = _own_entry(entry)
+        path = own.path.removeprefix(self._names[index]).removeprefix("/")
+        return self._sources[index].why_aside(own._replace(path=path))
 
     def read(self, entries: Iterable[Entry]) -> Iterator[bytes | Rejected]:
         """Contents in the order of the entries; Rejected where there is no reading one."""
@@ -102,11 +97,8 @@ class Several(Source):
         return self._sources[index]._read(own)
 
     def _named(self, index: int, entry: Entry) -> Entry:
-        path = self._path(index, entry.path)
+        path = "/".join(filter(None, (self._names[index], entry.path)))
         return entry._replace(path=path, where=(index, entry.where))
-
-    def _path(self, index: int, path: str) -> str:
-        return "/".join(filter(None, (self._names[index], path)))
 
 
 def _own_entry(entry: Entry) -> tuple[int, Entry]:

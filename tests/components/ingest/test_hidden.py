@@ -2,6 +2,7 @@
 
 import pytest
 
+from components.ingest.fingerprint import fingerprint
 from components.ingest.sources import open_source
 from tests.components.ingest.test_sources import paths_in
 
@@ -78,3 +79,25 @@ def test_a_bucket_has_the_same_rule(bucket, hidden_tree):
     assert paths_in(f"{top}/.*/*.jpg") == [".pics/1.jpg"]
     (hidden_tree / "list").write_text(f"{top}/.pics/.sub/3.jpg\n{top}/base/4.jpg\n")
     assert paths_in(f"@{hidden_tree}/list") == [".pics/.sub/3.jpg", "base/4.jpg"]
+
+
+@pytest.mark.parametrize("beside", ["", "a.zip\n"])  # with which the list is several sources
+@pytest.mark.parametrize("more", ["base/.5.jpg", "base/LOST"])
+def test_a_list_that_finds_the_same_but_means_another_is_another(
+    hidden_tree, tmp_path, pack, more, beside
+):
+    """Else ingest would be answered from its cache."""
+    pack(hidden_tree / "base", "a.zip")
+    (hidden_tree / "base/LOST").symlink_to("nowhere")
+    seen = []
+    for line in ("", more):
+        (hidden_tree / "list").write_text(f".pics\nbase\n{line}\n{beside}")
+        with open_source(f"@{hidden_tree}/list") as opened:
+            listing = opened.list()
+        paths = {each.path for part in listing for each in part}
+        others = [each[:3] for each in listing.other]
+        seen.append((paths, others, fingerprint(f"@{hidden_tree}/list", tmp_path / "cache")))
+    (paths, others, digest), after = seen
+    assert after[0] == paths
+    assert after[1] != others
+    assert after[2] != digest
