@@ -1,7 +1,10 @@
 """A tree is the same tree whatever it is packed in; and what keeps a member from being read."""
 
+import io
 import os
 import stat
+import subprocess
+import tarfile
 import tempfile
 import zipfile
 from pathlib import Path
@@ -145,6 +148,44 @@ def test_a_link_that_leads_nowhere_is_told(linked, tmp_path, packing):
         "out.png": "a link to '../../x.png', which is not in the archive",
         "absolute.png": "a link to 'etc/x.png', which is not in the archive",
     }
+
+
+def gnu_tar(root: Path, *arguments: str) -> bytes:
+    tar = subprocess.run(
+        ["tar", "-cf", "-", *arguments], cwd=root, check=True, stdout=subprocess.PIPE
+    )
+    return tar.stdout
+
+
+def test_a_file_that_is_packed_twice_is_there_once(tmp_path, bucket):
+    """GNU tar stores it again as a hard link, to its own name or to another's of the same file."""
+    (tmp_path / "pics/cats").mkdir(parents=True)
+    for number, name in enumerate(("pics/1.png", "pics/cats/2.png")):
+        (tmp_path / name).write_bytes(PICTURES[number])
+    (tmp_path / "pics/cats/3.png").hardlink_to(tmp_path / "pics/1.png")
+    expected = outcomes(str(tmp_path))
+    assert len(expected) == 3
+    for kind in ((), ("-z",)):
+        content = gnu_tar(tmp_path, *kind, "pics", "pics/cats", "pics/1.png")
+        (tmp_path / ".tar").write_bytes(content)
+        assert outcomes(str(tmp_path / ".tar")) == expected
+        bucket.put("a.tar", content)
+        assert outcomes(f"{bucket.address}/a.tar") == expected
+
+
+def test_a_hard_link_is_what_its_name_was_when_it_was_packed(tmp_path):
+    """A name that a later member takes over is another file then, as on unpacking."""
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as archive:
+        for name, content in (("a.png", PICTURES[0]), ("b.png", None), ("a.png", PICTURES[1])):
+            info = tarfile.TarInfo(name)
+            if content is None:
+                info.type, info.linkname = tarfile.LNKTYPE, "./a.png"
+            else:
+                info.size = len(content)
+            archive.addfile(info, io.BytesIO(content or b""))
+    (tmp_path / "a.tar").write_bytes(file.getvalue())
+    assert contents_of(tmp_path / "a.tar") == {"a.png": PICTURES[1], "b.png": PICTURES[0]}
 
 
 def test_a_zip_from_windows_has_folders(tmp_path, bucket):
