@@ -34,7 +34,9 @@ _LONGEST_LINK = 4096  # bytes, as Linux allows
 
 def open_local_archive(path: str) -> Source:
     """Open a zip or a tar of this machine."""
-    return open_archive(path, Path(path).open("rb"), stamp_of(Path(path).stat()))
+    with explaining_damage(path):
+        file = Path(path).open("rb")  # noqa: SIM115 (closed with the source)
+    return open_archive(path, file, stamp_of(Path(path).stat()))
 
 
 def open_archive(address: str, file: IO[bytes], stamp: str) -> Source:

@@ -18,6 +18,7 @@ from components.ingest.source import (
     Entry,
     Source,
     explaining_damage,
+    is_named_picture,
     printable,
     rejected_for,
     setting_aside,
@@ -113,7 +114,9 @@ class Folder(Source):
 
 def _items_of(location: bytes, visited: set[tuple[int, int]]) -> list[os.DirEntry[bytes]]:
     """What a folder holds, in descending order of names; nothing where it was visited before."""
-    status = os.stat(location)  # noqa: PTH116
+    # Of itself by way of itself, which it takes the right to enter it; else all in it would seem
+    # not to be there, though its names can be read.
+    status = os.stat(os.path.join(location, b"."))  # noqa: PTH116, PTH118
     folder = (status.st_dev, status.st_ino)
     if folder in visited:
         return []
@@ -130,6 +133,9 @@ def _look_at(file: "os.DirEntry[bytes] | Path", where: bytes) -> tuple[int, _Fou
         problem = rejected_for(error)
         if problem.reason is Reason.MISSING:
             problem = Rejected(Reason.MISSING, "a link that leads nowhere")
+        elif problem.reason is Reason.DENIED and not is_named_picture(os.fsdecode(where)):
+            # It may well be a folder: it lies, or a link leads, behind one that none may enter.
+            problem = Rejected(Reason.FOLDER, str(error.strerror).lower())
         return 0, _Found(where, 0, "", problem)
     return status.st_mode, _Found(where, status.st_size, stamp_of(status))
 

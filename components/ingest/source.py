@@ -7,7 +7,6 @@ import gzip
 import heapq
 import lzma
 import operator
-import os
 import tarfile
 import zipfile
 import zlib
@@ -237,6 +236,4 @@ def explaining_damage(source: str) -> Iterator[None]:
             f"the archive '{source}' is damaged ({error}): fetch it again or pack it anew"
         ) from error
     except PermissionError as error:
-        raise UsageError(
-            f"'{os.fsdecode(error.filename)}' may not be read: permission denied"
-        ) from error
+        raise UsageError(f"'{source}' may not be read: permission denied") from error

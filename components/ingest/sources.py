@@ -193,8 +193,12 @@ def _is_archive(why: Rejected | None) -> bool:
 
 
 def _refuse_missing(path: str, said: str) -> None:
-    if not path or not os.path.exists(path):  # noqa: PTH110 (a name may be too long for pathlib)
-        raise UsageError(f"there is nothing at {said}{of_braces(said)}: {ADVICE}")
+    try:
+        os.stat(path)  # noqa: PTH116 (a name may be too long for pathlib)
+    except PermissionError:
+        raise UsageError(f"{said} may not be read: permission denied") from None
+    except (OSError, ValueError):
+        raise UsageError(f"there is nothing at {said}{of_braces(said)}: {ADVICE}") from None
 
 
 def _distinct(names: list[str]) -> list[str]:
