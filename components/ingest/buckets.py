@@ -40,30 +40,36 @@ class Bucket(Source):
 
     def stamped(self) -> Iterator[tuple[Entry, str]]:
         """The objects, each with its etag or generation."""
+        listed = self._chosen.listed
         with _explaining(self.root):
-            if self._chosen.listed is None:
-                found = self._bucket.find(self.root, detail=True).values()
-                top = self.root.partition("://")[2] + "/"
-                objects = [(each["name"].removeprefix(top), each) for each in found]
+            if listed is None:
+                objects = self._below("")
             else:
-                listed = self._chosen.listed
-                objects = list(zip(listed, self._threads.map(self._info, listed), strict=True))
-        for key, info in objects:
+                objects = {}
+                for found in self._threads.map(self._at, listed, listed.values()):
+                    objects |= found
+        for key, info in objects.items():
             is_marker = key.endswith("/") or not key  # of what a console shows as a folder
             if not is_marker and self._chosen.fits(key):
-                yield Entry(key, info["size"], key, self._problem(key, info)), _stamp_in(info)
+                yield Entry(key, info["size"], key, info.get("problem")), _stamp_in(info)
 
-    def _info(self, key: str) -> dict[str, Any]:
-        with contextlib.suppress(FileNotFoundError):
-            info: dict[str, Any] = self._bucket.info(f"{self.root}/{key}")
-            if info["type"] == "file":
-                return info
-        return {"size": 0}
+    def _below(self, folder: str) -> dict[str, dict[str, Any]]:
+        """What is known of the objects in a folder and below, by their keys."""
+        top = self.root.partition("://")[2] + "/"
+        found = self._bucket.find(f"{self.root}/{folder}".rstrip("/"), detail=True).values()
+        return {each["name"].removeprefix(top): each for each in found}
 
-    def _problem(self, key: str, info: dict[str, Any]) -> Rejected | None:
-        """Why a listed key is set aside that no object has."""
-        listed = self._chosen.listed
-        return nothing_at(listed[key]) if listed and info.get("type") != "file" else None
+    def _at(self, key: str, said: str) -> dict[str, dict[str, Any]]:
+        """What is known of a listed object, or of those below a listed folder."""
+        folder = key.rstrip("/")
+        found = {}
+        if not key or folder != key:
+            found = self._below(folder)
+        else:
+            with contextlib.suppress(FileNotFoundError):
+                info = self._bucket.info(f"{self.root}/{key}")
+                found = {key: info} if info["type"] == "file" else self._below(folder)
+        return found or {folder: {"size": 0, "problem": nothing_at(said)}}
 
     def read(self, entries: Iterable[Entry]) -> Iterator[bytes | Rejected]:
         """Contents in the order of the entries, many of them on their way at once."""

@@ -33,9 +33,12 @@ class Listed(Chosen):
     """Those of a list, and what lies in the folders among them."""
 
     def __init__(self, listed: Mapping[str, str]) -> None:
-        """Take paths relative to the root, each with the words for where it was named."""
+        """Take paths relative to the root, each with the words for where it was named.
+
+        In a bucket, one that ends with a '/' is a folder's.
+        """
         self.listed = listed
-        self._named = {printable(path) for path in listed}
+        self._named = {printable(path).rstrip("/") for path in listed}
 
     def is_listed(self, path: str) -> bool:
         """Whether a line of the list names this very path."""

@@ -81,6 +81,20 @@ def test_a_bucket_has_the_same_rule(bucket, hidden_tree):
     assert paths_in(f"@{hidden_tree}/list") == [".pics/.sub/3.jpg", "base/4.jpg"]
 
 
+@pytest.mark.parametrize("scheme", ["s3", "gs"])
+def test_a_list_of_objects_that_means_another_is_another(
+    hidden_tree, tmp_path, make_bucket, scheme
+):
+    bucket = make_bucket(scheme)
+    for path in hidden_tree.rglob("*.jpg"):
+        bucket.put(str(path.relative_to(hidden_tree)), path.read_bytes())
+    digests = set()
+    for line in ("", f"{bucket.address}/base/.5.jpg"):
+        (tmp_path / "list").write_text(f"{bucket.address}/base/\n{line}\n")
+        digests.add(fingerprint(f"@{tmp_path}/list", tmp_path / "cache"))
+    assert len(digests) == 2
+
+
 @pytest.mark.parametrize("beside", ["", "a.zip\n"])  # with which the list is several sources
 @pytest.mark.parametrize("more", ["base/.5.jpg", "base/LOST"])
 def test_a_list_that_finds_the_same_but_means_another_is_another(
