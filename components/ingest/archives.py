@@ -8,7 +8,7 @@ import tarfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from components.ingest.local_files import stamp_of
 from components.ingest.members import (
@@ -167,6 +167,7 @@ class Tar(_Archive):
         self._tar = self._kept_open.enter_context(tarfile.open(fileobj=file))  # noqa: SIM115
         compressed = self._tar.fileobj is not file
         self.in_order = compressed or "://" in root
+        self._last: tuple[Any, bytes] = None, b""  # where, and the content, that was read last
 
     def _members(self) -> Iterator[tuple[str, Member]]:
         """What the whole archive holds, in its order."""
@@ -183,11 +184,17 @@ class Tar(_Archive):
                 yield path_of_name(info.name), member
 
     def _read(self, entry: Entry) -> bytes:
-        """Content of a file."""
+        """Content of a file; going back for a link to it would unpack all before it again."""
+        where, content = self._last
+        if where == entry.where:
+            return content
         member = tarfile.TarInfo()
         member.offset_data, member.size, member.sparse = entry.where
         with setting_aside():
             file = self._tar.extractfile(member)
             assert file is not None  # for a member is a file unless it says something else
             with file:
-                return file.read()
+                content = file.read()
+        if self.in_order:
+            self._last = entry.where, content
+        return content

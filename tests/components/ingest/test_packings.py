@@ -2,6 +2,7 @@
 
 import io
 import os
+import random
 import stat
 import subprocess
 import tarfile
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from components.ingest.archives import open_archive
 from components.ingest.config import IngestConfig
 from components.ingest.seen_file import see
 from components.ingest.sources import open_source
@@ -132,6 +134,33 @@ def test_links_lead_where_they_would_in_the_folder(linked, tmp_path, packing, bu
     assert outcomes(str(tmp_path / packing)) == expected
     bucket.put(packing, content)
     assert outcomes(f"{bucket.address}/{packing}") == expected
+
+
+@pytest.mark.parametrize("kind", ["gz", "bz2", "xz"])
+def test_links_in_a_compressed_tar_unpack_it_no_further_time(tmp_path, kind):
+    class Counted(io.BytesIO):
+        bytes_read = 0
+
+        def read(self, size=-1):
+            content = super().read(size)
+            self.bytes_read += len(content)
+            return content
+
+    for number in range(30):
+        (tmp_path / f"{number}.png").write_bytes(random.Random(number).randbytes(5000))
+        (tmp_path / f"{number}.again.png").symlink_to(f"{number}.png")
+        (tmp_path / f"{number}.hard.png").hardlink_to(tmp_path / f"{number}.png")
+    packed = tar_of(tmp_path, kind)
+    file = Counted(packed)
+    with open_archive("a.tar", file, "") as opened:
+        pictures = sorted(opened.list().pictures, key=lambda entry: entry.where)
+        listed = file.bytes_read
+        half = len(pictures) // 2 + 1  # between a picture and a link to it
+        contents = [*opened.read(pictures[:half]), *opened.read(pictures[half:])]
+    for entry, content in zip(pictures, contents, strict=True):
+        assert content == (tmp_path / entry.path).read_bytes()
+    assert len(contents) == 90
+    assert file.bytes_read - listed < 2 * len(packed)
 
 
 @pytest.mark.parametrize("packing", ["zip", "tar"])
