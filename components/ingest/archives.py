@@ -2,7 +2,6 @@
 
 import abc
 import contextlib
-import os
 import stat
 import tarfile
 import zipfile
@@ -26,7 +25,7 @@ from components.shared.errors import UsageError
 _ZIP_STARTS = (b"PK\3\4", b"PK\5\6", b"PK\7\x08")  # a tar may begin with a name such as PKZ
 _WINDOWS = (0, 10)  # the systems FAT and NTFS
 _NO_FILES = (stat.S_IFDIR, stat.S_IFIFO, stat.S_IFSOCK, stat.S_IFCHR, stat.S_IFBLK)
-_ENCRYPTED = 1  # a flag
+_ENCRYPTED, _UTF_8 = 1, 0x800  # flags
 _READABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 _METHODS = {1: "Shrink", 6: "Implode", 9: "Deflate64", 93: "Zstandard", 95: "XZ", 98: "PPMd"}
 _LONGEST_LINK = 4096  # bytes, as Linux allows
@@ -119,7 +118,7 @@ class Zip(_Archive):
             info.filename.endswith("\\") for info in self._infos if not info.file_size
         )
         for index, info in enumerate(self._infos):
-            name = info.filename
+            name = _name_of(info)
             # As Windows once packed, and as unzip reads it.
             if "/" not in name and (has_folders or info.create_system in _WINDOWS):
                 name = name.replace("\\", "/")
@@ -137,7 +136,7 @@ class Zip(_Archive):
         """A link, whose content is where it leads."""
         try:
             with setting_aside(), self._zip.open(info) as file:
-                return symbolic_link(os.fsdecode(file.read(_LONGEST_LINK)))
+                return symbolic_link(_text_of(file.read(_LONGEST_LINK)))
         except Rejected as problem:
             return Member(problem=problem)
 
@@ -145,6 +144,24 @@ class Zip(_Archive):
         """Content of a file."""
         with setting_aside():
             return self._zip.read(self._infos[entry.where])
+
+
+def _name_of(info: zipfile.ZipInfo) -> str:
+    """A member's name; without a flag for UTF-8, zipfile took it for code page 437."""
+    name = info.filename
+    return name if info.flag_bits & _UTF_8 else _text_of(name.encode("cp437"))
+
+
+def _text_of(path: bytes) -> str:
+    """A path in UTF-8, or in code page 437, each part of it by itself."""
+    return "/".join(map(_text_of_part, path.split(b"/")))
+
+
+def _text_of_part(name: bytes) -> str:
+    try:
+        return name.decode()
+    except UnicodeDecodeError:
+        return name.decode("cp437")
 
 
 def _problem_of(info: zipfile.ZipInfo) -> Rejected | None:

@@ -19,7 +19,7 @@ from components.ingest.config import IngestConfig
 from components.ingest.seen_file import see
 from components.ingest.sources import open_source
 from components.shared.errors import DataRefused
-from tests.components.ingest.packing import tar_of, windows_zip_of, zip_of
+from tests.components.ingest.packing import tar_of, unflagged, windows_zip_of, zip_of
 from tests.components.ingest.test_sources import contents_of
 from tests.components.ingest.zoo_files import encode, picture
 
@@ -88,6 +88,7 @@ def test_a_tree_is_the_same_in_every_packing(things):
             "tar of bare names": tar_of(root, prefix="", folders=False),
             "tar.gz": tar_of(root, "gz"),
             "zip -y": zip_of(root, links=True),
+            "zip -y without a flag": unflagged(zip_of(root, links=True)),
         }
         for name, content in archives.items():
             archive = Path(folder, name)
@@ -161,6 +162,38 @@ def test_links_in_a_compressed_tar_unpack_it_no_further_time(tmp_path, kind):
         assert content == (tmp_path / entry.path).read_bytes()
     assert len(contents) == 90
     assert file.bytes_read - listed < 2 * len(packed)
+
+
+def test_a_link_in_a_zip_leads_to_a_name_of_whatever_encoding(tmp_path, bucket):
+    """Where no flag says that it is UTF-8, it is so if it can be, and else code page 437."""
+
+    class Raw(zipfile.ZipInfo):
+        def _encodeFilenameFlags(self):
+            return self.filename.encode("latin-1"), 0
+
+    files = [b"f\xc3\xb6r/\xff\x82.png", b"f\xc3\xb6r/2.png", b"\xe9.png"]
+    links = {
+        b"1.png": files[0], b"\xc3\xa9": b"f\xc3\xb6r", b"2.png": b"\xc3\xa9/2.png",
+        b"f\xc3\xb6r/\xff.png": b"../\xe9.png", b"flagged.png": "ü.png".encode(),
+    }  # fmt: skip
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("ü.png", PICTURES[3])
+        for name, content in [*zip(files, PICTURES, strict=False), *links.items()]:
+            info = Raw(name.decode("latin-1"))
+            info.create_system = 3
+            info.external_attr = (stat.S_IFLNK if name in links else stat.S_IFREG) << 16
+            archive.writestr(info, content)
+    (tmp_path / "a.zip").write_bytes(file.getvalue())
+    bucket.put("a.zip", file.getvalue())
+    expected = {
+        "ü.png": PICTURES[3], "flagged.png": PICTURES[3],
+        "för/ é.png": PICTURES[0], "1.png": PICTURES[0],
+        "för/2.png": PICTURES[1], "2.png": PICTURES[1],
+        "Θ.png": PICTURES[2], "för/ .png": PICTURES[2],
+    }  # fmt: skip
+    assert contents_of(tmp_path / "a.zip") == expected
+    assert contents_of(f"{bucket.address}/a.zip") == expected
 
 
 @pytest.mark.parametrize("packing", ["zip", "tar"])
