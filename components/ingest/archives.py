@@ -93,6 +93,12 @@ class _Archive(Source, abc.ABC):
         """All files."""
         return Members(self._members()).entries()
 
+    def at_a_glance(self) -> Iterator[Entry]:
+        """The members, before all are known."""
+        for path, member in self._members():
+            if member.is_file:
+                yield Entry(path, member.size, member.where, member.problem)
+
     def stamped(self) -> Iterator[tuple[Entry, str]]:
         """The archive itself."""
         yield Entry("", 0, None), self._stamp

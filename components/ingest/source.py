@@ -132,6 +132,10 @@ class Source(abc.ABC):
     def files(self) -> Iterator[Entry]:
         """All files, in no particular order."""
 
+    def at_a_glance(self) -> Iterator[Entry]:
+        """At least all files, each as soon as it is met: some twice, and links as they are."""
+        return self.files()
+
     @abc.abstractmethod
     def stamped(self) -> Iterator[tuple[Entry, str]]:
         """What tells whether the source changed: files, each with what is another if it did."""

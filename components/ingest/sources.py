@@ -70,6 +70,12 @@ class Several(Source):
             for entry in source.files():
                 yield self._named(index, entry)
 
+    def at_a_glance(self) -> Iterator[Entry]:
+        """At least all files of all sources, none of which is listed before it is its turn."""
+        for index, source in enumerate(self._sources):
+            for entry in source.at_a_glance():
+                yield self._named(index, entry)
+
     def stamped(self) -> Iterator[tuple[Entry, str]]:
         """What tells whether one of the sources changed."""
         for index, source in enumerate(self._sources):
