@@ -62,6 +62,11 @@ def nothing_at(said: str) -> Rejected:
     return Rejected(Reason.MISSING, f"nothing at {said}{advice}")
 
 
+def no_file_at(said: str) -> Rejected:
+    """Why a pipe or a device of a list is set aside: it may hold all that reads it for ever."""
+    return Rejected(Reason.MISSING, f"no file but a pipe or a device at {said}")
+
+
 def _names(pattern: Sequence[tuple[str, re.Pattern[str]]], path: Sequence[str]) -> bool:
     """Whether the parts of a pattern fit those of a path, each hidden one by a dot of its own."""
     if not pattern or not path:

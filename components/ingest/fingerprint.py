@@ -108,7 +108,9 @@ def _digest(address: str, cache: Path, paranoid: bool) -> str:
 
 
 def _content_unread(entry: Entry, stamp: str, known: _Digests) -> str | None:
-    """A local file's SHA-256 without reading it; None where it must be read."""
+    """A local file's SHA-256, or its problem, without reading it; None where it must be read."""
+    if entry.problem:
+        return entry.problem.reason
     known_stamp, content = known.get(entry.path, (None, None))
     return content if known_stamp == stamp else None
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from components.ingest.chosen import nothing_at
+from components.ingest.chosen import no_file_at, nothing_at
 from components.ingest.reasons import Reason, Rejected
 from components.ingest.source import (
     Chosen,
@@ -107,6 +107,8 @@ class Folder(Source):
                 continue
             if file.problem and file.problem.reason is Reason.MISSING:
                 file = file._replace(problem=nothing_at(said))
+            elif not (file.problem or stat.S_ISREG(mode)):
+                file = file._replace(problem=no_file_at(said))
             files.add(where)
             yield file
         yield from (file for file in self._below(folders) if file.where not in files)

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from components.ingest.fingerprint import fingerprint
 from components.ingest.reasons import Reason
 from components.ingest.sources import open_source
 from components.shared.errors import DataRefused, UsageError
@@ -138,6 +139,18 @@ def test_missing_lines_are_warned_of_and_refused_by_name(tree, run, caplog):
         "2 missing; among them 'gone.jpg' (nothing at 'gone.jpg' (line 41 of list)), 'sub/gone, "
         "too.jpg' (nothing at 'sub/gone, too.jpg' (line 42 of list)); bring them back, or mend"
     ) in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["pipe", "pipe.jpg", "link.jpg", "/dev/zero"])
+def test_a_line_of_a_pipe_or_a_device_is_told_and_not_read(pictures, name):
+    for pipe in ("pipe", "pipe.jpg"):
+        os.mkfifo(pictures / pipe)
+    (pictures / "link.jpg").symlink_to("pipe")
+    (pictures / "list").write_text(f"{pictures}/a.jpg\n{name}\n")
+    ((_, reason, detail),) = set_aside(f"@{pictures}/list")
+    said = f"no file but a pipe or a device at '{name}' (line 2 of list)"
+    assert (reason, detail) == (Reason.MISSING, said)
+    assert fingerprint(f"@{pictures}/list", pictures / "cache")  # which would never end
 
 
 @pytest.mark.parametrize("mark", ["@", ""])
