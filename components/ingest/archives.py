@@ -24,6 +24,7 @@ from components.shared.errors import UsageError
 
 _ZIP_STARTS = (b"PK\3\4", b"PK\5\6", b"PK\7\x08")  # a tar may begin with a name such as PKZ
 _WINDOWS = (0, 10)  # the systems FAT and NTFS
+_UNIX = (3, 19)  # and macOS, though its own programs write 3
 _NO_FILES = (stat.S_IFDIR, stat.S_IFIFO, stat.S_IFSOCK, stat.S_IFCHR, stat.S_IFBLK)
 _ENCRYPTED, _UTF_8 = 1, 0x800  # flags
 _READABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
@@ -128,7 +129,8 @@ class Zip(_Archive):
             # As Windows once packed, and as unzip reads it.
             if "/" not in name and (has_folders or info.create_system in _WINDOWS):
                 name = name.replace("\\", "/")
-            kind = stat.S_IFMT(info.external_attr >> 16)  # 0 where it was not packed on Unix
+            is_unix = info.create_system in _UNIX  # elsewhere these bits mean something else
+            kind = stat.S_IFMT(info.external_attr >> 16) if is_unix else 0
             problem = _problem_of(info)
             if kind in _NO_FILES or name.endswith("/"):
                 member = NO_FILE

@@ -270,6 +270,32 @@ def test_a_zip_from_windows_has_folders(tmp_path, bucket):
     assert outcomes(f"{bucket.address}/a.zip") == expected
 
 
+@pytest.mark.parametrize("system", [0, 10, 11, 14])  # FAT, NTFS by two numbers, VFAT
+def test_attributes_of_windows_are_no_kinds_of_unix(tmp_path, bucket, system):
+    """As those of files on some kinds of disks, or that a cloud holds."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for number, kind in enumerate((stat.S_IFCHR, stat.S_IFIFO, stat.S_IFDIR, stat.S_IFLNK)):
+            info = zipfile.ZipInfo(f"{number}.png")
+            info.create_system, info.external_attr = system, kind << 16 | 0x20
+            archive.writestr(info, PICTURES[number])
+    (tmp_path / "a.zip").write_bytes(file.getvalue())
+    bucket.put("a.zip", file.getvalue())
+    expected = {f"{number}.png": content for number, content in enumerate(PICTURES)}
+    assert contents_of(tmp_path / "a.zip") == expected
+    assert contents_of(f"{bucket.address}/a.zip") == expected
+
+
+@pytest.mark.parametrize("system", [3, 19])
+def test_links_of_unix_and_of_macos_are_links(tmp_path, system):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("1.png", PICTURES[1])
+        info = zipfile.ZipInfo("2.png")
+        info.create_system, info.external_attr = system, (stat.S_IFLNK | 0o755) << 16
+        archive.writestr(info, "1.png")
+    assert contents_of(tmp_path / "a.zip") == {"1.png": PICTURES[1], "2.png": PICTURES[1]}
+
+
 @pytest.mark.parametrize("name", ["PK.png", "PK/1.png", "PKZIP/1.png"])
 def test_a_tar_may_begin_as_a_zip(tmp_path, name):
     (tmp_path / "root" / name).parent.mkdir(parents=True)
