@@ -19,7 +19,7 @@ from components.ingest.members import (
     symbolic_link,
 )
 from components.ingest.reasons import Reason, Rejected
-from components.ingest.source import Entry, Source, explaining_damage, setting_aside
+from components.ingest.source import Entry, Source, explaining_damage, printable, setting_aside
 from components.shared.errors import UsageError
 
 _ZIP_STARTS = (b"PK\3\4", b"PK\5\6", b"PK\7\x08")  # a tar may begin with a name such as PKZ
@@ -61,8 +61,8 @@ def open_archive(address: str, file: IO[bytes], stamp: str) -> Source:
                 return Zip(address, file, stamp)
             file.close()
             raise UsageError(
-                f"'{address}' is neither a folder nor a whole archive: pass a folder, a .zip or "
-                "a .tar (also compressed: .tar.gz, .tar.bz2, .tar.xz)"
+                f"'{printable(address)}' is neither a folder nor a whole archive: pass a folder, a "
+                ".zip or a .tar (also compressed: .tar.gz, .tar.bz2, .tar.xz)"
             ) from None
         except BaseException:
             file.close()

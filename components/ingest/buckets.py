@@ -11,12 +11,13 @@ from typing import IO, Any
 
 from components.ingest.chosen import nothing_at
 from components.ingest.reasons import Reason, Rejected
-from components.ingest.source import Chosen, Entry, Source
+from components.ingest.source import Chosen, Entry, Source, printable
 from components.shared.errors import PipelineError, UsageError, one_line
 
 _READS_AT_ONCE = 64  # a read waits for an answer most of its time
 # botocore would keep ten: 1,000 reads of 20 ms took 4.6 s instead of 1.6 s.
 _OPTIONS = {"s3": {"config_kwargs": {"max_pool_connections": _READS_AT_ONCE}}}
+_NOTHING_THERE = (FileNotFoundError, UnicodeEncodeError)  # a key is UTF-8
 _FETCHED_AHEAD = 8 << 20  # bytes of an archive
 
 
@@ -63,13 +64,13 @@ class Bucket(Source):
         """What is known of a listed object, or of those below a listed folder."""
         folder = key.rstrip("/")
         found = {}
-        if not key or folder != key:
-            found = self._below(folder)
-        else:
-            with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(*_NOTHING_THERE):
+            if not key or folder != key:
+                found = self._below(folder)
+            else:
                 info = self._bucket.info(f"{self.root}/{key}")
                 found = {key: info} if info["type"] == "file" else self._below(folder)
-        return found or {folder: {"size": 0, "problem": nothing_at(said)}}
+        return found or {printable(folder): {"size": 0, "problem": nothing_at(said)}}
 
     def read(self, entries: Iterable[Entry]) -> Iterator[bytes | Rejected]:
         """Contents in the order of the entries, many of them on their way at once."""
@@ -98,7 +99,7 @@ def open_object(address: str) -> tuple[IO[bytes], str] | None:
     with _explaining(address):
         try:
             info = bucket.info(address.rstrip("/"))
-        except FileNotFoundError:
+        except _NOTHING_THERE:
             return None
         if info["type"] != "file":
             return None

@@ -91,9 +91,9 @@ def nothing_at(said: str) -> Rejected:
         advice = ": a list holds no patterns, --images does"
     elif "\\" in said:
         advice = ": write / between folders"
-    return Rejected(Reason.MISSING, f"nothing at {said}{advice}")
+    return Rejected(Reason.MISSING, f"nothing at {printable(said)}{advice}")
 
 
 def no_file_at(said: str) -> Rejected:
     """Why a pipe or a device of a list is set aside: it may hold all that reads it for ever."""
-    return Rejected(Reason.MISSING, f"no file but a pipe or a device at {said}")
+    return Rejected(Reason.MISSING, f"no file but a pipe or a device at {printable(said)}")

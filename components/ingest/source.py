@@ -233,6 +233,7 @@ def rejected_for(error: OSError) -> Rejected:
 @contextlib.contextmanager
 def explaining_damage(source: str) -> Iterator[None]:
     """Say what is wrong with a whole source."""
+    source = printable(source)
     try:
         yield
     except _DAMAGE as error:

@@ -24,7 +24,7 @@ from components.ingest.buckets import Bucket, open_object
 from components.ingest.chosen import ByPattern, Listed
 from components.ingest.local_files import Folder
 from components.ingest.reasons import Reason, Rejected
-from components.ingest.source import Entry, Source, is_named_archive
+from components.ingest.source import Entry, Source, is_named_archive, printable
 from components.shared.buckets import is_remote
 from components.shared.errors import UsageError
 
@@ -155,7 +155,7 @@ def _open_remote(address: str) -> list[Source]:
 def _open_object(address: str, said: str) -> Source:
     found = open_object(address)
     if found is None:
-        raise UsageError(f"there is nothing at {said}: {ADVICE}")
+        raise UsageError(f"there is nothing at {printable(said)}: {ADVICE}")
     return open_archive(address, *found)
 
 
@@ -202,9 +202,10 @@ def _refuse_missing(path: str, said: str) -> None:
     try:
         os.stat(path)  # noqa: PTH116 (a name may be too long for pathlib)
     except PermissionError:
-        raise UsageError(f"{said} may not be read: permission denied") from None
+        raise UsageError(f"{printable(said)} may not be read: permission denied") from None
     except (OSError, ValueError):
-        raise UsageError(f"there is nothing at {said}{of_braces(said)}: {ADVICE}") from None
+        problem = f"there is nothing at {printable(said)}{of_braces(said)}: {ADVICE}"
+        raise UsageError(problem) from None
 
 
 def _distinct(names: list[str]) -> list[str]:
