@@ -49,6 +49,8 @@ class Bucket(Source):
                 objects = {}
                 for found in self._threads.map(self._at, listed, listed.values()):
                     objects |= found
+        if not objects:
+            raise UsageError(f"there is nothing at '{self.root}': check the address")
         for key, info in objects.items():
             is_marker = key.endswith("/") or not key  # of what a console shows as a folder
             if not is_marker and self._chosen.fits(key):

@@ -125,6 +125,13 @@ def test_an_object_that_is_gone_since_the_listing_is_missing(faces):
     assert contents == {key: content for key, content in CONTENTS.items() if key != "1.jpg"}
 
 
+def test_a_prefix_with_nothing_below_is_refused_as_a_missing_folder_is(faces):
+    address = f"{faces.address}/dgos"
+    for sources in ([address], [f"{faces.address}/faces", address], [f"{address}/*.jpg"]):
+        with pytest.raises(UsageError, match=f"^there is nothing at '{address}': check the"):
+            paths_in(*sources)
+
+
 def test_a_missing_bucket_is_named(bucket):
     address = f"{bucket.address}-missing/faces"
     with pytest.raises(UsageError, match=f"'{address}' cannot be listed .*: check the address"):
