@@ -16,7 +16,6 @@ from components.ingest.addresses import (
     of_braces,
     refuse_picture,
 )
-from components.ingest.sources import open_source
 from components.shared.buckets import explaining, is_remote, try_to_write
 from components.shared.contracts import STEPS
 from components.shared.errors import UsageError, one_line
@@ -81,13 +80,7 @@ def _check_source(address: str) -> None:
     try:
         if is_manifest(address):
             listed_in(path)
-        elif is_pattern(address):
-            with open_source(address) as source:
-                if all(entry.problem is not None for entry in source.files()):
-                    raise UsageError(
-                        f"--images {address}: nothing there fits this pattern{of_braces(address)}"
-                    )
-        else:
+        elif not is_pattern(address):  # else it is known when its files are counted
             check_file(address, path)
             refuse_picture(address)
     except (FileNotFoundError, NotADirectoryError):

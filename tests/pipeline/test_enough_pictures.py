@@ -1,5 +1,6 @@
 """What is refused for want of pictures before any is opened."""
 
+import io
 import os
 import tarfile
 import zipfile
@@ -7,6 +8,7 @@ import zipfile
 import pytest
 
 from components.shared.errors import DataRefused, UsageError
+from pipeline import preflight
 from pipeline.config import load_config
 from pipeline.enough_pictures import check_max_images, check_sources
 
@@ -134,6 +136,38 @@ def test_what_would_have_to_be_read_to_be_counted_is_left_to_ingest(make, tmp_pa
     (folder / "inner.zip").touch()
     check(folder)
     check(tmp_path / "faces", "gs://nowhere/faces")
+
+
+@pytest.mark.parametrize("kind", ["tar", "pattern of tars", "list of tars", "several"])
+def test_a_tar_is_read_no_further_than_it_takes_to_count_enough(make, tmp_path, kind):
+    folder = make(NEEDED)
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        archive.add(folder)
+        last = tarfile.TarInfo("z.jpg")
+        last.size = 1 << 20
+        archive.addfile(last, io.BytesIO(bytes(last.size)))
+    os.truncate(tmp_path / "a.tar", 1 << 19)  # which whoever reads on finds damaged
+    (tmp_path / "list").write_text("a.tar\n")
+    source = {"pattern of tars": "*.tar", "list of tars": "list"}.get(kind, "a.tar")
+    mark = "@" if source == "list" else ""
+    check(f"{mark}{tmp_path}/{source}", *([folder] if kind == "several" else []))
+
+
+def test_a_pattern_is_looked_through_once(make, monkeypatch):
+    folder = make(NEEDED)
+    looked_through = []
+    scandir = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: looked_through.append(path) or scandir(path))
+    config = load_config("demo", overrides=["train.batch_size=4"], images=[f"{folder}/*.JPG"])
+    preflight.check(config, folder.parent / "runs", str(folder.parent / "models"))
+    assert looked_through.count(os.fsencode(f"{folder}/")) == 1
+
+
+def test_of_several_sources_each_pattern_must_fit_something(make, tmp_path):
+    folder = make(NEEDED)
+    for beside in (folder, "gs://nowhere/faces"):
+        with pytest.raises(UsageError, match=r"\*\.webp: nothing there fits this pattern"):
+            check(beside, f"{folder}/*.webp")
 
 
 @pytest.mark.parametrize("most", [1, NEEDED - 1])
