@@ -1,9 +1,11 @@
 """``python -m pipeline`` is the console script ``dcgan``."""
 
+import contextlib
 import locale
 import os
 import signal
 import sys
+from pathlib import Path
 
 
 def main() -> None:
@@ -34,15 +36,20 @@ def _go_on_in_utf8() -> None:
     """Begin again in Python's UTF-8 mode where the locale has another encoding.
 
     So names of files are the same to Python, to TensorFlow and to the steps, which inherit the
-    mode. What is shown stays in the encoding of the terminal.
+    mode. What is shown stays in the encoding of the terminal. A Python that was told otherwise, or
+    whose program cannot be read again, as from a pipe, goes on as it is.
     """
     is_utf8 = sys.flags.utf8_mode or locale.getencoding().lower() in {"utf-8", "utf8"}
-    if is_utf8 or os.environ.get("PYTHONUTF8") == "1":
+    told = sys.flags.ignore_environment or "utf8" in sys._xoptions
+    told = told or os.environ.get("PYTHONUTF8") == "1"  # by us: whatever happens, never in a loop
+    program = getattr(sys.modules["__main__"], "__file__", None)
+    if is_utf8 or told or not program or not Path(program).is_file() or not sys.executable:
         return
+    changed = {"PYTHONUTF8": "1"}
     if sys.stdout is not None:
-        os.environ["PYTHONIOENCODING"] = f"{sys.stdout.encoding}:replace"
-    os.environ["PYTHONUTF8"] = "1"
-    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+        changed["PYTHONIOENCODING"] = f"{sys.stdout.encoding}:replace"
+    with contextlib.suppress(OSError):
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], os.environ | changed)
 
 
 if __name__ == "__main__":

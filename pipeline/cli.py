@@ -10,9 +10,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from components.shared.contracts import MODEL_NAME, MOST_PICTURES
 from components.shared.errors import Interrupted, NotBlessed, PipelineError, UsageError
-from pipeline import library, show, terminal
+from pipeline import library, result_commands, show, terminal
 from pipeline.cluster import commands
 from pipeline.cluster.run_commands import runs
 from pipeline.cluster.schedule_commands import schedule
@@ -30,10 +29,7 @@ from pipeline.options import (
     RequireBlessed,
     RunsDir,
     TakesPictures,
-    check_ending,
-    read_path,
 )
-from pipeline.results import read_run
 
 
 class _Commands(TyperGroup):
@@ -113,21 +109,21 @@ def run(
         raise NotBlessed(f"not blessed: {summary.blessed_reason}")
 
 
-def _say(step: str, message: str) -> None:
-    _console.say(show.step_line(step, message, _console.width))
+def _say(task: str, message: str) -> None:
+    _console.say(show.task_line(task, message, _console.width))
 
 
 def _watching(runs_dir: Path) -> Callable[[str, str], None]:
-    """Say what a step says, and before its first line where the run can be watched."""
+    """Say what a task says, and before its first line where the run can be watched."""
     from pipeline.watch import watch_beside
 
     @functools.cache
     def begin() -> None:
         watch_beside(runs_dir.absolute(), lambda message: _say("watch", message))
 
-    def say(step: str, message: str) -> None:
+    def say(task: str, message: str) -> None:
         begin()
-        _say(step, message)
+        _say(task, message)
 
     return say
 
@@ -169,68 +165,12 @@ def _foresee(
 
     runs_dir = runs_dir.absolute()
     root = library.publish_root_of(publish_root, runs_dir)
-    forecast = foresee(config, runs_dir, root, containers)
+    forecast = foresee(
+        config, runs_dir, root, lambda line: _say(line.task, line.message), containers
+    )
     _console.print(show.forecast_table(forecast.tasks), "\nnothing was run")
     if require_blessed and forecast.not_blessed:
         raise NotBlessed(f"not blessed: {forecast.not_blessed}")
-
-
-@app.command()
-def sample(
-    model: Annotated[
-        str | None,
-        typer.Option(
-            help="A run, a published model or version, in a bucket, too, or a .keras file.",
-            metavar="PATH",
-            show_default="runs/latest",
-        ),
-    ] = None,
-    endpoint: Annotated[
-        str | None,
-        typer.Option(
-            help="Instead: a model that TensorFlow Serving serves, http://…/v1/models/NAME.",
-            metavar="URL",
-        ),
-    ] = None,
-    count: Annotated[int, typer.Option(help="Pictures to draw.", min=1, max=MOST_PICTURES)] = 16,
-    seed: Annotated[
-        int, typer.Option(help="The same seed draws the same.", min=0, max=2**31 - 1)
-    ] = 0,
-    truncation: Annotated[
-        float, typer.Option(help="0 to 1; less is more typical and less varied.")
-    ] = 1.0,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            help="One picture of all, as a grid: .png, .jpg or .webp.",
-            metavar="FILE",
-            show_default="samples.png",
-            parser=read_path,
-        ),
-    ] = None,
-    out_dir: Annotated[
-        Path | None,
-        typer.Option(
-            help="Instead: each as a file, sample-0000.png, ….", metavar="DIR", parser=read_path
-        ),
-    ] = None,
-) -> None:
-    """Draw pictures from a trained generator, on this machine or where it is served."""
-    from pipeline import sampling
-
-    if out is not None and out_dir is not None:
-        raise UsageError("--out makes one file, --out-dir one for each picture: give one of them")
-    if out is not None:
-        check_ending("--out", out, *sampling.FORMATS)
-    pictures = library.sample(
-        model, endpoint=endpoint, count=count, seed=seed, truncation=truncation
-    )
-    if out_dir is not None:
-        sampling.save_each(pictures, out_dir)
-    else:
-        out = out or Path("samples.png")
-        sampling.save_grid(pictures, out)
-    _console.say(show.plain(f"{count} samples, seed {seed}: {out_dir or out}"))
 
 
 @app.command()
@@ -255,58 +195,6 @@ def settings(
 
 
 @app.command()
-def inspect(
-    run: Annotated[
-        Path, typer.Argument(help="A run, e.g. runs/latest.", metavar="RUN", parser=read_path)
-    ],
-) -> None:
-    """Show what a finished run did, its scores and where its files are."""
-    _console.print(show.run_table(read_run(run, show.NEEDED)))
-
-
-@app.command()
-def compare(
-    runs: Annotated[
-        list[Path], typer.Argument(help="At least two runs.", metavar="RUN", parser=read_path)
-    ],
-    out: Annotated[
-        Path, typer.Option(help="Page to write.", metavar="FILE", parser=read_path)
-    ] = Path("comparison.html"),
-) -> None:
-    """Show runs side by side, as one page: scores, pictures, settings that differ."""
-    from pipeline.side_by_side import write_side_by_side
-
-    check_ending("--out", out, ".html", ".htm")
-    if warning := write_side_by_side(runs, out):
-        _console.say(f"[yellow]beware:[/] {warning}")
-    _console.say(f"{len(runs)} runs side by side: {show.plain(str(out))}")
-
-
-@app.command()
-def publish(
-    rollback: Annotated[
-        bool, typer.Option("--rollback", help="Serve the version before, withdraw the newest.")
-    ] = False,
-    publish_root: PublishRoot = None,
-    name: Annotated[
-        str, typer.Option(help="Of the model, export.model_name.", metavar="NAME")
-    ] = MODEL_NAME,
-) -> None:
-    """Go back to the published version before; what was withdrawn is not published again."""
-    from components.export.publish import roll_back
-
-    if not rollback:
-        raise UsageError("dcgan publish only goes back: add --rollback; `dcgan run` publishes")
-    root = library.publish_root_of(publish_root, RUNS.absolute())
-    done = roll_back(root, name)
-    _console.say(
-        f"{show.plain(f'{root}/{name}')}:\n"
-        f"version {done.version} is served now, a copy of version {done.copied}\n"
-        f"version {done.withdrawn} is withdrawn, and no run publishes it again"
-    )
-
-
-@app.command()
 def doctor(runs_dir: RunsDir = RUNS) -> None:
     """Check this machine: versions, GPU, disk, name clashes, runners."""
     from pipeline.doctor import examine
@@ -317,6 +205,13 @@ def doctor(runs_dir: RunsDir = RUNS) -> None:
         raise PipelineError(f"not ready: {', '.join(failed)}")
 
 
+for _command in (
+    result_commands.sample,
+    result_commands.inspect,
+    result_commands.compare,
+    result_commands.publish,
+):
+    app.command()(_command)
 app.command("compile", cls=TakesPictures)(commands.compile_)
 app.command(cls=TakesPictures)(commands.submit)
 app.add_typer(schedule, name="schedule")

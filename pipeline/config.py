@@ -1,7 +1,9 @@
 """The configuration of a whole run: profile, then file, then single overrides."""
 
+import contextlib
 import copy
 import difflib
+import locale
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -20,10 +22,15 @@ from components.shared.errors import UsageError, one_line
 from components.train.config import TrainConfig
 from components.transform.config import TransformConfig
 from pipeline.cluster.config import ClusterConfig
-from pipeline.fields import all_settings, field_at, kind_at, read_typed, takes
+from pipeline.fields import PlainLoader, all_settings, field_at, kind_at, read_typed, takes
+from pipeline.typed_text import as_typed
 
 _PROFILES = Path(__file__).parent / "profiles"
 _DEMO_IMAGES = Path(__file__).parent / "demo" / "faces_cc0_1000.zip"
+_PATHS = {
+    "images", "ingest.staging", "transform.staging", "train.warm_start",
+    "evaluate.extractor_source",
+}  # fmt: skip
 DEMO = "demo"  # as `images`: the pictures that this package brings
 
 
@@ -163,7 +170,7 @@ def _profile_path(name: str) -> Path:
 def read_yaml(path: Path, kind: str) -> Any:
     """What a person's YAML file holds; UsageError, which names its kind, if it cannot be read."""
     try:
-        return yaml.safe_load(path.read_bytes())  # UTF-8, or UTF-16 with its mark
+        return yaml.load(path.read_bytes(), PlainLoader)  # UTF-8, or UTF-16 with its mark
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         problem = one_line(getattr(error, "strerror", None) or error)
         raise UsageError(f"cannot read {kind} {path}: {problem}") from None
@@ -190,17 +197,37 @@ def _parse_override(text: str) -> dict[str, Any]:
     if not separator or not key.strip():
         raise UsageError(f"--set {text}: write section.key=value, e.g. --set train.epochs=5")
     location = key.strip().split(".")
+    if key != key.rstrip():  # spaces round the sign
+        value = value.lstrip()
     kind = kind_at(location, PipelineConfig)
-    if location == ["images"] and value.startswith("[") and value.endswith("]"):
+    if location == ["images"] and _is_list(value):
         kind = tuple[str, ...]
     try:
+        if not _is_path(key.strip()):  # whose bytes are those of the disk
+            value = as_typed(value)
         # What is wrong about a key that leads nowhere is told later.
         parsed = value if kind is None else read_typed(value, kind)
+    except UnicodeError:
+        raise UsageError(
+            f"--set {text}: is no text in the terminal's encoding, {locale.getencoding()}"
+        ) from None
     except (ValueError, RecursionError, yaml.YAMLError):
         field = field_at(location, PipelineConfig)
         wanted = f": must be {takes(field)}" if field else ""
         raise UsageError(f"--set {text}: {value!r} is no YAML{wanted}") from None
     return _nest(key.strip(), parsed)
+
+
+def _is_list(value: str) -> bool:
+    """Whether it is a list, as `dcgan settings` shows several; [0-9] is a pattern."""
+    with contextlib.suppress(ValueError, RecursionError, yaml.YAMLError):
+        listed = yaml.load(value, yaml.BaseLoader)
+        return isinstance(listed, list) and len(listed) > 1
+    return False
+
+
+def _is_path(key: str) -> bool:
+    return key in _PATHS or key.endswith("_file")
 
 
 def _nest(key: str, value: Any) -> dict[str, Any]:

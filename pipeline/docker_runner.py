@@ -19,7 +19,7 @@ from components.shared.errors import UsageError, one_line
 from components.shared.process import PARENT_LOCK_VARIABLE, LogLine
 from pipeline.bucket_credentials import bucket_credentials, files_of
 from pipeline.container_images import ContainerImages
-from pipeline.step_folders import is_locked
+from pipeline.task_folders import is_locked
 
 _LOCK_LABEL = "dcgan-pipeline.lock"  # of a container: the file that its run holds locked
 _VERSION_LABEL = "org.opencontainers.image.version"

@@ -21,7 +21,7 @@ from components.shared.buckets import is_remote
 from components.shared.contracts import MANIFEST
 from components.shared.errors import PipelineError, one_line
 from components.shared.files import read_json
-from components.shared.process import storage_error
+from components.shared.process import LogLine, storage_error
 from components.train.checkpoint_root import foresee as foresee_training
 from components.train.checkpoint_root import identity_of, last_epoch, steps_of_epoch
 from components.train.config import TrainConfig
@@ -62,6 +62,7 @@ def foresee(
     config: PipelineConfig,
     runs_dir: Path,
     publish_root: str,
+    show: Callable[[LogLine], None],
     containers: ContainerImages | None = None,
 ) -> Forecast:
     """Say what `run_locally` would do with each task; nothing runs, and nothing is left behind.
@@ -72,6 +73,7 @@ def foresee(
         config: As for `run_locally`.
         runs_dir: As for `run_locally`.
         publish_root: As for `run_locally`.
+        show: Called with each line that a run would say before its first task.
         containers: As for `run_locally`; no image is pulled.
 
     Raises:
@@ -80,7 +82,7 @@ def foresee(
     """
     folders = [runs_dir] if is_remote(publish_root) else [runs_dir, Path(publish_root)]
     with _new_folders_removed(*folders), tempfile.TemporaryDirectory() as aside:
-        engine = refuse_early(config, runs_dir, publish_root, lambda _: None, containers, False)
+        engine = refuse_early(config, runs_dir, publish_root, show, containers, False)
         # What reads these writes to them, too. Names with a dot in front are being written.
         being_written = shutil.ignore_patterns(".*")
         for folder in (CACHE, f"{CHECKPOINTS}/{FINGERPRINTS}"):

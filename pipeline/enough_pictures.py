@@ -1,9 +1,10 @@
 """Whether a run can have pictures enough, from settings and the names of files alone."""
 
-from itertools import islice
+import itertools
+from collections.abc import Sequence
 
 from components.evaluate.enough import FEWEST, fewest_of_each
-from components.ingest.addresses import all_addresses
+from components.ingest.addresses import addresses, all_addresses, is_pattern, of_braces
 from components.ingest.source import (
     PICTURE_SUFFIXES,
     Entry,
@@ -35,18 +36,11 @@ def check_sources(config: PipelineConfig) -> None:
 
     Raises:
         DataRefused: There are too few, or an archive is damaged.
-        UsageError: There is no such source.
+        UsageError: There is no such source, or nothing fits a pattern.
     """
-    if any(map(is_remote, all_addresses(config.sources))):
-        return
     needed, found = _needed(config), 0
-    with open_source(config.sources) as source:
-        if source.in_order:
-            return
-        for entry in islice(filter(_may_be_pictures, source.files()), needed):
-            if is_named_archive(entry.path):
-                return
-            found += 1
+    for address in addresses(config.sources):
+        found += _count(address, needed - found)
     where = ", ".join(f"'{address}'" for address in config.sources.split("\n"))
     if not found:
         raise DataRefused(
@@ -60,9 +54,28 @@ def check_sources(config: PipelineConfig) -> None:
         )
 
 
-def _may_be_pictures(entry: Entry) -> bool:
-    name = entry.path.rpartition("/")[2]
-    return "." not in name or is_named_picture(name) or is_named_archive(name)
+def _count(address: str, enough: int) -> int:
+    """Number of files that may be pictures; `enough` where there are more, or only ingest knows."""
+    if any(map(is_remote, all_addresses(address))):
+        return enough
+    found, fits = 0, False
+    with open_source(address) as source:
+        if source.in_order:
+            return enough
+        for entry in source.at_a_glance():
+            fits = fits or entry.problem is None
+            if is_named_archive(entry.path):
+                return enough
+            found += _may_be_picture(entry)
+            if fits and found >= enough:
+                return enough
+    if not fits and is_pattern(address):
+        raise UsageError(f"--images {address}: nothing there fits this pattern{of_braces(address)}")
+    return found
+
+
+def _may_be_picture(entry: Entry) -> bool:
+    return "." not in entry.path.rpartition("/")[2] or is_named_picture(entry.path)
 
 
 def _to_train_on(config: PipelineConfig) -> int:
@@ -83,11 +96,25 @@ def _words(config: PipelineConfig) -> str:
 
 
 def _advice(config: PipelineConfig, found: int, most_of_all: str) -> str:
-    """What helps: fewer than the fewest of all are mended by no other setting."""
-    ways = []
-    if found >= 2 * FEWEST and _to_train_on(config) > fewest_of_each(config.evaluate):
-        is_set = config.transform.min_images > 2 * config.train.batch_size
-        ways.append(f"lower {'transform.min_images' if is_set else 'train.batch_size'}")
-    if found >= 2 * FEWEST and fewest_of_each(config.evaluate) > FEWEST:
-        ways.append("lower evaluate.neighbours")
-    return f"{most_of_all}, or {' and '.join(ways)}" if ways else most_of_all
+    """What helps: the fewest settings that, as low as they go, make so many pictures enough."""
+    is_set = "min_images" in config.transform.model_fields_set
+    settings = [*(["transform.min_images"] if is_set else []), "train.batch_size"]
+    settings.append("evaluate.neighbours")
+    for size in range(1, len(settings) + 1):
+        ways = [
+            f"lower {' and '.join(lowered)}"
+            for lowered in itertools.combinations(settings, size)
+            if _needed_at_least(config, lowered, is_set) <= found
+        ]
+        if ways:
+            return f"{most_of_all}, or {', or '.join(ways)}"
+    return most_of_all
+
+
+def _needed_at_least(config: PipelineConfig, lowered: Sequence[str], is_set: bool) -> int:
+    batch = 2 if "train.batch_size" in lowered else config.train.batch_size
+    asked = config.transform.min_images if is_set else 2 * batch
+    if "transform.min_images" in lowered:
+        asked = 2
+    fewest = FEWEST if "evaluate.neighbours" in lowered else fewest_of_each(config.evaluate)
+    return max(asked, batch, fewest) + fewest

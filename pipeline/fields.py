@@ -72,12 +72,29 @@ def read_typed(text: str, kind: Any) -> Any:
     """
     if text.strip() in _NOTHING:
         return ""  # YAML's nothing is null
-    if _is_text(kind):
+    if _is_text(kind) and get_origin(kind) is not Literal:
         return text
     of = get_args(kind)
-    texts_only = get_origin(kind) in {tuple, dict} and _is_text(of[0]) and _is_text(of[-1])
+    holds_texts = _is_text(kind) or (get_origin(kind) in {tuple, dict} and all(map(_is_text, of)))
     # To the base loader, no and 4 are texts.
-    return yaml.load(text, yaml.BaseLoader if texts_only else yaml.SafeLoader)
+    return yaml.load(text, yaml.BaseLoader if holds_texts else PlainLoader)
+
+
+class PlainLoader(yaml.SafeLoader):
+    """Reads YAML whose numbers are decimal, as people write them: 010 is ten, 1:30 a text."""
+
+
+def _read_number(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> Any:
+    text = str(loader.construct_scalar(node))
+    try:
+        is_whole = node.tag.endswith(":int")
+        return int(text) if is_whole or ":" in text else loader.construct_yaml_float(node)
+    except ValueError:
+        return text
+
+
+for _tag in ("int", "float"):
+    PlainLoader.add_constructor(f"tag:yaml.org,2002:{_tag}", _read_number)
 
 
 def takes(field: FieldInfo) -> str:

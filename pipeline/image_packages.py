@@ -11,7 +11,7 @@ def check_image(config: ExportConfig, reference: str, way_out: str) -> None:
 
     Args:
         config: Settings of export.
-        reference: Of the image, which was made from this code.
+        reference: Of the image, which was made from this code, and has nothing added.
         way_out: What to do instead, as an imperative.
     """
     for option, value, package in packages_for(config):

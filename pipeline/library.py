@@ -3,7 +3,6 @@
 TensorFlow, Beam and kfp take seconds to import: each is imported where it is needed.
 """
 
-import contextlib
 import operator
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -42,7 +41,8 @@ def run(
 
     It works in a notebook, where interrupting the kernel stops it as Ctrl-C does, and outside
     the main thread, where only `progress` can. While it runs, what any thread prints goes to
-    its log in `runs_dir`. One process runs one at a time.
+    its log in `runs_dir`. One process runs one at a time. Under a locale that is not UTF-8, a
+    folder whose name is not ASCII needs a Python with ``PYTHONUTF8=1``, which `dcgan` sees to.
 
     Args:
         images: Pictures: a folder, an archive, a pattern, ``@list``, ``gs://…`` or ``s3://…``,
@@ -54,10 +54,10 @@ def run(
         publish_root: Where a blessed model goes: a folder, ``gs://…`` or ``s3://…``; None for
             `published` in `runs_dir`.
         containers: Images to run the steps in; None for processes of this machine.
-        progress: Called with the name of a step and a line that it says, both text, in the
+        progress: Called with the name of a task and a line that it says, both text, in the
             thread that called `run`; None for silence. What it raises ends the run, a
-            KeyboardInterrupt as Ctrl-C does, but not an OSError or UnicodeError, as of a terminal
-            that is gone, or lacks a sign.
+            KeyboardInterrupt as Ctrl-C does. The usual one prints, and raises nothing, whatever
+            becomes of the terminal.
 
     Returns:
         Where the results are, and how good the model is.
@@ -68,16 +68,15 @@ def run(
         DataRefused: The pictures cannot be trained on.
         TrainingStopped: The training is lost.
         Interrupted: Ctrl-C, or the kernel's interrupt; the same call goes on from there.
-        PipelineError: The parent of these; by itself, a step that failed in another way. Each
+        PipelineError: The parent of these; by itself, a task that failed in another way. Each
             is one line, and has the `exit_code` that `dcgan run` would end with.
     """
     resolved = resolve(images, profile, config, settings)
     root = Path(_expanded(runs_dir)).absolute()
 
     def show(line: LogLine) -> None:
-        with contextlib.suppress(OSError, UnicodeError):  # of a terminal
-            if progress:
-                progress(line.step, line.message)
+        if progress:
+            progress(line.task, line.message)
 
     try:
         from pipeline.local import run_locally

@@ -23,9 +23,9 @@ from pipeline.image_packages import check_image
 from pipeline.preflight import check
 from pipeline.reach import reach_of
 from pipeline.results import LATEST, RunSummary, point_latest_at, save_results
-from pipeline.step_folders import lock_of, step_folders
-from pipeline.step_log import StepLog
 from pipeline.subprocess_runner import run_process
+from pipeline.task_folders import lock_of, task_folders
+from pipeline.task_log import TaskLog
 
 if TYPE_CHECKING:
     from pipeline.docker_runner import DockerEngine
@@ -51,7 +51,7 @@ def run_locally(
         config: Resolved configuration.
         runs_dir: Parent of all runs, of the cache and of the checkpoints.
         publish_root: Where a blessed model goes: a folder, `gs://…` or `s3://…`.
-        show: Called with each line that a step logs.
+        show: Called with each line that a task logs.
         containers: Images to run the steps in; None for processes of this machine.
 
     Returns:
@@ -59,7 +59,7 @@ def run_locally(
         `runs_dir/latest` then points where it can.
 
     Raises:
-        PipelineError: A step failed; of the step's own kind, with its message.
+        PipelineError: A task failed; of the task's own kind, with its message.
         UsageError: It could not end well, or another run goes on in this process.
         KeyboardInterrupt: Ctrl-C.
     """
@@ -86,11 +86,11 @@ def _run_alone(
     log_path = runs_dir / _LOGS / f"{name}.log"
     log_path.parent.mkdir(parents=True, exist_ok=True)
     opened = log_path.open("w", encoding="utf-8")
-    with opened as file, step_folders(runs_dir / STEPS_FOLDER, name) as steps:
-        log = StepLog(file, show)
+    with opened as file, task_folders(runs_dir / STEPS_FOLDER, name) as tasks:
+        log = TaskLog(file, show)
         try:
             with _hearing_ctrl_c(log, engine):
-                outputs = _run_dag(config, runs_dir, steps, publish_root, log, engine)
+                outputs = _run_dag(config, runs_dir, tasks, publish_root, log, engine)
         except Exception as error:
             traceback.print_exc(file=file)
             raise _explain(error, log, log_path, runs_dir) from error
@@ -118,14 +118,19 @@ def refuse_early(
     if not containers:  # whose images have packages of their own
         check_packages(config.export)
         return None
-    check_image(config.export, containers.reference("export"), "use --runner subprocess")
+    if not containers.tag:  # which may name an image with more in it
+        check_image(
+            config.export,
+            containers.reference("export"),
+            "use --runner subprocess, or name one by --tag that does",
+        )
     from pipeline.docker_runner import DockerEngine
 
     return DockerEngine(containers, runs_dir, show, pull)
 
 
 @contextlib.contextmanager
-def _hearing_ctrl_c(log: StepLog, engine: "DockerEngine | None") -> Iterator[None]:
+def _hearing_ctrl_c(log: TaskLog, engine: "DockerEngine | None") -> Iterator[None]:
     """Have Ctrl-C stop the run; in other threads than the main one, signals cannot be heard."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -146,9 +151,9 @@ def _hearing_ctrl_c(log: StepLog, engine: "DockerEngine | None") -> Iterator[Non
 def _run_dag(
     config: PipelineConfig,
     runs_dir: Path,
-    steps: Path,
+    tasks: Path,
     publish_root: str,
-    log: StepLog,
+    log: TaskLog,
     engine: "DockerEngine | None",
 ) -> dict[str, Any]:
     from kfp import local
@@ -158,17 +163,17 @@ def _run_dag(
 
     checkpoints = runs_dir / CHECKPOINTS
     checkpoints.mkdir(exist_ok=True)
-    inherited = {}  # by the steps
+    inherited = {}  # by the tasks
     if engine:
         reach = reach_of(config, publish_root)
         # Cached artifacts lie in the folders of older runs.
-        read, write = [*reach.read, steps.parent], [*reach.write, checkpoints]
-        runner = engine.runner(lock_of(steps), read, write, reach.in_buckets)
+        read, write = [*reach.read, tasks.parent], [*reach.write, checkpoints]
+        runner = engine.runner(lock_of(tasks), read, write, reach.in_buckets)
         dag = make_dag(engine.images.place)
     else:
         subprocess_task_handler.run_local_subprocess = run_process
         inherited = {
-            PARENT_LOCK_VARIABLE: str(lock_of(steps)),
+            PARENT_LOCK_VARIABLE: str(lock_of(tasks)),
             "PYTHONIOENCODING": "utf-8:backslashreplace",
             "PYTHONUNBUFFERED": "1",
             "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "2"),
@@ -177,7 +182,7 @@ def _run_dag(
         dag = make_dag()
     local.init(
         runner,
-        pipeline_root=str(steps),
+        pipeline_root=str(tasks),
         enable_caching=True,
         cache_root=str(runs_dir / CACHE),
     )
@@ -202,7 +207,7 @@ def dag_arguments(config: PipelineConfig, runs_dir: Path, publish_root: str) -> 
 
 @contextlib.contextmanager
 def _environment(variables: dict[str, str]) -> Iterator[None]:
-    """Set variables for the steps, which are processes of this one, while the block runs."""
+    """Set variables for the tasks, which are processes of this one, while the block runs."""
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:
@@ -215,10 +220,10 @@ def _environment(variables: dict[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _explain(error: Exception, log: StepLog, log_path: Path, runs_dir: Path) -> PipelineError:
-    """Say why the DAG ended, in the words of the step where it has some."""
+def _explain(error: Exception, log: TaskLog, log_path: Path, runs_dir: Path) -> PipelineError:
+    """Say why the DAG ended, in the words of the task where it has some."""
     if log.error is not None:
-        message = f"{log.error.step}: {log.error.message}"
+        message = f"{log.error.task}: {log.error.message}"
         if log.error.exit_code == PipelineError.exit_code:
             message += f"; see {log_path}"
         kinds = {kind.exit_code: kind for kind in PipelineError.__subclasses__()}
@@ -227,9 +232,9 @@ def _explain(error: Exception, log: StepLog, log_path: Path, runs_dir: Path) -> 
         return known_storage
     if shutil.disk_usage(runs_dir).free < 2**20:
         return UsageError(f"no space left in {runs_dir}: make room or choose another --runs-dir")
-    if not str(error).startswith("Pipeline "):  # kfp's own word for a step that failed
+    if not str(error).startswith("Pipeline "):  # kfp's own word for a task that failed
         return PipelineError(f"{type(error).__name__}: {one_line(error)}; see {log_path}")
     return PipelineError(
-        f"{log.last_step or 'the first step'} ended without a word, as when it is killed or "
+        f"{log.last_task or 'the first task'} ended without a word, as when it is killed or "
         f"memory runs out; the same command goes on from there; see {log_path}"
     )

@@ -1,6 +1,7 @@
 """What a local run refuses before anything is started."""
 
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -15,7 +16,6 @@ from components.ingest.addresses import (
     of_braces,
     refuse_picture,
 )
-from components.ingest.sources import open_source
 from components.shared.buckets import explaining, is_remote, try_to_write
 from components.shared.contracts import STEPS
 from components.shared.errors import UsageError, one_line
@@ -23,6 +23,7 @@ from components.shared.published import home_of, refuse_no_model, refuse_unwrita
 from components.train.config import TrainConfig
 from pipeline.config import PipelineConfig
 from pipeline.enough_pictures import check_max_images, check_sources
+from pipeline.typed_text import readable
 
 _LEAST_BYTES = 256 * 2**20  # records, logs, sheets and the models of a small training
 _FLOAT_BYTES = 4
@@ -41,8 +42,9 @@ def check(config: PipelineConfig, runs_dir: Path, publish_root: str) -> None:
     for address in addresses(config.sources):
         _check_source(address)
         _check_word("--images", address)
-    _check_word("--runs-dir", str(runs_dir))
-    _check_word("--publish-root", publish_root)
+    for option, place in {"--runs-dir": str(runs_dir), "--publish-root": publish_root}.items():
+        _check_encoding(option, place)
+        _check_word(option, place)
     for section in STEPS:
         for setting, value in getattr(config, section):
             _check_word(f"{section}.{setting}", str(value))
@@ -78,13 +80,7 @@ def _check_source(address: str) -> None:
     try:
         if is_manifest(address):
             listed_in(path)
-        elif is_pattern(address):
-            with open_source(address) as source:
-                if all(entry.problem is not None for entry in source.files()):
-                    raise UsageError(
-                        f"--images {address}: nothing there fits this pattern{of_braces(address)}"
-                    )
-        else:
+        elif not is_pattern(address):  # else it is known when its files are counted
             check_file(address, path)
             refuse_picture(address)
     except (FileNotFoundError, NotADirectoryError):
@@ -98,11 +94,20 @@ def _check_source(address: str) -> None:
 
 
 def _check_utf8(option: str, value: str, way_out: str = "") -> None:
-    shown = value.encode(errors="backslashreplace").decode()
+    shown = readable(value)
     if shown != value:
         raise UsageError(
             f"{option} {shown}: a name that is no UTF-8 cannot be passed on to the steps: "
             f"{way_out}rename it"
+        )
+
+
+def _check_encoding(option: str, value: str) -> None:
+    """Refuse what TensorFlow would look for elsewhere; the command has a Python in UTF-8."""
+    if not value.isascii() and (encoding := sys.getfilesystemencoding()) != "utf-8":
+        raise UsageError(
+            f"{option} {readable(value)}: TensorFlow takes its name for UTF-8, and this Python for "
+            f"{encoding}: set PYTHONUTF8=1 before Python starts"
         )
 
 

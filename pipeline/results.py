@@ -149,7 +149,7 @@ def save_results(
         config: What was run.
         publish_root: Where blessed models go.
         outputs: The DAG's outputs, artifacts with a `path`.
-        seconds: Own work and imports, of the steps that ran.
+        seconds: Own work and imports, of the tasks that ran.
         total_seconds: Of the whole run.
     """
     artifacts = {name: Path(artifact.path) for name, artifact in outputs.items()}
@@ -169,7 +169,7 @@ def save_results(
         "standing": scores["standing"],
         "blessed": comparison["blessed"],
         "blessed_reason": comparison["reason"],
-        "steps": {
+        "tasks": {
             name: {"work": work, "imports": imports} for name, (work, imports) in seconds.items()
         },
         "total_seconds": round(total_seconds, 1),

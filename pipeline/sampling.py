@@ -5,7 +5,7 @@ import io
 import math
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from PIL import Image
 
 from components.shared.contracts import GENERATE_PNG, GENERATOR, PNG_BYTES, SAVED_MODEL
 from components.shared.errors import UsageError, one_line
-from components.shared.pictures import grid
+from components.shared.pictures import grid, grid_size
 from components.shared.published import LAST_FILE, local_copy, local_folder, versions_in
 
 FORMATS: dict[str, dict[str, Any]] = {  # ending → how Pillow saves it
@@ -23,6 +23,8 @@ FORMATS: dict[str, dict[str, Any]] = {  # ending → how Pillow saves it
     ".jpeg": {"format": "JPEG", "quality": 95},
     ".webp": {"format": "WEBP", "lossless": True},
 }
+_MOST_PIXELS = {".jpg": 65_500, ".jpeg": 65_500, ".webp": 16_383}  # wide or high
+_USUAL_MOST = 256  # pixels; larger pictures are of no training of ours
 
 
 def draw(model: str, count: int, seed: int, truncation: float) -> list[bytes]:
@@ -62,16 +64,49 @@ def decode(pngs: Sequence[bytes]) -> np.ndarray:
     return np.stack([np.asarray(Image.open(io.BytesIO(png)).convert("RGB")) for png in pngs])
 
 
+def check_grid(out: Path, count: int, draw_one: Callable[[], np.ndarray]) -> None:
+    """Raise UsageError, before many are drawn, for a grid that its format cannot hold.
+
+    Args:
+        out: File, whose ending names the format.
+        count: Pictures in the grid.
+        draw_one: Gives one, uint8 [1, H, W, 3]; called only where its size decides.
+    """
+    if _too_large(out, count, _USUAL_MOST, _USUAL_MOST):
+        _, height, width, _ = draw_one().shape
+        if problem := _too_large(out, count, height, width):
+            raise UsageError(problem)
+
+
 def save_grid(pictures: np.ndarray, out: Path) -> None:
     """Save uint8 [N, H, W, 3] as one file, in a grid as wide as high; UsageError if it cannot.
 
     Its ending names the format; without one, it is a PNG.
     """
-    sheet = grid(pictures, columns=math.ceil(math.sqrt(len(pictures))))
+    count, height, width, _ = pictures.shape
+    if problem := _too_large(out, count, height, width):
+        raise UsageError(problem)
     try:
-        Image.fromarray(sheet).save(out, **FORMATS[out.suffix.lower() or ".png"])
+        sheet = Image.fromarray(grid(pictures, _columns(count)))
+        sheet.save(out, **FORMATS[out.suffix.lower() or ".png"])
     except OSError as error:
         raise UsageError(f"cannot write --out {out}: {error.strerror}") from None
+
+
+def _columns(count: int) -> int:
+    return math.ceil(math.sqrt(count))
+
+
+def _too_large(out: Path, count: int, height: int, width: int) -> str | None:
+    """What is wrong about a grid of so many pictures of this size as this file."""
+    ending = out.suffix.lower()
+    high, wide = grid_size(count, height, width, _columns(count))
+    if max(high, wide) <= (most := _MOST_PIXELS.get(ending, math.inf)):
+        return None
+    return (
+        f"--out {out}: {count:,} pictures make a grid of {wide:,}×{high:,} pixels, and {ending} "
+        f"holds at most {most:,}: end it in .png, pass --out-dir, or lower --count"
+    )
 
 
 def save_each(pictures: np.ndarray, out_dir: Path) -> None:

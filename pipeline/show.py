@@ -16,45 +16,47 @@ from components.shared.buckets import is_remote
 from components.shared.contracts import GIF, REPORT, SAMPLES, SAVED_MODEL
 from pipeline.doctor import Check
 from pipeline.results import LATEST, TASKS, RunSummary
+from pipeline.typed_text import readable
 
 if TYPE_CHECKING:
     from pipeline.dry_run import TaskForecast
 
 _INDENT = len("fingerprint ")
 NEEDED = (  # keys of run.json
-    "images", "counts", "training", "best", "blessed", "blessed_reason", "steps", "total_seconds",
+    "images", "counts", "training", "best", "blessed", "blessed_reason", "tasks", "total_seconds",
     "publish_root",
 )  # fmt: skip
 
 
 def plain(text: str | None) -> str:
     """Text in which neither rich nor a terminal sees a command; a dash for none."""
-    return escape("".join(sign for sign in text or "–" if sign.isprintable() or sign == "\n"))
+    signs = readable(text or "–")
+    return escape("".join(sign for sign in signs if sign.isprintable() or sign == "\n"))
 
 
-def step_line(step: str, message: str, width: int) -> str:
-    """One line of a running step; more of them, indented, where it is wider than `width`."""
+def task_line(task: str, message: str, width: int) -> str:
+    """One line of a running task; more of them, indented, where it is wider than `width`."""
     room = max(width - _INDENT, 1)
     lines = textwrap.wrap(message, room, break_long_words=False, break_on_hyphens=False)
     text = ("\n" + _INDENT * " ").join(lines)
-    return f"[cyan]{step:>{_INDENT - 1}}[/] {plain(text)}"
+    return f"[cyan]{task:>{_INDENT - 1}}[/] {plain(text)}"
 
 
 def run_table(summary: RunSummary) -> RenderableType:
     """What a run did, how good the model is, and where everything lies."""
     values = summary.values
-    steps = Table(box=None, pad_edge=False, show_header=True)
-    steps.add_column("task")
-    steps.add_column("minutes", justify="right")
-    steps.add_column("")
+    tasks = Table(box=None, pad_edge=False, show_header=True)
+    tasks.add_column("task")
+    tasks.add_column("minutes", justify="right")
+    tasks.add_column("")
     notes = _notes(summary)
     for task in TASKS:
-        ran = values["steps"].get(task)
-        steps.add_row(task, f"{ran['work'] / 60:.1f}" if ran else "–", notes.get(task, ""))
-    work = sum(step["work"] for step in values["steps"].values())
+        ran = values["tasks"].get(task)
+        tasks.add_row(task, f"{ran['work'] / 60:.1f}" if ran else "–", notes.get(task, ""))
+    work = sum(ran["work"] for ran in values["tasks"].values())
     overhead = values["total_seconds"] - work
-    steps.add_row("overhead", f"{overhead / 60:.1f}", f"{overhead:.0f} s: imports, starting tasks")
-    steps.add_row("all", f"{values['total_seconds'] / 60:.1f}", _what_ran(values["steps"]))
+    tasks.add_row("overhead", f"{overhead / 60:.1f}", f"{overhead:.0f} s: imports, starting tasks")
+    tasks.add_row("all", f"{values['total_seconds'] / 60:.1f}", _what_ran(values["tasks"]))
 
     places = [
         ("" if index else "pictures", _shortest_address(address))
@@ -69,7 +71,7 @@ def run_table(summary: RunSummary) -> RenderableType:
     standing = f"\n{values['standing']}\n" if "standing" in values else ""
     # No table, which would break a long path into pieces.
     lines = (f"{label:<8}  {plain(place)}" for label, place in places)
-    return Group(Text(standing, no_wrap=False, overflow="fold"), steps, "", *lines)
+    return Group(Text(standing, no_wrap=False, overflow="fold"), tasks, "", *lines)
 
 
 def forecast_table(tasks: Iterable["TaskForecast"]) -> Table:
@@ -95,7 +97,7 @@ def _notes(summary: RunSummary) -> dict[str, str]:
     # Older runs tell of neither drift nor floor.
     floor = f", floor {_number(values['floor']['kid'])}" if "floor" in values else ""
     verdict = "blessed" if values["blessed"] else "not blessed"
-    ran = values["steps"]
+    ran = values["tasks"]
     notes = {
         "ingest": f"{counts['train'] + counts['eval']:,} pictures in, "
         f"{counts['rejected']:,} rejected, {counts['duplicate']:,} duplicates",
@@ -118,8 +120,8 @@ def _number(value: float | None) -> str:
     return "not finite" if value is None else f"{value:.3f}"
 
 
-def _what_ran(steps: dict[str, object]) -> str:
-    if "train" in steps:
+def _what_ran(ran: dict[str, object]) -> str:
+    if "train" in ran:
         return ""
     return "nothing new to train on: an earlier run's model"
 

@@ -42,17 +42,21 @@ class Terminal(Console):
     def say(self, *objects: Any) -> None:
         """Print what tells of work, which goes on, or was done, even if this cannot be shown."""
         with contextlib.suppress(Exception):
-            self.print(*objects)
+            with self.capture() as said:
+                self.print(*objects)
+            self.file.write(said.get())  # rich would write what failed again, with the next line
+            self.file.flush()
 
 
 def print_line(step: str, message: str) -> None:
-    """Print a line of a step as `print` does, where that can be done."""
+    """Print a line of a task as `print` does, where that can be done."""
     line = f"{step} {message}"
     with contextlib.suppress(OSError, ValueError):  # the disk is full, the stream closed
         try:
             print(line)
-        except UnicodeEncodeError as error:
-            print(line.encode(error.encoding, _PLAIN).decode(error.encoding))
+        except UnicodeEncodeError:  # which calls many an encoding "charmap"
+            encoding = sys.stdout.encoding or "ascii"
+            print(line.encode(encoding, _PLAIN).decode(encoding))
 
 
 def prepare() -> None:

@@ -30,9 +30,9 @@ def validate(
         validation: What the pictures are, and the difference.
         data_page: Both, as one self-contained HTML page.
     """
-    from components.shared.process import step_process
+    from components.shared.process import task_process
 
-    with step_process("validate") as process:
+    with task_process("validate") as process:
         from pathlib import Path
 
         from components.evaluate.config import EvaluateConfig
@@ -71,9 +71,9 @@ def evaluate(
         evaluation: The best snapshot, its scores and samples.
         metrics: The best snapshot's scores, under names that tell the extractor.
     """
-    from components.shared.process import step_process
+    from components.shared.process import task_process
 
-    with step_process("evaluate") as process:
+    with task_process("evaluate") as process:
         import shutil
         from pathlib import Path
 
@@ -119,9 +119,9 @@ def report(
         report: One self-contained HTML page.
         card: The model card.
     """
-    from components.shared.process import step_process
+    from components.shared.process import task_process
 
-    with step_process("report") as process:
+    with task_process("report") as process:
         from pathlib import Path
 
         from components.evaluate.card import write_card
@@ -161,9 +161,9 @@ def compare(
         model: From export.
         comparison: The verdict with its reason, and both KIDs.
     """
-    from components.shared.process import step_process
+    from components.shared.process import task_process
 
-    with step_process("compare") as process:
+    with task_process("compare") as process:
         from pathlib import Path
 
         from components.evaluate.config import EvaluateConfig

@@ -24,9 +24,9 @@ def export(
         model: SavedModel, Keras file and GIFs.
         gif: The GIF of the training once more, as a file of its own.
     """
-    from components.shared.process import step_process
+    from components.shared.process import task_process
 
-    with step_process("export") as process:
+    with task_process("export") as process:
         import shutil
         from pathlib import Path
 
@@ -64,9 +64,9 @@ def publish(
         comparison: From compare; the verdict, and the published model it was judged against.
         card: From report.
     """
-    from components.shared.process import step_process
+    from components.shared.process import task_process
 
-    with step_process("publish") as process:
+    with task_process("publish") as process:
         from pathlib import Path
 
         from components.export.config import ExportConfig
@@ -96,9 +96,9 @@ def collect(
         gif: From export.
         metrics: From evaluate.
     """
-    from components.shared.process import step_process
+    from components.shared.process import task_process
 
-    with step_process("collect") as process:
+    with task_process("collect") as process:
         import logging
 
         process.imported()
@@ -116,9 +116,9 @@ def notify(status: dsl.PipelineTaskFinalStatus, run_id: str, ui_host: str, api_h
         ui_host: Address of Kubeflow's pages, for a link to the run; may be empty.
         api_host: Address of Kubeflow's API inside the cluster; may be empty.
     """
-    from components.shared.process import step_process
+    from components.shared.process import task_process
 
-    with step_process("notify") as process:
+    with task_process("notify") as process:
         from components.export.notify import notify
 
         process.imported()

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from components.ingest.source import is_named_picture
+from components.ingest.source import is_named_picture, printable
 from components.shared.buckets import is_remote, names_bucket
 from components.shared.errors import UsageError
 
@@ -133,8 +133,8 @@ def check_file(address: str, path: str | Path) -> None:
     mode = os.stat(path).st_mode  # noqa: PTH116 (a name may be too long for pathlib)
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         raise UsageError(
-            f"'{address}' is no file but a pipe or a device, and it is read more than once: write "
-            "what comes out of it to a file and pass that"
+            f"'{printable(address)}' is no file but a pipe or a device, and it is read more "
+            "than once: write what comes out of it to a file and pass that"
         )
 
 

@@ -2,13 +2,12 @@
 
 import abc
 import contextlib
-import os
 import stat
 import tarfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from components.ingest.local_files import stamp_of
 from components.ingest.members import (
@@ -20,13 +19,14 @@ from components.ingest.members import (
     symbolic_link,
 )
 from components.ingest.reasons import Reason, Rejected
-from components.ingest.source import Entry, Source, explaining_damage, setting_aside
+from components.ingest.source import Entry, Source, explaining_damage, printable, setting_aside
 from components.shared.errors import UsageError
 
 _ZIP_STARTS = (b"PK\3\4", b"PK\5\6", b"PK\7\x08")  # a tar may begin with a name such as PKZ
 _WINDOWS = (0, 10)  # the systems FAT and NTFS
+_UNIX = (3, 19)  # and macOS, though its own programs write 3
 _NO_FILES = (stat.S_IFDIR, stat.S_IFIFO, stat.S_IFSOCK, stat.S_IFCHR, stat.S_IFBLK)
-_ENCRYPTED = 1  # a flag
+_ENCRYPTED, _UTF_8 = 1, 0x800  # flags
 _READABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 _METHODS = {1: "Shrink", 6: "Implode", 9: "Deflate64", 93: "Zstandard", 95: "XZ", 98: "PPMd"}
 _LONGEST_LINK = 4096  # bytes, as Linux allows
@@ -34,7 +34,9 @@ _LONGEST_LINK = 4096  # bytes, as Linux allows
 
 def open_local_archive(path: str) -> Source:
     """Open a zip or a tar of this machine."""
-    return open_archive(path, Path(path).open("rb"), stamp_of(Path(path).stat()))
+    with explaining_damage(path):
+        file = Path(path).open("rb")  # noqa: SIM115 (closed with the source)
+    return open_archive(path, file, stamp_of(Path(path).stat()))
 
 
 def open_archive(address: str, file: IO[bytes], stamp: str) -> Source:
@@ -59,8 +61,8 @@ def open_archive(address: str, file: IO[bytes], stamp: str) -> Source:
                 return Zip(address, file, stamp)
             file.close()
             raise UsageError(
-                f"'{address}' is neither a folder nor a whole archive: pass a folder, a .zip or "
-                "a .tar (also compressed: .tar.gz, .tar.bz2, .tar.xz)"
+                f"'{printable(address)}' is neither a folder nor a whole archive: pass a folder, a "
+                ".zip or a .tar (also compressed: .tar.gz, .tar.bz2, .tar.xz)"
             ) from None
         except BaseException:
             file.close()
@@ -92,6 +94,12 @@ class _Archive(Source, abc.ABC):
         """All files."""
         return Members(self._members()).entries()
 
+    def at_a_glance(self) -> Iterator[Entry]:
+        """The members, before all are known."""
+        for path, member in self._members():
+            if member.is_file:
+                yield Entry(path, member.size, member.where, member.problem)
+
     def stamped(self) -> Iterator[tuple[Entry, str]]:
         """The archive itself."""
         yield Entry("", 0, None), self._stamp
@@ -117,11 +125,12 @@ class Zip(_Archive):
             info.filename.endswith("\\") for info in self._infos if not info.file_size
         )
         for index, info in enumerate(self._infos):
-            name = info.filename
+            name = _name_of(info)
             # As Windows once packed, and as unzip reads it.
             if "/" not in name and (has_folders or info.create_system in _WINDOWS):
                 name = name.replace("\\", "/")
-            kind = stat.S_IFMT(info.external_attr >> 16)  # 0 where it was not packed on Unix
+            is_unix = info.create_system in _UNIX  # elsewhere these bits mean something else
+            kind = stat.S_IFMT(info.external_attr >> 16) if is_unix else 0
             problem = _problem_of(info)
             if kind in _NO_FILES or name.endswith("/"):
                 member = NO_FILE
@@ -135,7 +144,7 @@ class Zip(_Archive):
         """A link, whose content is where it leads."""
         try:
             with setting_aside(), self._zip.open(info) as file:
-                return symbolic_link(os.fsdecode(file.read(_LONGEST_LINK)))
+                return symbolic_link(_text_of(file.read(_LONGEST_LINK)))
         except Rejected as problem:
             return Member(problem=problem)
 
@@ -143,6 +152,24 @@ class Zip(_Archive):
         """Content of a file."""
         with setting_aside():
             return self._zip.read(self._infos[entry.where])
+
+
+def _name_of(info: zipfile.ZipInfo) -> str:
+    """A member's name; without a flag for UTF-8, zipfile took it for code page 437."""
+    name = info.filename
+    return name if info.flag_bits & _UTF_8 else _text_of(name.encode("cp437"))
+
+
+def _text_of(path: bytes) -> str:
+    """A path in UTF-8, or in code page 437, each part of it by itself."""
+    return "/".join(map(_text_of_part, path.split(b"/")))
+
+
+def _text_of_part(name: bytes) -> str:
+    try:
+        return name.decode()
+    except UnicodeDecodeError:
+        return name.decode("cp437")
 
 
 def _problem_of(info: zipfile.ZipInfo) -> Rejected | None:
@@ -165,6 +192,7 @@ class Tar(_Archive):
         self._tar = self._kept_open.enter_context(tarfile.open(fileobj=file))  # noqa: SIM115
         compressed = self._tar.fileobj is not file
         self.in_order = compressed or "://" in root
+        self._last: tuple[Any, bytes] = None, b""  # where, and the content, that was read last
 
     def _members(self) -> Iterator[tuple[str, Member]]:
         """What the whole archive holds, in its order."""
@@ -181,11 +209,17 @@ class Tar(_Archive):
                 yield path_of_name(info.name), member
 
     def _read(self, entry: Entry) -> bytes:
-        """Content of a file."""
+        """Content of a file; going back for a link to it would unpack all before it again."""
+        where, content = self._last
+        if where == entry.where:
+            return content
         member = tarfile.TarInfo()
         member.offset_data, member.size, member.sparse = entry.where
         with setting_aside():
             file = self._tar.extractfile(member)
             assert file is not None  # for a member is a file unless it says something else
             with file:
-                return file.read()
+                content = file.read()
+        if self.in_order:
+            self._last = entry.where, content
+        return content

@@ -61,7 +61,7 @@ def write_shards(images: str, staging: Staging, config: IngestConfig) -> None:
         _ = (
             pipeline
             | beam.Create([images])
-            | "List" >> beam.ParDo(_List(staging, config.max_images or None))
+            | "List" >> beam.ParDo(_List(staging, config.max_images))
             | beam.Reshuffle()
             | "Read" >> beam.ParDo(_Read(images, spill_folder, config))
             | beam.GroupByKey()
@@ -72,13 +72,15 @@ def write_shards(images: str, staging: Staging, config: IngestConfig) -> None:
 class _List(beam.DoFn):
     """Sources → chunks of their pictures; tells how many, and of the files that are none."""
 
-    def __init__(self, staging: Staging, max_images: int | None) -> None:
+    def __init__(self, staging: Staging, max_images: int) -> None:
         self._staging, self._max_images = staging, max_images
 
     def process(self, images: str) -> Iterator[list[tuple[Any, ...]]]:
         with open_source(images) as opened:
             listing, in_order = opened.list(), opened.in_order
-        pictures = listing.pictures[: self._max_images]
+        if self._max_images:
+            listing = listing.first(self._max_images)
+        pictures = listing.pictures
         _tell(self._staging, LISTING, {"pictures": len(pictures), "other": listing.other})
         if in_order and pictures:
             yield _plain(sorted(pictures, key=lambda entry: entry.where))

@@ -9,14 +9,15 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import IO, Any
 
-from components.ingest.chosen import Chosen, nothing_at
+from components.ingest.chosen import nothing_at
 from components.ingest.reasons import Reason, Rejected
-from components.ingest.source import Entry, Source
+from components.ingest.source import Chosen, Entry, Source, printable
 from components.shared.errors import PipelineError, UsageError, one_line
 
 _READS_AT_ONCE = 64  # a read waits for an answer most of its time
 # botocore would keep ten: 1,000 reads of 20 ms took 4.6 s instead of 1.6 s.
 _OPTIONS = {"s3": {"config_kwargs": {"max_pool_connections": _READS_AT_ONCE}}}
+_NOTHING_THERE = (FileNotFoundError, UnicodeEncodeError)  # a key is UTF-8
 _FETCHED_AHEAD = 8 << 20  # bytes of an archive
 
 
@@ -30,8 +31,7 @@ class Bucket(Source):
             root: `gs://bucket` or `s3://bucket`, or an address in it.
             chosen: Of the keys below it; all, unless given.
         """
-        super().__init__(root.rstrip("/"))
-        self._chosen = chosen or Chosen()
+        super().__init__(root.rstrip("/"), chosen)
         self._bucket = _client_for(root)
         self._threads = self._kept_open.enter_context(ThreadPoolExecutor(_READS_AT_ONCE))
 
@@ -41,34 +41,38 @@ class Bucket(Source):
 
     def stamped(self) -> Iterator[tuple[Entry, str]]:
         """The objects, each with its etag or generation."""
+        listed = self._chosen.listed
         with _explaining(self.root):
-            if self._chosen.listed is None:
-                found = self._bucket.find(self.root, detail=True).values()
-                top = self.root.partition("://")[2] + "/"
-                objects = [(each["name"].removeprefix(top), each) for each in found]
+            if listed is None:
+                objects = self._below("")
             else:
-                listed = self._chosen.listed
-                objects = list(zip(listed, self._threads.map(self._info, listed), strict=True))
-        for key, info in objects:
+                objects = {}
+                for found in self._threads.map(self._at, listed, listed.values()):
+                    objects |= found
+        if not objects:
+            raise UsageError(f"there is nothing at '{self.root}': check the address")
+        for key, info in objects.items():
             is_marker = key.endswith("/") or not key  # of what a console shows as a folder
             if not is_marker and self._chosen.fits(key):
-                yield Entry(key, info["size"], key, self._problem(key, info)), _stamp_in(info)
+                yield Entry(key, info["size"], key, info.get("problem")), _stamp_in(info)
 
-    def is_hidden(self, path: str) -> bool:
-        """Whether a part of the key is hidden that the user did not name."""
-        return self._chosen.is_hidden(path)
+    def _below(self, folder: str) -> dict[str, dict[str, Any]]:
+        """What is known of the objects in a folder and below, by their keys."""
+        top = self.root.partition("://")[2] + "/"
+        found = self._bucket.find(f"{self.root}/{folder}".rstrip("/"), detail=True).values()
+        return {each["name"].removeprefix(top): each for each in found}
 
-    def _info(self, key: str) -> dict[str, Any]:
-        with contextlib.suppress(FileNotFoundError):
-            info: dict[str, Any] = self._bucket.info(f"{self.root}/{key}")
-            if info["type"] == "file":
-                return info
-        return {"size": 0}
-
-    def _problem(self, key: str, info: dict[str, Any]) -> Rejected | None:
-        """Why a listed key is set aside that no object has."""
-        listed = self._chosen.listed
-        return nothing_at(listed[key]) if listed and info.get("type") != "file" else None
+    def _at(self, key: str, said: str) -> dict[str, dict[str, Any]]:
+        """What is known of a listed object, or of those below a listed folder."""
+        folder = key.rstrip("/")
+        found = {}
+        with contextlib.suppress(*_NOTHING_THERE):
+            if not key or folder != key:
+                found = self._below(folder)
+            else:
+                info = self._bucket.info(f"{self.root}/{key}")
+                found = {key: info} if info["type"] == "file" else self._below(folder)
+        return found or {printable(folder): {"size": 0, "problem": nothing_at(said)}}
 
     def read(self, entries: Iterable[Entry]) -> Iterator[bytes | Rejected]:
         """Contents in the order of the entries, many of them on their way at once."""
@@ -97,7 +101,7 @@ def open_object(address: str) -> tuple[IO[bytes], str] | None:
     with _explaining(address):
         try:
             info = bucket.info(address.rstrip("/"))
-        except FileNotFoundError:
+        except _NOTHING_THERE:
             return None
         if info["type"] != "file":
             return None

@@ -1,25 +1,14 @@
-"""Which files below a source's root the user named: all, those of a pattern, or listed ones."""
+"""Which files below a source's root the user named, of a pattern or a list."""
 
+import fnmatch
 import re
 from collections.abc import Mapping, Sequence
 
 from components.ingest.reasons import Reason, Rejected
-from components.ingest.source import is_hidden, printable
+from components.ingest.source import Chosen, is_hidden, printable
 from components.shared.errors import UsageError
 
-
-class Chosen:
-    """All of them."""
-
-    listed: Mapping[str, str] | None = None  # where each listed path was named; None: no list
-
-    def fits(self, path: str) -> bool:
-        """Whether this file is meant."""
-        return True
-
-    def is_hidden(self, path: str) -> bool:
-        """Whether it, or a folder on the way to it that the user did not name, is hidden."""
-        return is_hidden(path)
+_ANY_FOLDERS = "**"
 
 
 class ByPattern(Chosen):
@@ -31,25 +20,61 @@ class ByPattern(Chosen):
         Raises:
             UsageError: It means nothing.
         """
-        self._whole = _compiled(pattern, address)
-        self._parts = [(part, _compiled(part, address)) for part in pattern.split("/")]
+        parts = pattern.split("/")
+        if any(_ANY_FOLDERS in part and part != _ANY_FOLDERS for part in parts):
+            raise UsageError(
+                f"'{address}' is no pattern: '**' is for any folders, and must be all between two /"
+            )
+        if parts[-1] == _ANY_FOLDERS:
+            parts.append("*")
+        self._parts = parts
+        self._fits = [re.compile(fnmatch.translate(part)).match for part in parts]
+        # Of each part, itself and those that may come in its place, as it may stand for no folder.
+        self._from = [{len(parts)}]
+        for index in reversed(range(len(parts))):
+            rest = self._from[0] if parts[index] == _ANY_FOLDERS else set()
+            self._from.insert(0, {index} | rest)
 
     def fits(self, path: str) -> bool:
         """Whether the pattern means it."""
-        return self._whole.match(path) is not None
+        return self._means(path.split("/"), by_dots=False)
 
     def is_hidden(self, path: str) -> bool:
         """Whether a part of it is hidden; as in a shell, `.*` names what is, and `*` does not."""
-        return is_hidden(path) and not _names(self._parts, path.split("/"))
+        return is_hidden(path) and not self._means(path.split("/"), by_dots=True)
+
+    def _means(self, path: Sequence[str], by_dots: bool) -> bool:
+        """Whether the pattern fits; `by_dots`: what is hidden only by a dot of its own."""
+        if not self._fits[-1](path[-1]):  # which spares most of the work
+            return False
+        reached = self._from[0]  # the parts of the pattern that the next of the path may fit
+        for name in path:
+            hidden = by_dots and name.startswith(".")
+            following: set[int] = set()
+            for index in reached - {len(self._parts)}:
+                part = self._parts[index]
+                if part == _ANY_FOLDERS:
+                    following |= set() if hidden else self._from[index]
+                elif part.startswith(".") >= hidden and self._fits[index](name):
+                    following |= self._from[index + 1]
+            reached = following
+        return len(self._parts) in reached
 
 
 class Listed(Chosen):
     """Those of a list, and what lies in the folders among them."""
 
     def __init__(self, listed: Mapping[str, str]) -> None:
-        """Take paths relative to the root, each with the words for where it was named."""
+        """Take paths relative to the root, each with the words for where it was named.
+
+        In a bucket, one that ends with a '/' is a folder's.
+        """
         self.listed = listed
-        self._named = {printable(path) for path in listed}
+        self._named = {printable(path).rstrip("/") for path in listed}
+
+    def is_listed(self, path: str) -> bool:
+        """Whether a line of the list names this very path."""
+        return path in self._named
 
     def is_hidden(self, path: str) -> bool:
         """Whether a part of it is hidden that no line of the list names."""
@@ -66,25 +91,9 @@ def nothing_at(said: str) -> Rejected:
         advice = ": a list holds no patterns, --images does"
     elif "\\" in said:
         advice = ": write / between folders"
-    return Rejected(Reason.MISSING, f"nothing at {said}{advice}")
+    return Rejected(Reason.MISSING, f"nothing at {printable(said)}{advice}")
 
 
-def _names(pattern: Sequence[tuple[str, re.Pattern[str]]], path: Sequence[str]) -> bool:
-    """Whether the parts of a pattern fit those of a path, each hidden one by a dot of its own."""
-    if not pattern or not path:
-        return not path and all(part == "**" for part, _ in pattern)
-    part, fits = pattern[0]
-    hidden = path[0].startswith(".")
-    if part == "**":
-        return _names(pattern[1:], path) or (not hidden and _names(pattern, path[1:]))
-    named = fits.match(path[0]) and part.startswith(".") >= hidden
-    return bool(named) and _names(pattern[1:], path[1:])
-
-
-def _compiled(pattern: str, address: str) -> re.Pattern[str]:
-    from fsspec.utils import glob_translate
-
-    try:
-        return re.compile(glob_translate(pattern))
-    except ValueError as error:  # e.g. a**b
-        raise UsageError(f"'{address}' is no pattern: {error}") from None
+def no_file_at(said: str) -> Rejected:
+    """Why a pipe or a device of a list is set aside: it may hold all that reads it for ever."""
+    return Rejected(Reason.MISSING, f"no file but a pipe or a device at {printable(said)}")

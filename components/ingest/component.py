@@ -34,9 +34,9 @@ def fingerprint(
         source: Digest of the pictures.
         champion: What `components.ingest.fingerprint.champion` says of the published model.
     """
-    from components.shared.process import step_process
+    from components.shared.process import task_process
 
-    with step_process("fingerprint") as process:
+    with task_process("fingerprint") as process:
         from pathlib import Path
 
         from components.ingest.fingerprint import CACHE, champion, fingerprint
@@ -68,9 +68,9 @@ def ingest(
         config: IngestConfig as JSON.
         records: Shards, manifest, rejected files and a contact sheet.
     """
-    from components.shared.process import step_process
+    from components.shared.process import task_process
 
-    with step_process("ingest") as process:
+    with task_process("ingest") as process:
         from pathlib import Path
 
         from components.ingest.config import IngestConfig

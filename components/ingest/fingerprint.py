@@ -34,7 +34,7 @@ _Digests = dict[str, list[str]]  # stamp and SHA-256 of each file, by its path i
 
 
 def fingerprint(images: str, cache: Path, paranoid: bool = False) -> str:
-    """Digest the sources' relative paths and contents, or an archive's bytes.
+    """Digest the sources' relative paths and contents, and what is set aside; an archive's bytes.
 
     Of a bucket it is the listing alone: path, size, and etag or generation.
 
@@ -98,11 +98,19 @@ def _digest(address: str, cache: Path, paranoid: bool) -> str:
     if trusted != stored:
         _save(cache_file, trusted)
     found = zip(stamped, contents, strict=True)
-    return digest_of(sorted([entry.path, content] for (entry, _), content in found))
+    # A list may mean another thing while it finds the same: a line's file is not hidden.
+    return digest_of(
+        sorted(
+            [entry.path, content, why.reason if (why := source.why_aside(entry)) else ""]
+            for (entry, _), content in found
+        )
+    )
 
 
 def _content_unread(entry: Entry, stamp: str, known: _Digests) -> str | None:
-    """A local file's SHA-256 without reading it; None where it must be read."""
+    """A local file's SHA-256, or its problem, without reading it; None where it must be read."""
+    if entry.problem:
+        return entry.problem.reason
     known_stamp, content = known.get(entry.path, (None, None))
     return content if known_stamp == stamp else None
 

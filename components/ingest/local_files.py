@@ -11,12 +11,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from components.ingest.chosen import Chosen, nothing_at
+from components.ingest.chosen import no_file_at, nothing_at
 from components.ingest.reasons import Reason, Rejected
 from components.ingest.source import (
+    Chosen,
     Entry,
     Source,
     explaining_damage,
+    is_named_picture,
     printable,
     rejected_for,
     setting_aside,
@@ -42,8 +44,7 @@ class Folder(Source):
             root: The folder.
             chosen: Of the paths in it; all, unless given.
         """
-        super().__init__(root)
-        self._chosen = chosen or Chosen()
+        super().__init__(root, chosen)
 
     def files(self) -> Iterator[Entry]:
         """All regular files, and links that lead nowhere."""
@@ -58,10 +59,6 @@ class Folder(Source):
             is_folder = file.problem is not None and file.problem.reason is Reason.FOLDER
             if is_folder or self._chosen.fits(name):
                 yield Entry(printable(name), file.size, file.where, file.problem), file.stamp
-
-    def is_hidden(self, path: str) -> bool:
-        """Whether a part of the path is hidden that the user did not name."""
-        return self._chosen.is_hidden(path)
 
     def path_of(self, entry: Entry) -> Path:
         """Where a file is."""
@@ -110,6 +107,8 @@ class Folder(Source):
                 continue
             if file.problem and file.problem.reason is Reason.MISSING:
                 file = file._replace(problem=nothing_at(said))
+            elif not (file.problem or stat.S_ISREG(mode)):
+                file = file._replace(problem=no_file_at(said))
             files.add(where)
             yield file
         yield from (file for file in self._below(folders) if file.where not in files)
@@ -117,7 +116,9 @@ class Folder(Source):
 
 def _items_of(location: bytes, visited: set[tuple[int, int]]) -> list[os.DirEntry[bytes]]:
     """What a folder holds, in descending order of names; nothing where it was visited before."""
-    status = os.stat(location)  # noqa: PTH116
+    # Of itself by way of itself, which it takes the right to enter it; else all in it would seem
+    # not to be there, though its names can be read.
+    status = os.stat(os.path.join(location, b"."))  # noqa: PTH116, PTH118
     folder = (status.st_dev, status.st_ino)
     if folder in visited:
         return []
@@ -134,6 +135,9 @@ def _look_at(file: "os.DirEntry[bytes] | Path", where: bytes) -> tuple[int, _Fou
         problem = rejected_for(error)
         if problem.reason is Reason.MISSING:
             problem = Rejected(Reason.MISSING, "a link that leads nowhere")
+        elif problem.reason is Reason.DENIED and not is_named_picture(os.fsdecode(where)):
+            # It may well be a folder: it lies, or a link leads, behind one that none may enter.
+            problem = Rejected(Reason.FOLDER, str(error.strerror).lower())
         return 0, _Found(where, 0, "", problem)
     return status.st_mode, _Found(where, status.st_size, stamp_of(status))
 

@@ -48,7 +48,12 @@ class Members:
 
     def __init__(self, members: Iterable[tuple[str, Member]]) -> None:
         """Take paths, as `path_of_name` makes them, and what is there."""
-        self._members = dict(members)
+        self._members: dict[str, Member] = {}
+        for path, member in members:
+            hard = member.link is not None and member.link.startswith("/")
+            # What has that name so far: itself, where GNU tar packs a file for the second time.
+            known = self._members.get(str(member.link)[1:]) if hard else None
+            self._members[path] = known or member
 
     def entries(self) -> Iterator[Entry]:
         """The files, and links to files; a link to a folder adds none, since that has a path."""

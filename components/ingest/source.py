@@ -4,17 +4,18 @@ import abc
 import contextlib
 import errno
 import gzip
+import heapq
 import lzma
 import operator
-import os
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-from components.ingest.reasons import Reason, Rejected
+from components.ingest.reasons import NOT_LOOKED_AT, Reason, Rejected
 from components.shared.errors import DataRefused, UsageError
 
 # In any case.
@@ -61,6 +62,9 @@ class SetAside(NamedTuple):
     detail: str = ""  # the cause in words, where there is more to say
 
 
+_BY_PATH = operator.attrgetter("path")
+
+
 class Listing(NamedTuple):
     """What there is in a source, by path."""
 
@@ -70,8 +74,34 @@ class Listing(NamedTuple):
     def in_order(self) -> Self:
         """Sort both by path."""
         for entries in self:
-            entries.sort(key=operator.attrgetter("path"))
+            entries.sort(key=_BY_PATH)
         return self
+
+    def first(self, count: int) -> "Listing":
+        """Only so many pictures by path, sound or broken; all that is none."""
+        broken = [each for each in self.other if each.reason not in NOT_LOOKED_AT]
+        kept = [*islice(heapq.merge(self.pictures, broken, key=_BY_PATH), count)]
+        others = [each for each in self.other if each.reason in NOT_LOOKED_AT]
+        others += [each for each in kept if isinstance(each, SetAside)]
+        return Listing([each for each in kept if isinstance(each, Entry)], others).in_order()
+
+
+class Chosen:
+    """Which files below a source's root the user named: all of them."""
+
+    listed: Mapping[str, str] | None = None  # where each listed path was named; None: no list
+
+    def fits(self, path: str) -> bool:
+        """Whether this file is meant."""
+        return True
+
+    def is_listed(self, path: str) -> bool:
+        """Whether a line of a list names this very path."""
+        return False
+
+    def is_hidden(self, path: str) -> bool:
+        """Whether it, or a folder on the way to it that the user did not name, is hidden."""
+        return is_hidden(path)
 
 
 class Source(abc.ABC):
@@ -80,9 +110,10 @@ class Source(abc.ABC):
     on_archives = "it is not opened: name it as a source of its own"  # one that lies in it
     in_order = False  # whether only reading by ascending `where` is fast
 
-    def __init__(self, root: str) -> None:
-        """Open the source that lies at `root`."""
+    def __init__(self, root: str, chosen: Chosen | None = None) -> None:
+        """Open the source that lies at `root`; all files in it count unless some are chosen."""
         self.root = root
+        self._chosen = chosen or Chosen()
         self._kept_open = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
@@ -100,6 +131,10 @@ class Source(abc.ABC):
     @abc.abstractmethod
     def files(self) -> Iterator[Entry]:
         """All files, in no particular order."""
+
+    def at_a_glance(self) -> Iterator[Entry]:
+        """At least all files, each as soon as it is met: some twice, and links as they are."""
+        return self.files()
 
     @abc.abstractmethod
     def stamped(self) -> Iterator[tuple[Entry, str]]:
@@ -129,30 +164,27 @@ class Source(abc.ABC):
         """Sort the files into pictures and others, without looking into them."""
         listing = Listing([], [])
         for entry in self.files():
-            why = self._why_aside(entry)
+            why = self.why_aside(entry)
             if why is None:
                 listing.pictures.append(entry)
             else:
                 listing.other.append(SetAside(entry.path, entry.size, why.reason, why.detail))
         return listing.in_order()
 
-    def is_hidden(self, path: str) -> bool:
-        """Whether a file below the root is hidden, by its name or a folder's on the way to it."""
-        return is_hidden(path)
-
-    def _why_aside(self, entry: Entry) -> Rejected | None:
-        if self.is_hidden(entry.path):
+    def why_aside(self, entry: Entry) -> Rejected | None:
+        """Why a file is not looked into, as far as the listing tells."""
+        problem = entry.problem
+        if self._chosen.is_hidden(entry.path):
             return Rejected(Reason.HIDDEN)
         if is_named_picture(entry.path):
-            return entry.problem
-        if entry.problem is not None and entry.problem.reason is Reason.FOLDER:
-            return entry.problem
+            return problem
+        if problem and (problem.reason is Reason.FOLDER or self._chosen.is_listed(entry.path)):
+            return problem
         if is_named_archive(entry.path):
             return Rejected(Reason.ARCHIVE, self.on_archives)
         # A name without an extension, as a bucket has, says nothing: only its content does.
         if "." in entry.path.rpartition("/")[2]:
             return Rejected(Reason.OTHER)
-        problem = entry.problem
         return problem and Rejected(Reason.OTHER, problem.detail or problem.reason)
 
 
@@ -201,6 +233,7 @@ def rejected_for(error: OSError) -> Rejected:
 @contextlib.contextmanager
 def explaining_damage(source: str) -> Iterator[None]:
     """Say what is wrong with a whole source."""
+    source = printable(source)
     try:
         yield
     except _DAMAGE as error:
@@ -208,6 +241,4 @@ def explaining_damage(source: str) -> Iterator[None]:
             f"the archive '{source}' is damaged ({error}): fetch it again or pack it anew"
         ) from error
     except PermissionError as error:
-        raise UsageError(
-            f"'{os.fsdecode(error.filename)}' may not be read: permission denied"
-        ) from error
+        raise UsageError(f"'{source}' may not be read: permission denied") from error

@@ -23,8 +23,8 @@ from components.ingest.archives import open_archive, open_local_archive
 from components.ingest.buckets import Bucket, open_object
 from components.ingest.chosen import ByPattern, Listed
 from components.ingest.local_files import Folder
-from components.ingest.reasons import Rejected
-from components.ingest.source import Entry, Listing, Source, is_named_archive
+from components.ingest.reasons import Reason, Rejected
+from components.ingest.source import Entry, Source, is_named_archive, printable
 from components.shared.buckets import is_remote
 from components.shared.errors import UsageError
 
@@ -70,6 +70,12 @@ class Several(Source):
             for entry in source.files():
                 yield self._named(index, entry)
 
+    def at_a_glance(self) -> Iterator[Entry]:
+        """At least all files of all sources, none of which is listed before it is its turn."""
+        for index, source in enumerate(self._sources):
+            for entry in source.at_a_glance():
+                yield self._named(index, entry)
+
     def stamped(self) -> Iterator[tuple[Entry, str]]:
         """What tells whether one of the sources changed."""
         for index, source in enumerate(self._sources):
@@ -81,16 +87,11 @@ class Several(Source):
         index, own = _own_entry(entry)
         return self._sources[index].path_of(own)
 
-    def list(self) -> Listing:
-        """What there is in each; what is hidden in it does not depend on its own name."""
-        listing = Listing([], [])
-        for index, source in enumerate(self._sources):
-            own = source.list()
-            listing.pictures.extend(self._named(index, entry) for entry in own.pictures)
-            listing.other.extend(
-                each._replace(path=self._path(index, each.path)) for each in own.other
-            )
-        return listing.in_order()
+    def why_aside(self, entry: Entry) -> Rejected | None:
+        """Why its source sets it aside; what is hidden there does not depend on its own name."""
+        index, own = _own_entry(entry)
+        path = own.path.removeprefix(self._names[index]).removeprefix("/")
+        return self._sources[index].why_aside(own._replace(path=path))
 
     def read(self, entries: Iterable[Entry]) -> Iterator[bytes | Rejected]:
         """Contents in the order of the entries; Rejected where there is no reading one."""
@@ -102,11 +103,8 @@ class Several(Source):
         return self._sources[index]._read(own)
 
     def _named(self, index: int, entry: Entry) -> Entry:
-        path = self._path(index, entry.path)
+        path = "/".join(filter(None, (self._names[index], entry.path)))
         return entry._replace(path=path, where=(index, entry.where))
-
-    def _path(self, index: int, path: str) -> str:
-        return "/".join(filter(None, (self._names[index], path)))
 
 
 def _own_entry(entry: Entry) -> tuple[int, Entry]:
@@ -157,7 +155,7 @@ def _open_remote(address: str) -> list[Source]:
 def _open_object(address: str, said: str) -> Source:
     found = open_object(address)
     if found is None:
-        raise UsageError(f"there is nothing at {said}: {ADVICE}")
+        raise UsageError(f"there is nothing at {printable(said)}: {ADVICE}")
     return open_archive(address, *found)
 
 
@@ -188,17 +186,26 @@ def _open_manifest(manifest: Path) -> list[Source]:
 
 def _all(source: Source, pattern: str) -> list[Entry]:
     with source:
-        files = (entry for entry in source.files() if is_named_archive(entry.path))
-        shown = (entry for entry in files if not source.is_hidden(entry.path))
-        found = sorted(shown, key=operator.attrgetter("path"))
+        archives = (entry for entry in source.files() if _is_archive(source.why_aside(entry)))
+        found = sorted(archives, key=operator.attrgetter("path"))
     if not found:
         raise UsageError(f"nothing fits the pattern '{pattern}'{of_braces(pattern)}: {ADVICE}")
     return found
 
 
+def _is_archive(why: Rejected | None) -> bool:
+    """Whether it is set aside for that alone: it is not hidden, and no folder."""
+    return why is not None and why.reason is Reason.ARCHIVE
+
+
 def _refuse_missing(path: str, said: str) -> None:
-    if not path or not os.path.exists(path):  # noqa: PTH110 (a name may be too long for pathlib)
-        raise UsageError(f"there is nothing at {said}{of_braces(said)}: {ADVICE}")
+    try:
+        os.stat(path)  # noqa: PTH116 (a name may be too long for pathlib)
+    except PermissionError:
+        raise UsageError(f"{printable(said)} may not be read: permission denied") from None
+    except (OSError, ValueError):
+        problem = f"there is nothing at {printable(said)}{of_braces(said)}: {ADVICE}"
+        raise UsageError(problem) from None
 
 
 def _distinct(names: list[str]) -> list[str]:

@@ -13,6 +13,7 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.runners.runner import create_runner
 
 from components.shared import errors
+from components.shared.beam_options import ON_THIS_MACHINE
 from components.shared.errors import PipelineError, UsageError, one_line
 
 # Beam logs the traceback of each error that it raises, even of one meant for the user, and
@@ -23,7 +24,6 @@ logging.getLogger("apache_beam.utils.subprocess_server").setLevel(logging.ERROR)
 logging.getLogger().addFilter(lambda record: record.module != "portable_runner")
 
 _OPTION = re.compile(r"--(?!help$)\w+(=.*)?", re.DOTALL)
-_ON_THIS_MACHINE = ("", "direct", "directrunner", "fnapi", "fnapirunner")
 _OUR_ERROR = re.compile(
     rf"^{re.escape(errors.__name__)}\.(\w+): (.*?)(?: \[while running |\n\n|\Z)", re.M | re.S
 )
@@ -46,7 +46,7 @@ def beam_pipeline(beam_options: Sequence[str], step: str) -> Iterator[beam.Pipel
     setting = f"{step}.beam_options"
     options = _parse(beam_options, setting)
     name = options.view_as(StandardOptions).runner or ""
-    here = name.lower() in _ON_THIS_MACHINE
+    here = name.lower() in ON_THIS_MACHINE
     try:
         # FnApiRunner by name: DirectRunner looks for Prism in the net, and may hang.
         runner = FnApiRunner() if here else create_runner(name)

@@ -24,17 +24,19 @@ def grid(pictures: np.ndarray, columns: int) -> np.ndarray:
         uint8 [rows·(H + 2) + 2, columns·(W + 2) + 2, 3], white between the pictures.
     """
     count, height, width, channels = pictures.shape
-    rows = -(-count // columns)
-    sheet = np.full(
-        (rows * (height + _GAP) + _GAP, columns * (width + _GAP) + _GAP, channels),
-        _BACKGROUND,
-        np.uint8,
-    )
+    size = grid_size(count, height, width, columns)
+    sheet = np.full((*size, channels), _BACKGROUND, np.uint8)
     for index, picture in enumerate(pictures):
         top = index // columns * (height + _GAP) + _GAP
         left = index % columns * (width + _GAP) + _GAP
         sheet[top : top + height, left : left + width] = picture
     return sheet
+
+
+def grid_size(count: int, height: int, width: int, columns: int) -> tuple[int, int]:
+    """Height and width of such a grid, in pixels."""
+    rows = -(-count // columns)
+    return rows * (height + _GAP) + _GAP, columns * (width + _GAP) + _GAP
 
 
 def save_png(path: Path, picture: np.ndarray) -> None:

@@ -1,6 +1,6 @@
-"""What surrounds a step in the process that runs it: log lines, errors, timing.
+"""What surrounds a task in the process that runs it: log lines, errors, timing.
 
-A step speaks to whoever started it through its log alone, which reads the same from
+A task speaks to whoever started it through its log alone, which reads the same from
 a subprocess, a container or a pod:
 
     [train] epoch 3/50 …
@@ -29,12 +29,12 @@ from components.shared.errors import PipelineError, Terminated, UsageError, one_
 from components.shared.restarts import go_on_in_child
 
 PARENT_LOCK_VARIABLE = "DCGAN_PARENT_LOCK"  # path of a file that a local run keeps locked
-SECONDS_TO_STOP = 60.0  # for a step whose parent is gone
+SECONDS_TO_STOP = 60.0  # for a task whose parent is gone
 
 # Set by `stops_in_its_own_time`: what SIGTERM then sets, instead of ending the process.
 _stop_request: threading.Event | None = None
 
-_LINE = re.compile(r"\[(?P<step>[a-z]+)\] (?P<message>.*)")
+_LINE = re.compile(r"\[(?P<task>[a-z]+)\] (?P<message>.*)")
 _DONE = re.compile(r"done in (?P<work>[\d.]+) s, imports (?P<imports>[\d.]+) s")
 _ERROR = re.compile(r"error (?P<code>\d+): (?P<message>.*)")
 _STORAGE_ERRORS = {
@@ -45,58 +45,58 @@ _STORAGE_ERRORS = {
 
 
 class LogLine(NamedTuple):
-    """One line of a step's log; at most one of `seconds` and `exit_code` is set."""
+    """One line of a task's log; at most one of `seconds` and `exit_code` is set."""
 
-    step: str
+    task: str
     message: str
     seconds: tuple[float, float] | None = None  # own work, imports
     exit_code: int | None = None
 
 
 def parse_log_line(line: str) -> LogLine | None:
-    """Read a line that a step wrote; None for what anybody else wrote."""
+    """Read a line that a task wrote; None for what anybody else wrote."""
     match = _LINE.fullmatch(line.strip())
     if not match:
         return None
-    step, message = match["step"], match["message"]
+    task, message = match["task"], match["message"]
     if done := _DONE.fullmatch(message):
-        return LogLine(step, message, seconds=(float(done["work"]), float(done["imports"])))
+        return LogLine(task, message, seconds=(float(done["work"]), float(done["imports"])))
     if error := _ERROR.fullmatch(message):
-        return LogLine(step, error["message"], exit_code=int(error["code"]))
-    return LogLine(step, message)
+        return LogLine(task, error["message"], exit_code=int(error["code"]))
+    return LogLine(task, message)
 
 
-class StepProcess:
-    """Handle that a component's body gets from `step_process`."""
+class TaskProcess:
+    """Handle that a component's body gets from `task_process`."""
 
     def __init__(self) -> None:
         """Start counting; what comes before `imported` counts as imports."""
         self._started = self._imported = time.monotonic()
 
     def imported(self) -> None:
-        """Say that the imports are over and the step's own work begins."""
+        """Say that the imports are over and the task's own work begins."""
         self._imported = time.monotonic()
 
     def summary(self) -> str:
-        """The closing line of a step's log."""
+        """The closing line of a task's log."""
         work = time.monotonic() - self._imported
         return f"done in {work:.1f} s, imports {self._imported - self._started:.1f} s"
 
 
 @contextlib.contextmanager
-def step_process(step: str) -> Iterator[StepProcess]:
-    """Log, time and end the process that runs one step.
+def task_process(task: str) -> Iterator[TaskProcess]:
+    """Log, time and end the process that runs one task.
 
     An error foreseen by us, storage that ran out, or SIGTERM becomes one line and its exit
     code; anything else keeps its traceback and ends with 1. Where `restarts` asks for it, the
     block runs in a child of this process, which begins it again after a crash.
     """
-    log = _start_log(step)
-    usual = signal.signal(signal.SIGTERM, lambda *_: _terminate(step))
+    log = _start_log(task)
+    usual = signal.signal(signal.SIGTERM, lambda *_: _terminate(task))
     try:
         go_on_in_child()
-        _end_with_parent(step)
-        process = StepProcess()
+        _end_with_parent(task)
+        process = TaskProcess()
         yield process
     except Exception as error:
         known = _as_pipeline_error(error)
@@ -175,17 +175,17 @@ def _of_parameters(error: ValidationError) -> UsageError:
     )
 
 
-def _start_log(step: str) -> logging.Logger:
+def _start_log(task: str) -> logging.Logger:
     log = logging.getLogger("dcgan")
     handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(logging.Formatter(f"[{step}] %(message)s"))
+    handler.setFormatter(logging.Formatter(f"[{task}] %(message)s"))
     log.handlers = [handler]
     log.setLevel(logging.INFO)
     log.propagate = False
     return log
 
 
-def _terminate(step: str) -> None:
+def _terminate(task: str) -> None:
     """Stop at once, or have what runs now stop in its own time."""
     if _stop_request is not None:
         _stop_request.set()
@@ -194,14 +194,14 @@ def _terminate(step: str) -> None:
     # Not through the logger, whose lock the interrupted code may hold; nor by an exception,
     # which could fall into a callback that Python lets nothing out of, and be lost.
     with contextlib.suppress(OSError):  # nobody listens any more
-        os.write(1, f"[{step}] error {error.exit_code}: {error}\n".encode())
+        os.write(1, f"[{task}] error {error.exit_code}: {error}\n".encode())
     os._exit(error.exit_code)
 
 
-def _end_with_parent(step: str) -> None:
+def _end_with_parent(task: str) -> None:
     """End this process when the run that started it is gone.
 
-    A local run that is killed would otherwise leave its step training on, out of sight.
+    A local run that is killed would otherwise leave its task training on, out of sight.
     The run holds a lock for as long as it lives, and no longer.
     """
     path = os.environ.get(PARENT_LOCK_VARIABLE)
@@ -211,7 +211,7 @@ def _end_with_parent(step: str) -> None:
     def watch() -> None:
         with contextlib.suppress(FileNotFoundError), Path(path).open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH)
-        _terminate(step)
+        _terminate(task)
         time.sleep(SECONDS_TO_STOP)
         os._exit(Terminated.exit_code)
 

@@ -96,7 +96,9 @@ def is_version(name: str) -> bool:
 
 
 def refuse_unwritable(home: str) -> None:
-    """Raise UsageError for a place that no version could be published in; leaves nothing there.
+    """Raise UsageError for a place that no version could be published in.
+
+    It leaves nothing there; of a bucket in which nothing may be removed, one empty object.
 
     Args:
         home: Folder or address of the model under the publish root; it need not exist.

@@ -24,9 +24,9 @@ def train(
         transform_graph: From transform.
         training: Snapshots, sample sheets, curves and TensorBoard events.
     """
-    from components.shared.process import step_process
+    from components.shared.process import task_process
 
-    with step_process("train") as process:
+    with task_process("train") as process:
         from pathlib import Path
 
         from components.train.config import TrainConfig

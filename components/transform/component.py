@@ -20,9 +20,9 @@ def transform(
         records: From ingest.
         transform_graph: tf.Transform's graph and `statistics.json`.
     """
-    from components.shared.process import step_process
+    from components.shared.process import task_process
 
-    with step_process("transform") as process:
+    with task_process("transform") as process:
         from pathlib import Path
 
         from components.transform.config import TransformConfig

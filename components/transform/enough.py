@@ -13,5 +13,6 @@ def refuse_too_few(counts: Mapping[str, int], config: TransformConfig) -> None:
     if count < config.min_images:
         raise DataRefused(
             f"{count} training pictures, but transform.min_images asks for {config.min_images} "
-            "(two batches, unless it is set): add pictures, or lower it with train.batch_size"
+            "(two batches of train.batch_size, unless it is set): add pictures, or lower it where "
+            "it is set, else train.batch_size"
         )

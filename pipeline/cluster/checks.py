@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from components.export.packages import packages_for
 from components.ingest.addresses import addresses, check_scheme
+from components.shared.beam_options import works_here
 from components.shared.buckets import is_remote
 from components.shared.contracts import BASE
 from components.shared.errors import UsageError
@@ -64,33 +65,42 @@ def _check_pictures(config: PipelineConfig) -> Iterator[str]:
 
 
 def _check_paths(config: PipelineConfig) -> Iterator[str]:
-    """See that every other path lies where pods see it, or may be in an own image."""
+    """See that every other path lies where pods see it, or may be in the images of all who do."""
     cluster, extractor = config.cluster, config.evaluate.extractor_source
     start = "" if config.train.warm_start == BASE else config.train.warm_start
-    settings = {
-        "train.warm_start": start,
-        "evaluate.extractor_source": extractor,
-        "cluster.publish_root": cluster.publish_root,
-        "ingest.staging": config.ingest.staging,
-        "transform.staging": config.transform.staging,
-    }
-    for setting, path in settings.items():
+    settings = [
+        ("train.warm_start", start, ["ingest", "train"]),  # fingerprint looks for it, too
+        ("evaluate.extractor_source", extractor, ["evaluate"]),
+        ("cluster.publish_root", cluster.publish_root, []),
+    ]
+    for step in ("ingest", "transform"):
+        beam = getattr(config, step)
+        if not works_here(beam.beam_options):  # else any folder of its pod will do
+            settings.append((f"{step}.staging", beam.staging, []))
+    for setting, path, readers in settings:
         if not path or is_remote(path) or cluster.on_claim(path):
             continue
-        if path == extractor and "evaluate" in cluster.images:
-            yield f"whether {cluster.images['evaluate']} holds {path} is not checked from here"
+        if readers and all(_own_image(config, step) for step in readers):
+            for step in readers:
+                yield f"whether {_own_image(config, step)} holds {path} is not checked from here"
         else:
             raise UsageError(f"{setting} (={path}): {_not_found(config)}")
 
 
 def _check_packages(config: PipelineConfig) -> Iterator[str]:
-    own = config.cluster.images.get("export")
+    own = _own_image(config, "export")
     if own is None:
         image = images_of(config)["export"]
         check_image(config.export, image, "name one that does in cluster.images.export")
         return
     for needed in packages_for(config.export):
         yield f"whether {own} holds {needed.package} is not checked from here"
+
+
+def _own_image(config: PipelineConfig, step: str) -> str | None:
+    """A step's image, if its name does not say that it is made from this very code and no more."""
+    is_named = step in config.cluster.images or config.cluster.tag
+    return images_of(config)[step] if is_named else None
 
 
 def _not_found(config: PipelineConfig) -> str:

@@ -18,8 +18,8 @@ def wait_for_training(workspace, epochs, at_least):
     raise AssertionError("the training did not start")
 
 
-def step_process(name, workspace):
-    """Process that runs a step of this workspace: its arguments name both."""
+def task_process(name, workspace):
+    """Process that runs a task of this workspace: its arguments name both."""
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             arguments = (folder / "cmdline").read_bytes().split(b"\0")

@@ -19,7 +19,7 @@ from components.shared.contracts import MANIFEST
 from components.shared.files import read_json
 from pipeline import sample as draw
 from pipeline.results import read_run
-from tests.e2e.processes import step_process, wait_for_training
+from tests.e2e.processes import task_process, wait_for_training
 
 pytestmark = pytest.mark.e2e
 TINY = Path(__file__).with_name("tiny.yaml")
@@ -170,11 +170,11 @@ def test_second_run_does_nothing_and_says_so(workspace):
     before, forecast = latest(workspace), foreseen(workspace)
     text = run(workspace)
     after = latest(workspace)
-    assert set(after["steps"]) == COMPARED | {"publish"}, "a model is there now"
-    assert tasks_of(forecast, "runs", "may run") == set(after["steps"])
+    assert set(after["tasks"]) == COMPARED | {"publish"}, "a model is there now"
+    assert tasks_of(forecast, "runs", "may run") == set(after["tasks"])
     assert forecast["compare"].endswith("settings, code, inputs and published model")
     assert forecast["report"] == "runs because of validate and compare"
-    assert after["steps"]["compare"]["work"] < 0.5
+    assert after["tasks"]["compare"]["work"] < 0.5
     assert "nothing new to train on" in text
     changed = {"validation", "report", "card", "comparison"}
     for name, path in before["artifacts"].items():
@@ -191,7 +191,7 @@ def test_third_run_does_not_even_compare(workspace):
     before, forecast = latest(workspace), foreseen(workspace)
     run(workspace)
     after = latest(workspace)
-    assert set(after["steps"]) == {"fingerprint", "publish"} == tasks_of(forecast, "runs")
+    assert set(after["tasks"]) == {"fingerprint", "publish"} == tasks_of(forecast, "runs")
     assert len(tasks_of(forecast, "cached")) == 8
     assert after["artifacts"] == before["artifacts"]
     assert set(published(workspace)) == {"1"}
@@ -205,7 +205,7 @@ def test_the_notebook_takes_what_the_command_left(workspace):
     parameters.source = f"images = 'faces'\nsettings = {settings}\nruns_dir = 'runs'"
     NotebookClient(notebook, resources={"metadata": {"path": workspace}}).execute()
     after = latest(workspace)
-    assert set(after["steps"]) == {"fingerprint", "publish"}
+    assert set(after["tasks"]) == {"fingerprint", "publish"}
     assert after["artifacts"] == before["artifacts"]
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
     said = "".join(output.text for output in outputs if output.output_type == "stream")
@@ -225,7 +225,7 @@ def test_changed_setting_runs_what_depends_on_it(workspace):
     changes = ("--set", "export.gif_frames=3", "--set", "export.formats=[tflite]")
     forecast = foreseen(workspace, *changes)
     run(workspace, *changes)
-    assert set(latest(workspace)["steps"]) == COMPARED | {"export", "publish"}
+    assert set(latest(workspace)["tasks"]) == COMPARED | {"export", "publish"}
     assert tasks_of(forecast, "runs", "may run") == COMPARED | {"export", "publish"}
     assert frames(workspace / "runs/latest/dcgan.gif") == 3
     assert (workspace / "runs/latest/generator.tflite").exists()
@@ -245,7 +245,7 @@ def test_saved_configuration_repeats_the_run(workspace):
     configuration = str(workspace / "runs/latest/config.yaml")
     run(workspace, "--config", configuration)
     after = latest(workspace)
-    assert set(after["steps"]) == {"fingerprint", "publish"}
+    assert set(after["tasks"]) == {"fingerprint", "publish"}
     assert after["artifacts"] == before["artifacts"]
 
 
@@ -255,7 +255,7 @@ def test_worse_model_does_not_replace_a_better_one(workspace):
     assert re.search(r"; from the start, to step \d at most$", foreseen(workspace, *WORSE)["train"])
     text = run(workspace, *WORSE, "--require-blessed", code=5)
     summary, compared = latest(workspace), comparison(workspace)
-    assert set(summary["steps"]) == COMPARED - {"validate"} | {"train", "evaluate", "export"}
+    assert set(summary["tasks"]) == COMPARED - {"validate"} | {"train", "evaluate", "export"}
     assert compared["kid"] == pytest.approx(summary["best"]["kid"])
     assert compared["champion_kid"] == pytest.approx(best["kid"])
     assert compared["kid"] > compared["champion_kid"]
@@ -268,7 +268,7 @@ def test_worse_model_does_not_replace_a_better_one(workspace):
 
     forecast = foreseen(workspace, *WORSE, "--require-blessed", code=5)
     run(workspace, *WORSE)
-    assert set(latest(workspace)["steps"]) == {"fingerprint"} == tasks_of(forecast, "runs")
+    assert set(latest(workspace)["tasks"]) == {"fingerprint"} == tasks_of(forecast, "runs")
     assert forecast["publish"] == f"not run not blessed: {compared['reason']}"
 
 
@@ -277,7 +277,7 @@ def test_better_model_becomes_the_next_version(workspace):
     run(workspace, *WORSE, *root)
     before = published(workspace, "other")
     run(workspace, *root, "--require-blessed")
-    assert set(latest(workspace)["steps"]) == COMPARED | {"publish"}
+    assert set(latest(workspace)["tasks"]) == COMPARED | {"publish"}
     compared = comparison(workspace)
     assert compared["kid"] < compared["champion_kid"]
     assert before == {"1": compared["champion"]}
@@ -322,7 +322,7 @@ def test_training_by_minutes_is_repeated_by_the_epochs_that_it_reached(workspace
     assert "60 pictures in, 1 rejected" in text
     assert "already trained to step" in text
     after = latest(workspace)
-    assert {"ingest", "train"} <= after["steps"].keys()
+    assert {"ingest", "train"} <= after["tasks"].keys()
     records = [Path(one["artifacts"]["records"]) / MANIFEST for one in (ended, after)]
     assert records[0] != records[1]
     assert read_json(records[0])["digest"] == read_json(records[1])["digest"]
@@ -339,7 +339,7 @@ def test_killed_training_goes_on_and_a_changed_picture_is_seen(workspace):
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     ) as process:  # fmt: skip
         wait_for_training(workspace, epochs=30, at_least=5)
-        os.kill(step_process("train", workspace), signal.SIGKILL)
+        os.kill(task_process("train", workspace), signal.SIGKILL)
         _, error = process.communicate()
     assert process.returncode == 1
     assert "the same command goes on" in error
@@ -353,8 +353,8 @@ def test_killed_training_goes_on_and_a_changed_picture_is_seen(workspace):
     assert f"; goes on from step {step} of " in forecast["train"]
     summary = latest(workspace)
     assert summary["counts"]["train"] + summary["counts"]["eval"] == 61
-    assert "train" in summary["steps"]
-    assert "ingest" not in summary["steps"], "done before the kill"
+    assert "train" in summary["tasks"]
+    assert "ingest" not in summary["tasks"], "done before the kill"
     assert re.match(r"other pictures, (unlike|but like) version 1's: KID", summary["drift"])
     assert "What changed since version 1" in report_of(workspace)
 

@@ -72,7 +72,7 @@ def test_run_leaves_everything_a_person_asks_for(workspace):
         "model.json", "dcgan.webp", "generator.tflite",  # as asked for
     }  # fmt: skip
     assert (workspace / "runs/published/dcgan/1/saved_model.pb").exists()
-    assert set(latest(workspace)["steps"]) == {
+    assert set(latest(workspace)["tasks"]) == {
         "fingerprint", "ingest", "transform", "validate", "train", "evaluate", "report", "export",
         "compare", "publish",
     }  # fmt: skip
@@ -96,14 +96,14 @@ def test_all_that_the_steps_wrote_belongs_to_the_caller(workspace):
 
 def test_second_run_does_nothing(workspace):
     run(workspace)
-    assert set(latest(workspace)["steps"]) == COMPARED | {"publish"}
+    assert set(latest(workspace)["tasks"]) == COMPARED | {"publish"}
     run(workspace)
-    assert set(latest(workspace)["steps"]) == {"fingerprint", "publish"}
+    assert set(latest(workspace)["tasks"]) == {"fingerprint", "publish"}
 
 
 def test_changed_setting_finds_the_artifacts_of_older_runs(workspace):
     run(workspace, "--set", "export.gif_frames=3")
-    assert set(latest(workspace)["steps"]) == COMPARED | {"export", "publish"}
+    assert set(latest(workspace)["tasks"]) == COMPARED | {"export", "publish"}
 
 
 def test_refused_data_ends_with_the_steps_own_line_and_code(workspace, engine):

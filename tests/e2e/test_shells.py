@@ -36,12 +36,12 @@ def folder(tmp_path_factory):
     return folder
 
 
-def run(folder, stdout=subprocess.PIPE, **variables):
+def run(folder, stdout=subprocess.PIPE, encoding="utf-8", **variables):
     """Run it there with these variables; gives what it said and the folder of the new run."""
     before = set(folder.glob(f"runs/2*/{RUN}"))
     done = subprocess.run(
         [sys.executable, "-m", "pipeline", "run", "--images", "faces", "--config", str(TINY),
-         "--set", "export.licence=© José #2".encode()],
+         "--set", "export.licence=© José #2".encode(encoding)],
         cwd=folder, env=os.environ | {"PYTHONPATH": str(ROOT)} | variables,
         stdout=stdout, stderr=subprocess.PIPE, check=False,
     )  # fmt: skip
@@ -53,7 +53,7 @@ def run(folder, stdout=subprocess.PIPE, **variables):
 
 def test_a_narrow_one_in_latin_1_beside_a_copy_of_latest(folder, latin_1):
     (folder / "runs/latest").mkdir(parents=True)
-    said, results = run(folder, COLUMNS="12", **latin_1)
+    said, results = run(folder, encoding="latin-1", COLUMNS="12", **latin_1)
     words = " ".join(said.decode("latin-1").split())
     latest = f"{results.parent}/latest".replace("☃", "?")
     assert words.startswith(f"run {latest} will not lead to this run: it is no link: rename or")
@@ -78,5 +78,5 @@ def test_one_that_nobody_reads_where_nothing_can_be_a_link(folder):
         _, results = run(folder, writer, COLUMNS="0", PYTHONPATH=f"{folder}:{ROOT}")
     finally:
         os.close(writer)
-    assert read_run(results, ()).values["steps"].keys() >= {"fingerprint", "publish"}
+    assert read_run(results, ()).values["tasks"].keys() >= {"fingerprint", "publish"}
     assert not os.path.lexists(folder / "runs/latest")

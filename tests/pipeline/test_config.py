@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pydantic import BaseModel
 
 from components.evaluate.config import EvaluateConfig
 from components.ingest.config import IngestConfig
@@ -116,13 +117,36 @@ def test_a_text_is_taken_as_it_was_typed(key, text):
         ("train.augment=[color, cutout]", ("color", "cutout")),
         ('train.augment=["color"]', ("color",)),
         ("cluster.train.node_selector={gpu: true, zone: 4}", {"gpu": "true", "zone": "4"}),
+        ("images=[0-9]", "[0-9]"),
+        ("images=[0-9]/[a,b]", "[0-9]/[a,b]"),
+        ("train.loss = hinge", "hinge"),
+        ("train.loss='hinge'", "hinge"),
+        ('train.loss= "hinge" ', "hinge"),
+        ("export.licence = © A ", "© A "),
+        ("export.licence= © A", " © A"),
+        ("train.epochs = 5", 5),
+        ("train.seed=010", 10),
+        ("train={seed: 010, minutes: 01.5}", {"seed": 10, "minutes": 1.5}),
+        ("train.epochs=1_000", 1000),
+        ("train.dropout=5e-1", 0.5),
+        ("evaluate.max_kid= 'blurred'", "blurred"),
         ("train.flip=yes", True),
         ("train.epochs=5 # enough", 5),
         ("train.generator_learning_rate=2.0e-4", 2e-4),
     ],
 )
-def test_what_is_no_text_is_read_as_yaml(override, kept):
-    assert attrgetter(override.partition("=")[0])(load_config(overrides=[override])) == kept
+def test_what_is_no_free_text_is_read_as_yaml(override, kept):
+    found = attrgetter(override.partition("=")[0].strip())(load_config(overrides=[override]))
+    assert (found.model_dump(include=kept) if isinstance(found, BaseModel) else found) == kept
+
+
+def test_numbers_in_a_file_are_decimal(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("train: {seed: 010, queue: 1:30}\nexport: {licence: '010'}")
+    config = load_config(file=file)
+    assert (config.train.seed, config.train.queue, config.export.licence) == (10, "1:30", "010")
+    file.write_text(config.to_yaml())
+    assert load_config(file=file) == config
 
 
 @pytest.mark.parametrize(
@@ -188,6 +212,12 @@ def test_the_demo_publishes_nothing_that_blurred_pictures_beat():
         ("train.palette=1", "train.palette (=1): must be 0, or at least 4 colours"),
         ("evaluate.max_kid=floor", "evaluate.max_kid (='floor'): must be a number, > 0, or one of"),
         ("train.dropout=x", "train.dropout (='x'): must be a number, ≥ 0, < 1"),
+        ("train.minutes=1:30", "train.minutes (='1:30'): must be a number, ≥ 0"),
+        ("train.minutes=1:30.5", "train.minutes (='1:30.5'): must be a number, ≥ 0"),
+        ("train.epochs=1:30", "train.epochs (='1:30'): must be a whole number, ≥ 1"),
+        ("train.epochs=0x10", "train.epochs (='0x10'): must be a whole number, ≥ 1"),
+        ("train={minutes: 1:30}", "train.minutes (='1:30'): must be a number, ≥ 0"),
+        ("train.loss=[hinge", "--set train.loss=[hinge: '[hinge' is no YAML: must be one of "),
         ("train.dropout=.nan", "train.dropout (=nan): must be a number, ≥ 0, < 1"),
         ("ingest.image_size=65", "ingest.image_size (=65): must be one of 32, 64, 128, 256"),
         ("train.augment=color", "must be a list of color, translation, cutout, such as [color"),

@@ -15,7 +15,7 @@ from kfp.local import docker_task_handler
 from components.shared.errors import UsageError
 from pipeline.container_images import ContainerImages
 from pipeline.docker_runner import DockerEngine, run_container
-from pipeline.step_folders import lock_of, step_folders
+from pipeline.task_folders import lock_of, task_folders
 
 KFPS_OWN = inspect.signature(docker_task_handler.run_docker_container)
 
@@ -135,7 +135,7 @@ def wait_until(condition, seconds=60):
 @pytest.mark.docker
 def test_what_dead_runs_left_is_removed_and_a_living_ones_is_not(engine, tmp_path):
     image = engine.images.reference("ingest")
-    with step_folders(tmp_path, "living") as living:
+    with task_folders(tmp_path, "living") as living:
         locks = {"dead": tmp_path / "dead" / ".lock", "living": lock_of(living)}
         left = {
             name: engine.client.containers.run(

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -42,6 +43,15 @@ def test_fewer_pictures_than_a_batch_are_refused_as_by_a_run(tmp_path):
     assert said == dcgan(*chosen, cwd=tmp_path, code=3)
 
 
+@pytest.mark.parametrize("make", [Path.mkdir, Path.touch], ids=["folder", "file"])
+def test_a_latest_that_is_no_link_is_told_as_by_a_run(tmp_path, make):
+    (tmp_path / "runs").mkdir()
+    make(tmp_path / "runs/latest")
+    said = " ".join(dcgan("run", "--dry-run", cwd=tmp_path).split())
+    latest = f"{tmp_path}/runs/latest"
+    assert said.startswith(f"run {latest} will not lead to this run: it is no link: rename or")
+
+
 def test_folders_that_were_there_stay(tmp_path):
     (tmp_path / "runs").mkdir()
     dcgan("run", "--dry-run", cwd=tmp_path)
@@ -73,7 +83,7 @@ def test_tensorflow_and_beam_are_not_imported():
     code = (
         "import sys; from pathlib import Path\n"
         "from pipeline.config import load_config; from pipeline.dry_run import foresee\n"
-        "foresee(load_config('demo'), Path('/tmp/nowhere/runs'), '/tmp/nowhere/published')\n"
+        "foresee(load_config('demo'), Path('/tmp/nowhere/runs'), '/tmp/nowhere/p', print)\n"
         "print(*{'tensorflow', 'apache_beam', 'keras'} & set(sys.modules))"
     )
     command = [sys.executable, "-c", code]

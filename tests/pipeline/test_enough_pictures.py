@@ -1,5 +1,6 @@
 """What is refused for want of pictures before any is opened."""
 
+import io
 import os
 import tarfile
 import zipfile
@@ -7,6 +8,7 @@ import zipfile
 import pytest
 
 from components.shared.errors import DataRefused, UsageError
+from pipeline import preflight
 from pipeline.config import load_config
 from pipeline.enough_pictures import check_max_images, check_sources
 
@@ -68,19 +70,44 @@ def test_as_many_files_as_pictures_needed_are_left_to_ingest(make, kind):
 
 
 @pytest.mark.parametrize(
-    ("settings", "needed", "advice"),
+    ("settings", "needed", "missing", "advice"),
     [
-        (["evaluate.neighbours=50"], 51 + 51, ", or lower evaluate.neighbours"),
-        (["transform.min_images=20"], 20 + 6, ", or lower transform.min_images"),
-        (["transform.min_images=2", "train.batch_size=30"], 30 + 6, ", or lower train.batch_size"),
-        (["train.batch_size=2"], 6 + 6, ""),
+        ([], 14, 1, "train.batch_size"),
+        (["evaluate.neighbours=50"], 51 + 51, 1, "evaluate.neighbours"),
+        (["transform.min_images=20"], 20 + 6, 1, "transform.min_images"),
+        (["transform.min_images=8"], 8 + 6, 1, "transform.min_images"),
+        (["transform.min_images=2", "train.batch_size=30"], 36, 1, "train.batch_size"),
+        (
+            ["transform.min_images=30", "train.batch_size=30"], 36, 1,
+            "transform.min_images and train.batch_size",
+        ),
+        (
+            ["evaluate.neighbours=10", "train.batch_size=20"], 40 + 11, 1,
+            "train.batch_size, or lower evaluate.neighbours",
+        ),
+        (
+            ["evaluate.neighbours=10", "train.batch_size=20"], 40 + 11, 30,
+            "train.batch_size and evaluate.neighbours",
+        ),
+        (
+            ["evaluate.neighbours=10", "train.batch_size=20", "transform.min_images=20"], 31, 12,
+            "transform.min_images and train.batch_size and evaluate.neighbours",
+        ),
+        (["train.batch_size=2"], 6 + 6, 1, ""),
     ],
-)
-def test_what_is_needed_and_what_helps_follow_the_settings(make, settings, needed, advice):
-    folder = make(needed - 1)
-    with pytest.raises(DataRefused, match=rf"this run needs {needed}: .*: add pictures{advice}$"):
+)  # fmt: skip
+def test_what_is_needed_and_what_helps_follow_the_settings(make, settings, needed, missing, advice):
+    folder = make(needed - missing)
+    with pytest.raises(DataRefused) as refused:
         check(folder, settings=settings)
-    (folder / "one more.png").touch()
+    told, _, advised = str(refused.value).partition(": add pictures")
+    assert f"this run needs {needed}: " in told
+    assert advised == (f", or lower {advice}" if advice else "")
+    lowest = {"transform.min_images": 2, "train.batch_size": 2, "evaluate.neighbours": 1}
+    for way in advised.split(", or lower ")[1:]:
+        check(folder, settings=[*settings, *(f"{key}={lowest[key]}" for key in way.split(" and "))])
+    for index in range(missing):
+        (folder / f"{index} more.png").touch()
     check(folder, settings=settings)
 
 
@@ -109,6 +136,38 @@ def test_what_would_have_to_be_read_to_be_counted_is_left_to_ingest(make, tmp_pa
     (folder / "inner.zip").touch()
     check(folder)
     check(tmp_path / "faces", "gs://nowhere/faces")
+
+
+@pytest.mark.parametrize("kind", ["tar", "pattern of tars", "list of tars", "several"])
+def test_a_tar_is_read_no_further_than_it_takes_to_count_enough(make, tmp_path, kind):
+    folder = make(NEEDED)
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        archive.add(folder)
+        last = tarfile.TarInfo("z.jpg")
+        last.size = 1 << 20
+        archive.addfile(last, io.BytesIO(bytes(last.size)))
+    os.truncate(tmp_path / "a.tar", 1 << 19)  # which whoever reads on finds damaged
+    (tmp_path / "list").write_text("a.tar\n")
+    source = {"pattern of tars": "*.tar", "list of tars": "list"}.get(kind, "a.tar")
+    mark = "@" if source == "list" else ""
+    check(f"{mark}{tmp_path}/{source}", *([folder] if kind == "several" else []))
+
+
+def test_a_pattern_is_looked_through_once(make, monkeypatch):
+    folder = make(NEEDED)
+    looked_through = []
+    scandir = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: looked_through.append(path) or scandir(path))
+    config = load_config("demo", overrides=["train.batch_size=4"], images=[f"{folder}/*.JPG"])
+    preflight.check(config, folder.parent / "runs", str(folder.parent / "models"))
+    assert looked_through.count(os.fsencode(f"{folder}/")) == 1
+
+
+def test_of_several_sources_each_pattern_must_fit_something(make, tmp_path):
+    folder = make(NEEDED)
+    for beside in (folder, "gs://nowhere/faces"):
+        with pytest.raises(UsageError, match=r"\*\.webp: nothing there fits this pattern"):
+            check(beside, f"{folder}/*.webp")
 
 
 @pytest.mark.parametrize("most", [1, NEEDED - 1])

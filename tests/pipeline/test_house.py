@@ -5,11 +5,13 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from importlib import metadata
 from pathlib import Path
 
 import pytest
 
+import pipeline.__main__
 from components.shared.contracts import STEPS
 
 ROOT = Path(__file__).parents[2]
@@ -46,6 +48,64 @@ def test_configurations_import_nothing_heavy():
         if path.name == "config.py" and path.relative_to(ROOT).parts[0] == "components":
             roots = {name.split(".")[0] for name in imported(path)}
             assert roots <= {"typing", "pydantic", "components"}, path
+
+
+def opens_in_the_locale(call):
+    """Whether a call opens text and names no encoding, whatever it is called on."""
+    named = {keyword.arg: keyword.value for keyword in call.keywords}
+    name = ast.unparse(call.func).rpartition(".")[2]
+    if "encoding" in named:
+        return False
+    if name not in {"open", "fdopen"}:
+        return name in {"read_text", "write_text"} or "text" in named  # of a process
+    if named.keys() - {"mode", "buffering", "errors", "newline"}:
+        return False  # not that of a file, but of tarfile and the like
+    is_method = isinstance(call.func, ast.Attribute) and name == "open"
+    given = [*call.args[0 if is_method else 1 :], *filter(None, [named.get("mode")])]
+    mode = getattr(given[0], "value", None) if given else "r"
+    return isinstance(mode, str) and set(mode) <= set("rwxat+")
+
+
+@pytest.mark.parametrize(
+    ("code", "is_found"),
+    [
+        ("(folder / 'x').write_text('…')", True),
+        ("read()[0].read_text()", True),
+        ("(folder / 'x').open()", True),
+        ("path.open('a', newline='')", True),
+        ("path.open(mode='w')", True),
+        ("open(path)", True),
+        ("os.fdopen(number, 'w')", True),
+        ("subprocess.run(command, text=True)", True),
+        ("(folder / 'x').write_text('…', encoding='utf-8')", False),
+        ("path.open('rb')", False),
+        ("open(path, 'wb')", False),
+        ("Image.open(path)", False),
+        ("tarfile.open(fileobj=file)", False),
+        ("os.open(folder, os.O_RDONLY)", False),
+    ],
+)
+def test_text_in_the_encoding_of_the_locale_is_found(code, is_found):
+    assert opens_in_the_locale(ast.parse(code, mode="eval").body) is is_found
+
+
+def test_all_text_names_its_encoding():
+    sources = [*SOURCES, *(ROOT / "infra").rglob("*.py"), ROOT / "setup.py"]
+    calls = (
+        (path, node)
+        for path in sources
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and opens_in_the_locale(node)
+    )
+    assert [f"{path}:{call.lineno}" for path, call in calls] == []
+
+
+def test_the_console_script_is_there():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    scripts = project["project"]["scripts"]
+    assert scripts == {"dcgan": "pipeline.__main__:main"}
+    entry = metadata.EntryPoint("dcgan", scripts["dcgan"], "console_scripts")
+    assert entry.load() is pipeline.__main__.main
 
 
 # Keras imports matplotlib where it finds it, so that one cannot be kept out.

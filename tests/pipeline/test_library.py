@@ -93,21 +93,21 @@ def test_an_interrupt_and_another_run_after_it(folder, capsys):
 
 
 @pytest.mark.parametrize(
-    ("raised", "ended"),
-    [
-        (BrokenPipeError(), "^ingest: "),
-        (UnicodeEncodeError("ascii", "…", 0, 1, "no such sign"), "^ingest: "),
-        (RuntimeError("enough"), "RuntimeError: enough"),
-    ],
-    ids=lambda value: type(value).__name__,
-)
-def test_progress_ends_a_run_but_a_terminal_does_not(folder, raised, ended):
-    def progress(_step, _message):
+    "raised", [BrokenPipeError("gone"), UnicodeError("no such sign"), RuntimeError("enough")],
+    ids=lambda raised: type(raised).__name__,
+)  # fmt: skip
+def test_what_progress_raises_ends_the_run(folder, raised):
+    said = []
+
+    def progress(step, message):
+        said.append((step, message))
         raise raised
 
     write_broken_pictures(folder / "broken")
-    with pytest.raises(PipelineError, match=ended):
+    with pytest.raises(PipelineError, match=f"{type(raised).__name__}: {raised}") as ended:
         pipeline.run("broken", progress=progress)
+    assert ended.value.__cause__ is raised
+    assert said == [("fingerprint", "broken: 60 files, 60 read")]
 
 
 def test_a_latest_that_is_no_link_is_told_before_the_first_task(folder):

@@ -2,6 +2,7 @@
 
 import io
 import shutil
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -10,7 +11,8 @@ from PIL import Image
 
 import pipeline
 from components.shared.contracts import GENERATOR, SAVED_MODEL
-from pipeline.sampling import save_grid
+from components.shared.errors import UsageError
+from pipeline.sampling import check_grid, save_grid
 from tests.components.export.judged import publish
 
 
@@ -125,6 +127,36 @@ def test_what_a_person_can_mend_is_one_line(trained, sample, tmp_path, arguments
         shutil.copytree(trained / SAVED_MODEL, tmp_path / "cut")
         next(tmp_path.glob("cut/variables/*.data-*")).write_bytes(b"")
     assert message in sample(*arguments, code=2)
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "side", "drawn"),
+    [("x.webp", 10_000, 162, 1), ("x.webp", 10_000, 161, 0), ("x.webp", 3_000, 128, None),
+     ("x.JPG", 10_000, 653, None), ("x.png", 10_000, 4_000, None), ("x", 10_000, 4_000, None)],
+)  # fmt: skip
+def test_a_grid_too_large_for_its_format_is_refused_before_it_is_drawn(name, count, side, drawn):
+    """Where a grid of pictures as large as usual would be, one tells their size."""
+    asked = []
+
+    def draw_one():
+        asked.append(side)
+        return np.zeros((1, side, side, 3), np.uint8)
+
+    if drawn:
+        told = "10,000 pictures make a grid of 16,402×16,402 pixels, and .webp holds at most 16,383"
+        with pytest.raises(UsageError, match=told):
+            check_grid(Path(name), count, draw_one)
+    else:
+        check_grid(Path(name), count, draw_one)
+    assert bool(asked) is (drawn is not None)
+
+
+@pytest.mark.parametrize(("name", "most"), [("x.webp", 16_383), ("x.jpg", 65_500)])
+def test_a_grid_is_as_large_as_its_format_holds(tmp_path, name, most):
+    save_grid(np.zeros((1, 1, most - 4, 3), np.uint8), tmp_path / name)
+    with pytest.raises(UsageError, match=rf"make a grid of {most + 1:,}×5 pixels, and .* --count$"):
+        save_grid(np.zeros((1, 1, most - 3, 3), np.uint8), tmp_path / f"large {name}")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
 def test_what_cannot_be_written_is_one_line(trained, sample, tmp_path):

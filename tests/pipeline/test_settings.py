@@ -22,7 +22,6 @@ def listed(monkeypatch, capsys):
     def listed(*arguments, code=0):
         capsys.readouterr()
         monkeypatch.setenv("COLUMNS", "80")
-        monkeypatch.setattr(cli._console, "file", sys.stdout)
         monkeypatch.setattr(sys, "argv", ["dcgan", "settings", *map(str, arguments)])
         with pytest.raises(SystemExit) as ended:
             cli.main()

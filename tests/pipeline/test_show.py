@@ -4,7 +4,7 @@ import pytest
 from rich.text import Text
 
 from components.shared.files import write_json
-from pipeline.show import plain, step_line
+from pipeline.show import plain, task_line
 from tests.pipeline.test_cli import dcgan
 
 RUN = {
@@ -18,7 +18,7 @@ RUN = {
     "pictures repeated (0.012) and real pictures (-0.001)",
     "blessed": False,
     "blessed_reason": "KID 0.1234 is not below the 0.1235 of version 1 by more than chance (0.06)",
-    "steps": {"train": {"work": 300.0, "imports": 6.0}},
+    "tasks": {"train": {"work": 300.0, "imports": 6.0}},
     "total_seconds": 330.0,
     "publish_root": "/data/published",
 }
@@ -66,7 +66,7 @@ def test_one_too_old_to_be_shown_is_one_line(inspect, values):
 
 def test_a_line_wider_than_the_terminal_goes_on_below_itself():
     message = "blessed: KID 0.5387 is below the [0.6066] of /a/path/" + 60 * "x"
-    shown = Text.from_markup(step_line("compare", message, 40)).plain.splitlines()
+    shown = Text.from_markup(task_line("compare", message, 40)).plain.splitlines()
     assert shown[:2] == ["    compare blessed: KID 0.5387 is below", "            the [0.6066] of"]
     assert shown[2:] == ["            /a/path/" + 60 * "x"]
 

@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +21,7 @@ ASCII = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
 def dcgan(*arguments, cwd, **options):
     """Run `dcgan`; with the variables in `env` over this process's own."""
     environment = os.environ | {"COLUMNS": "80", "PYTHONPATH": str(ROOT)} | options.pop("env", {})
-    command = [sys.executable, "-m", "pipeline", *map(str, arguments)]
+    command = [sys.executable, "-m", "pipeline", *arguments]
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
     return subprocess.run(command, cwd=cwd, env=environment, check=False, **options)
 
@@ -104,6 +105,8 @@ def test_a_listing_for_a_closed_pipe_ends_in_silence(tmp_path):
     [
         ("ascii", "KID 1.0 +- 0.1, 3x3, e..., 4 <= n -> ok, 1/2, ?, Jose"),
         ("iso8859-1", "KID 1.0 ± 0.1, 3×3, e..., 4 <= n -> ok, ½, ?, José"),
+        ("iso8859-2", "KID 1.0 +- 0.1, 3×3, e..., 4 <= n -> ok, 1/2, ?, José"),
+        ("koi8-r", "KID 1.0 +- 0.1, 3x3, e..., 4 ≤ n -> ok, 1/2, ?, Jose"),
         ("utf-8", "KID 1.0 ± 0.1, 3×3, e…, 4 ≤ n → ok, ½, ☃, José"),
     ],
 )
@@ -128,6 +131,23 @@ def test_a_line_is_printed_or_not_but_raises_nothing(monkeypatch, error):
     Terminal().say("epoch 1/3")
 
 
+def test_a_line_that_could_not_be_shown_is_not_said_with_the_next(monkeypatch):
+    class FullOnce(io.StringIO):
+        is_full = True
+
+        def write(self, text):
+            if self.is_full:
+                self.is_full = False
+                raise OSError(errno.ENOSPC, "No space left")
+            return super().write(text)
+
+    monkeypatch.setattr(sys, "stdout", stream := FullOnce())
+    terminal = Terminal()
+    terminal.say("epoch 1/3")
+    terminal.say("epoch 2/3")
+    assert stream.getvalue() == "epoch 2/3\n"
+
+
 @pytest.mark.parametrize("encoding", ["latin-1", "ascii"])
 def test_text_is_utf8_whatever_the_locale(broken, encoding, request):
     """In a folder whose name is not ASCII, and with such a picture's name in the log."""
@@ -147,6 +167,60 @@ def test_text_is_utf8_whatever_the_locale(broken, encoding, request):
     assert {"latin-1": "© é", "ascii": "? e"}[encoding] in listed.stdout.decode(encoding)
 
 
+def test_what_a_latin_1_terminal_sends_is_text_and_names_files(tmp_path, latin_1):
+    mine = os.fsdecode("é/mine.yaml".encode("latin-1"))
+    (tmp_path / mine).parent.mkdir()
+    (tmp_path / mine).write_text("train: {epochs: 77}")
+
+    def said(command, *options):
+        options = [option.encode("latin-1") for option in options]
+        done = dcgan(command, "--config", mine, *options, cwd=tmp_path, env=latin_1)
+        return (done.stdout + done.stderr).decode("latin-1")
+
+    chosen = ("--set", "export.licence=© é", "--set", "cluster.train.node_selector={a: é}")
+    listed = said("settings", *chosen)
+    assert re.search(r"export\.licence = © é +--set\n", listed)
+    assert re.search(r"node_selector = {a: é} +--set\n", listed)
+    assert re.search(r"train\.epochs = 77 +file é/mine\.yaml\n", listed)
+    for chosen in (["--images", "é"], ["--set", "images=é"]):
+        told = f"error: --images {tmp_path}/é: a name that is no UTF-8 cannot be passed on to"
+        assert said("run", *chosen).startswith(told)
+
+
+def test_what_is_no_text_in_the_locale_is_refused_in_one_line(tmp_path):
+    said = dcgan(
+        "settings", "--set", b"export.licence=\xe9", cwd=tmp_path, env={"LC_ALL": "C.UTF-8"}
+    )
+    told = b"error: --set export.licence=\\xe9: is no text in the terminal's encoding, UTF-8"
+    assert (said.returncode, said.stderr.splitlines()) == (2, [told])
+
+
+@pytest.mark.parametrize(
+    ("options", "before"),
+    [
+        (["-X", "utf8=0", "begin.py"], ""),
+        (["-E", "begin.py"], ""),
+        (["-I", "begin.py"], ""),
+        (["-"], ""),
+        (["begin.py"], "sys.executable = ''"),
+        (["begin.py"], "sys.executable = '/nowhere/python'"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else value,
+)
+def test_what_cannot_begin_again_in_utf8_goes_on_without(tmp_path, options, before):
+    program = (
+        f"import os, sys; sys.path.insert(0, {str(ROOT)!r}); os.write(2, b'begun ')\n{before}\n"
+        "from pipeline.__main__ import main; main()"
+    )
+    (tmp_path / "begin.py").write_text(program)
+    done = subprocess.run(
+        [sys.executable, *options, "settings", "train.flip"], cwd=tmp_path, env=os.environ | ASCII,
+        input=program.encode(), capture_output=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, b"begun ")
+    assert b"  train.flip = false" in done.stdout
+
+
 def test_the_library_needs_no_utf8_either(broken):
     """It cannot begin its process again, as the command does."""
     code = "import pipeline; pipeline.run('broken', config='mine.yaml')"
@@ -158,6 +232,29 @@ def test_the_library_needs_no_utf8_either(broken):
     assert b"components.shared.errors.DataRefused: ingest: " in done.stderr
     assert b"fingerprint broken: 60 files" in done.stdout
     assert refused_in_ingest(broken)
+
+
+@pytest.mark.parametrize("encoding", ["iso8859-1", "ascii"])
+def test_the_library_refuses_a_folder_that_tensorflow_would_look_for_elsewhere(
+    tmp_path, encoding, request
+):
+    variables = ASCII if encoding == "ascii" else request.getfixturevalue("latin_1")
+    (tmp_path / "José").mkdir()
+    for option in ("runs_dir", "publish_root"):
+        places = {"runs_dir": b"r", "publish_root": b"p"} | {option: "José".encode()}
+        code = (
+            "import os, pipeline\n"
+            f"pipeline.run(**{{name: os.fsdecode(place) for name, place in {places}.items()}})"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=tmp_path, check=False, capture_output=True,
+            env=os.environ | variables | {"PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+        said = done.stderr.decode("latin-1").splitlines()[-1]
+        assert said.startswith(f"components.shared.errors.UsageError: --{option.replace('_', '-')}")
+        told = f"this Python for {encoding}: set PYTHONUTF8=1 before Python starts"
+        assert said.endswith(f"TensorFlow takes its name for UTF-8, and {told}")
+    assert not list(tmp_path.rglob("logs"))
 
 
 def test_what_a_step_says_is_read_whatever_it_is(capfd):

@@ -1,4 +1,4 @@
-import errno
+import ctypes
 import os
 import tarfile
 import zipfile
@@ -89,18 +89,33 @@ def broken(tree, picture, encode):
     return tree
 
 
-@pytest.fixture
-def locked(monkeypatch):
-    """Have a folder refuse to be listed, as it does to others than root."""
+@pytest.fixture(params=[0o300, 0o600], ids=["unlisted", "unsearchable"])
+def locked(request, no_root):
+    """Take from a folder one of the two rights without which it cannot be read."""
+    modes = {}
 
     def lock(folder: Path) -> None:
-        scandir = os.scandir
+        modes[folder] = folder.stat().st_mode
+        folder.chmod(request.param)
 
-        def refuse(path):
-            if not isinstance(path, int) and os.fsdecode(path).rstrip("/") == str(folder):
-                raise PermissionError(errno.EACCES, "Permission denied", path)
-            return scandir(path)
+    yield lock
+    for folder, mode in modes.items():
+        folder.chmod(mode)
 
-        monkeypatch.setattr("os.scandir", refuse)
 
-    return lock
+@pytest.fixture
+def no_root():
+    """Have the rights of files count for root, too, in this thread and those that it starts."""
+    if os.geteuid() != 0:
+        yield
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # the third version; this thread
+    sets = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable; and the upper halves
+    assert libc.capget(header, sets) == 0
+    effective = sets[0]
+    sets[0] &= ~(1 << 1 | 1 << 2)  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+    assert libc.capset(header, sets) == 0
+    yield
+    sets[0] = effective
+    assert libc.capset(header, sets) == 0

@@ -24,6 +24,16 @@ def zip_of(root: Path, links: bool) -> bytes:
     return file.getvalue()
 
 
+def unflagged(content: bytes) -> bytes:
+    """A zip of which no name is said to be UTF-8, as Info-ZIP and macOS pack them."""
+    spoiled = bytearray(content)
+    for mark, at in ((b"PK\3\4", 7), (b"PK\1\2", 9)):
+        start = -1
+        while (start := spoiled.find(mark, start + 1)) >= 0:
+            spoiled[start + at] &= ~8
+    return bytes(spoiled)
+
+
 def windows_zip_of(root: Path) -> bytes:
     r"""A zip as .NET 4.0 and others made it: `cats\0\1.png`, and `cats\` for a folder."""
     file = io.BytesIO()

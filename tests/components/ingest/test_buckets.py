@@ -91,6 +91,31 @@ def test_a_list_names_objects_and_files(faces, tmp_path):
     }
 
 
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (["faces/deep/"], ["faces/deep/er/2.PNG"]),
+        (["faces/deep"], ["faces/deep/er/2.PNG"]),
+        (["faces/", "faces-2/"], ["faces-2/8.jpg", *(f"faces/{key}" for key in CONTENTS)]),
+        ([""], ["faces-2/8.jpg", *(f"faces/{key}" for key in CONTENTS)]),
+        (["faces/deep/", "faces/deep/er/2.PNG"], ["faces/deep/er/2.PNG"]),
+        (["faces/.hidden/"], ["faces/.hidden/7.jpg"]),
+    ],
+)
+def test_a_line_that_names_a_folder_means_what_lies_below(faces, tmp_path, lines, expected):
+    lines = [f"{faces.address}/{line}" for line in lines]
+    (tmp_path / "list").write_text("\n".join(lines))
+    assert paths_in(f"@{tmp_path}/list") == sorted(expected)
+    with open_source(f"@{tmp_path}/list") as source:
+        assert not [each for each in source.list().other if each.reason is Reason.MISSING]
+    with (tmp_path / "list").open("a") as file:
+        file.write(f"\n{faces.address}/dgos/\n")
+    with open_source(f"@{tmp_path}/list") as source:
+        (missing,) = (each for each in source.list().other if each.reason is Reason.MISSING)
+    said = f"nothing at '{faces.address}/dgos/' (line {len(lines) + 1} of list)"
+    assert missing == ("dgos", 0, Reason.MISSING, said)
+
+
 def test_an_object_that_is_gone_since_the_listing_is_missing(faces):
     with open_source(f"{faces.address}/faces") as source:
         pictures = source.list().pictures
@@ -98,6 +123,13 @@ def test_an_object_that_is_gone_since_the_listing_is_missing(faces):
         contents = dict(zip((e.path for e in pictures), source.read(pictures), strict=True))
     assert contents.pop("1.jpg").reason == Reason.MISSING
     assert contents == {key: content for key, content in CONTENTS.items() if key != "1.jpg"}
+
+
+def test_a_prefix_with_nothing_below_is_refused_as_a_missing_folder_is(faces):
+    address = f"{faces.address}/dgos"
+    for sources in ([address], [f"{faces.address}/faces", address], [f"{address}/*.jpg"]):
+        with pytest.raises(UsageError, match=f"^there is nothing at '{address}': check the"):
+            paths_in(*sources)
 
 
 def test_a_missing_bucket_is_named(bucket):

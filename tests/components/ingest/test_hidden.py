@@ -2,6 +2,7 @@
 
 import pytest
 
+from components.ingest.fingerprint import fingerprint
 from components.ingest.sources import open_source
 from tests.components.ingest.test_sources import paths_in
 
@@ -78,3 +79,39 @@ def test_a_bucket_has_the_same_rule(bucket, hidden_tree):
     assert paths_in(f"{top}/.*/*.jpg") == [".pics/1.jpg"]
     (hidden_tree / "list").write_text(f"{top}/.pics/.sub/3.jpg\n{top}/base/4.jpg\n")
     assert paths_in(f"@{hidden_tree}/list") == [".pics/.sub/3.jpg", "base/4.jpg"]
+
+
+@pytest.mark.parametrize("scheme", ["s3", "gs"])
+def test_a_list_of_objects_that_means_another_is_another(
+    hidden_tree, tmp_path, make_bucket, scheme
+):
+    bucket = make_bucket(scheme)
+    for path in hidden_tree.rglob("*.jpg"):
+        bucket.put(str(path.relative_to(hidden_tree)), path.read_bytes())
+    digests = set()
+    for line in ("", f"{bucket.address}/base/.5.jpg"):
+        (tmp_path / "list").write_text(f"{bucket.address}/base/\n{line}\n")
+        digests.add(fingerprint(f"@{tmp_path}/list", tmp_path / "cache"))
+    assert len(digests) == 2
+
+
+@pytest.mark.parametrize("beside", ["", "a.zip\n"])  # with which the list is several sources
+@pytest.mark.parametrize("more", ["base/.5.jpg", "base/LOST"])
+def test_a_list_that_finds_the_same_but_means_another_is_another(
+    hidden_tree, tmp_path, pack, more, beside
+):
+    """Else ingest would be answered from its cache."""
+    pack(hidden_tree / "base", "a.zip")
+    (hidden_tree / "base/LOST").symlink_to("nowhere")
+    seen = []
+    for line in ("", more):
+        (hidden_tree / "list").write_text(f".pics\nbase\n{line}\n{beside}")
+        with open_source(f"@{hidden_tree}/list") as opened:
+            listing = opened.list()
+        paths = {each.path for part in listing for each in part}
+        others = [each[:3] for each in listing.other]
+        seen.append((paths, others, fingerprint(f"@{hidden_tree}/list", tmp_path / "cache")))
+    (paths, others, digest), after = seen
+    assert after[0] == paths
+    assert after[1] != others
+    assert after[2] != digest

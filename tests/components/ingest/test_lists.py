@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from components.ingest.fingerprint import fingerprint
 from components.ingest.reasons import Reason
 from components.ingest.sources import open_source
 from components.shared.errors import DataRefused, UsageError
@@ -100,6 +101,53 @@ def test_a_line_of_what_is_missing_is_told(pictures, monkeypatch, line, told):
 
 
 @pytest.mark.parametrize("scheme", ["", "s3", "gs"])
+def test_a_line_of_what_is_missing_is_told_whatever_its_end(pictures, make_bucket, scheme):
+    top = f"{make_bucket(scheme).address}/" if scheme else ""
+    names = ["dgos", "faces.v2", "faces.v2/notes.txt", ".dgos", "cats/*"]
+    (pictures / "list").write_text("\n".join(["a.jpg", *(top + name for name in names)]))
+    told = {detail: reason for _, reason, detail in set_aside(f"@{pictures}/list")}
+    advice = {"cats/*": ": a list holds no patterns, --images does"}
+    assert told == {
+        f"nothing at '{top}{name}' (line {line} of list){advice.get(name, '')}": Reason.MISSING
+        for line, name in enumerate(names, start=2)
+    }
+
+
+@pytest.mark.parametrize("scheme", ["", "s3", "gs"])
+def test_a_line_that_is_no_utf_8_is_told_so_that_it_can_be_shown(pictures, make_bucket, scheme):
+    top = f"{make_bucket(scheme).address}/" if scheme else ""
+    lines = [b"a.jpg", *(top.encode() + name for name in (b"\xe9.jpg", b"\xe9/", b"caf\xe9.v2"))]
+    (pictures / "list").write_bytes(b"\n".join(lines))
+    assert sorted(each[2] for each in set_aside(f"@{pictures}/list")) == sorted(
+        f"nothing at '{top}{line}' (line {number} of list)"
+        for number, line in enumerate([r"\xe9.jpg", r"\xe9/", r"caf\xe9.v2"], start=2)
+    )
+    (pictures / "list").write_bytes(top.encode() + b"\xe9.zip\n")
+    with pytest.raises(UsageError, match=r"^there is nothing at '.*\\xe9\.zip' \(line 1 of list\)"):
+        paths_in(f"@{pictures}/list")
+
+
+@pytest.mark.parametrize("name", ["folder", "a.zip"])
+def test_a_name_that_is_no_utf_8_is_shown_in_errors(tmp_path, name):
+    path = os.path.join(os.fsencode(tmp_path), b"\xe9." + name.encode())  # noqa: PTH118
+    with open(path, "wb") as file:  # noqa: PTH123
+        file.write(b"PK\3\4")
+    os.mkfifo(path + b".tar")
+    (tmp_path / "list").write_bytes(path + b"\n")
+    for source in (
+        os.fsdecode(path),
+        f"{tmp_path}/*.zip",
+        f"{tmp_path}/*.tar",
+        f"@{tmp_path}/list",
+    ):
+        if name == "folder" and source.startswith("@"):
+            continue  # no picture, and no error
+        with pytest.raises((UsageError, DataRefused)) as caught:
+            paths_in(source)
+        assert str(caught.value).encode()
+
+
+@pytest.mark.parametrize("scheme", ["", "s3", "gs"])
 def test_a_missing_archive_of_a_list_is_refused_by_its_line(pictures, make_bucket, scheme):
     name = f"{make_bucket(scheme).address}/gone.zip" if scheme else "gone.zip"
     (pictures / "list").write_text(f"a.jpg\n{name}\n")
@@ -125,6 +173,18 @@ def test_missing_lines_are_warned_of_and_refused_by_name(tree, run, caplog):
         "2 missing; among them 'gone.jpg' (nothing at 'gone.jpg' (line 41 of list)), 'sub/gone, "
         "too.jpg' (nothing at 'sub/gone, too.jpg' (line 42 of list)); bring them back, or mend"
     ) in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["pipe", "pipe.jpg", "link.jpg", "/dev/zero"])
+def test_a_line_of_a_pipe_or_a_device_is_told_and_not_read(pictures, name):
+    for pipe in ("pipe", "pipe.jpg"):
+        os.mkfifo(pictures / pipe)
+    (pictures / "link.jpg").symlink_to("pipe")
+    (pictures / "list").write_text(f"{pictures}/a.jpg\n{name}\n")
+    ((_, reason, detail),) = set_aside(f"@{pictures}/list")
+    said = f"no file but a pipe or a device at '{name}' (line 2 of list)"
+    assert (reason, detail) == (Reason.MISSING, said)
+    assert fingerprint(f"@{pictures}/list", pictures / "cache")  # which would never end
 
 
 @pytest.mark.parametrize("mark", ["@", ""])

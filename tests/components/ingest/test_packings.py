@@ -1,7 +1,11 @@
 """A tree is the same tree whatever it is packed in; and what keeps a member from being read."""
 
+import io
 import os
+import random
 import stat
+import subprocess
+import tarfile
 import tempfile
 import zipfile
 from pathlib import Path
@@ -10,11 +14,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from components.ingest.archives import open_archive
 from components.ingest.config import IngestConfig
 from components.ingest.seen_file import see
 from components.ingest.sources import open_source
 from components.shared.errors import DataRefused
-from tests.components.ingest.packing import tar_of, windows_zip_of, zip_of
+from tests.components.ingest.packing import tar_of, unflagged, windows_zip_of, zip_of
 from tests.components.ingest.test_sources import contents_of
 from tests.components.ingest.zoo_files import encode, picture
 
@@ -83,6 +88,7 @@ def test_a_tree_is_the_same_in_every_packing(things):
             "tar of bare names": tar_of(root, prefix="", folders=False),
             "tar.gz": tar_of(root, "gz"),
             "zip -y": zip_of(root, links=True),
+            "zip -y without a flag": unflagged(zip_of(root, links=True)),
         }
         for name, content in archives.items():
             archive = Path(folder, name)
@@ -131,6 +137,65 @@ def test_links_lead_where_they_would_in_the_folder(linked, tmp_path, packing, bu
     assert outcomes(f"{bucket.address}/{packing}") == expected
 
 
+@pytest.mark.parametrize("kind", ["gz", "bz2", "xz"])
+def test_links_in_a_compressed_tar_unpack_it_no_further_time(tmp_path, kind):
+    class Counted(io.BytesIO):
+        bytes_read = 0
+
+        def read(self, size=-1):
+            content = super().read(size)
+            self.bytes_read += len(content)
+            return content
+
+    for number in range(30):
+        (tmp_path / f"{number}.png").write_bytes(random.Random(number).randbytes(5000))
+        (tmp_path / f"{number}.again.png").symlink_to(f"{number}.png")
+        (tmp_path / f"{number}.hard.png").hardlink_to(tmp_path / f"{number}.png")
+    packed = tar_of(tmp_path, kind)
+    file = Counted(packed)
+    with open_archive("a.tar", file, "") as opened:
+        pictures = sorted(opened.list().pictures, key=lambda entry: entry.where)
+        listed = file.bytes_read
+        half = len(pictures) // 2 + 1  # between a picture and a link to it
+        contents = [*opened.read(pictures[:half]), *opened.read(pictures[half:])]
+    for entry, content in zip(pictures, contents, strict=True):
+        assert content == (tmp_path / entry.path).read_bytes()
+    assert len(contents) == 90
+    assert file.bytes_read - listed < 2 * len(packed)
+
+
+def test_a_link_in_a_zip_leads_to_a_name_of_whatever_encoding(tmp_path, bucket):
+    """Where no flag says that it is UTF-8, it is so if it can be, and else code page 437."""
+
+    class Raw(zipfile.ZipInfo):
+        def _encodeFilenameFlags(self):
+            return self.filename.encode("latin-1"), 0
+
+    files = [b"f\xc3\xb6r/\xff\x82.png", b"f\xc3\xb6r/2.png", b"\xe9.png"]
+    links = {
+        b"1.png": files[0], b"\xc3\xa9": b"f\xc3\xb6r", b"2.png": b"\xc3\xa9/2.png",
+        b"f\xc3\xb6r/\xff.png": b"../\xe9.png", b"flagged.png": "ü.png".encode(),
+    }  # fmt: skip
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("ü.png", PICTURES[3])
+        for name, content in [*zip(files, PICTURES, strict=False), *links.items()]:
+            info = Raw(name.decode("latin-1"))
+            info.create_system = 3
+            info.external_attr = (stat.S_IFLNK if name in links else stat.S_IFREG) << 16
+            archive.writestr(info, content)
+    (tmp_path / "a.zip").write_bytes(file.getvalue())
+    bucket.put("a.zip", file.getvalue())
+    expected = {
+        "ü.png": PICTURES[3], "flagged.png": PICTURES[3],
+        "för/ é.png": PICTURES[0], "1.png": PICTURES[0],
+        "för/2.png": PICTURES[1], "2.png": PICTURES[1],
+        "Θ.png": PICTURES[2], "för/ .png": PICTURES[2],
+    }  # fmt: skip
+    assert contents_of(tmp_path / "a.zip") == expected
+    assert contents_of(f"{bucket.address}/a.zip") == expected
+
+
 @pytest.mark.parametrize("packing", ["zip", "tar"])
 def test_a_link_that_leads_nowhere_is_told(linked, tmp_path, packing):
     (linked / "out.png").symlink_to("../../x.png")
@@ -145,6 +210,44 @@ def test_a_link_that_leads_nowhere_is_told(linked, tmp_path, packing):
         "out.png": "a link to '../../x.png', which is not in the archive",
         "absolute.png": "a link to 'etc/x.png', which is not in the archive",
     }
+
+
+def gnu_tar(root: Path, *arguments: str) -> bytes:
+    tar = subprocess.run(
+        ["tar", "-cf", "-", *arguments], cwd=root, check=True, stdout=subprocess.PIPE
+    )
+    return tar.stdout
+
+
+def test_a_file_that_is_packed_twice_is_there_once(tmp_path, bucket):
+    """GNU tar stores it again as a hard link, to its own name or to another's of the same file."""
+    (tmp_path / "pics/cats").mkdir(parents=True)
+    for number, name in enumerate(("pics/1.png", "pics/cats/2.png")):
+        (tmp_path / name).write_bytes(PICTURES[number])
+    (tmp_path / "pics/cats/3.png").hardlink_to(tmp_path / "pics/1.png")
+    expected = outcomes(str(tmp_path))
+    assert len(expected) == 3
+    for kind in ((), ("-z",)):
+        content = gnu_tar(tmp_path, *kind, "pics", "pics/cats", "pics/1.png")
+        (tmp_path / ".tar").write_bytes(content)
+        assert outcomes(str(tmp_path / ".tar")) == expected
+        bucket.put("a.tar", content)
+        assert outcomes(f"{bucket.address}/a.tar") == expected
+
+
+def test_a_hard_link_is_what_its_name_was_when_it_was_packed(tmp_path):
+    """A name that a later member takes over is another file then, as on unpacking."""
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as archive:
+        for name, content in (("a.png", PICTURES[0]), ("b.png", None), ("a.png", PICTURES[1])):
+            info = tarfile.TarInfo(name)
+            if content is None:
+                info.type, info.linkname = tarfile.LNKTYPE, "./a.png"
+            else:
+                info.size = len(content)
+            archive.addfile(info, io.BytesIO(content or b""))
+    (tmp_path / "a.tar").write_bytes(file.getvalue())
+    assert contents_of(tmp_path / "a.tar") == {"a.png": PICTURES[1], "b.png": PICTURES[0]}
 
 
 def test_a_zip_from_windows_has_folders(tmp_path, bucket):
@@ -165,6 +268,32 @@ def test_a_zip_from_windows_has_folders(tmp_path, bucket):
     assert outcomes(str(tmp_path / "b.zip")) == expected
     bucket.put("a.zip", content)
     assert outcomes(f"{bucket.address}/a.zip") == expected
+
+
+@pytest.mark.parametrize("system", [0, 10, 11, 14])  # FAT, NTFS by two numbers, VFAT
+def test_attributes_of_windows_are_no_kinds_of_unix(tmp_path, bucket, system):
+    """As those of files on some kinds of disks, or that a cloud holds."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for number, kind in enumerate((stat.S_IFCHR, stat.S_IFIFO, stat.S_IFDIR, stat.S_IFLNK)):
+            info = zipfile.ZipInfo(f"{number}.png")
+            info.create_system, info.external_attr = system, kind << 16 | 0x20
+            archive.writestr(info, PICTURES[number])
+    (tmp_path / "a.zip").write_bytes(file.getvalue())
+    bucket.put("a.zip", file.getvalue())
+    expected = {f"{number}.png": content for number, content in enumerate(PICTURES)}
+    assert contents_of(tmp_path / "a.zip") == expected
+    assert contents_of(f"{bucket.address}/a.zip") == expected
+
+
+@pytest.mark.parametrize("system", [3, 19])
+def test_links_of_unix_and_of_macos_are_links(tmp_path, system):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("1.png", PICTURES[1])
+        info = zipfile.ZipInfo("2.png")
+        info.create_system, info.external_attr = system, (stat.S_IFLNK | 0o755) << 16
+        archive.writestr(info, "1.png")
+    assert contents_of(tmp_path / "a.zip") == {"1.png": PICTURES[1], "2.png": PICTURES[1]}
 
 
 @pytest.mark.parametrize("name", ["PK.png", "PK/1.png", "PKZIP/1.png"])

@@ -219,8 +219,25 @@ def test_a_failing_disk_is_not_the_fault_of_one_file(tmp_path):
 
 def test_a_source_that_may_not_be_read_is_named(tmp_path, locked):
     locked(tmp_path)
-    with pytest.raises(UsageError, match=f"'{tmp_path}/?' may not be read: permission denied"):
+    with pytest.raises(UsageError, match=f"'{tmp_path}' may not be read: permission denied"):
         paths_in(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("locked", "name"),
+    [("private", "folder"), ("private", "a.zip"), ("private/a.zip", "a.zip"),
+     ("private/a.tar", "a.tar")],
+)  # fmt: skip
+def test_a_source_behind_what_may_not_be_read_is_named(tmp_path, tree, pack, no_root, locked, name):
+    (tmp_path / "private/folder").mkdir(parents=True)
+    if "." in name:
+        pack(tree, f"private/{name}")
+    (tmp_path / locked).chmod(0)
+    try:
+        with pytest.raises(UsageError, match=f"/{name}' may not be read: permission denied"):
+            paths_in(tmp_path / "private" / name)
+    finally:
+        (tmp_path / locked).chmod(0o700)
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,25 @@ def test_a_hidden_one_is_hidden(tree, locked):
     assert others[".Trash-0"] == "hidden"
 
 
+def test_a_link_into_one_is_told_too(tree, tmp_path, no_root):
+    """Whether it leads to a folder, nobody can know."""
+    (tmp_path / "private/pics").mkdir(parents=True)
+    (tmp_path / "private/1.jpg").touch()
+    (tree / "pics").symlink_to(tmp_path / "private/pics")
+    (tree / "faces.v2").symlink_to(tmp_path / "private/pics")
+    (tree / "1.jpg").symlink_to(tmp_path / "private/1.jpg")
+    (tree / "list").write_text(f"pics\n{tmp_path}/private/pics\n0.PNG\n")
+    (tmp_path / "private").chmod(0)
+    told = tuple(TOLD.values())[1:]
+    with open_source(str(tree)) as opened:
+        others = {each.path: each[1:] for each in opened.list().other}
+    assert others["pics"] == others["faces.v2"] == told
+    assert others["1.jpg"] == (0, "permission denied", "")
+    with open_source(f"@{tree}/list") as opened:
+        others = {each.path: each[1:] for each in opened.list().other}
+    assert others == {"tree/pics": told, "private/pics": told}
+
+
 def test_it_is_told_under_a_pattern_and_in_a_list(tree, locked):
     (tree / "list").write_text("sub\n0.PNG\n")
     pictures = paths_in(f"@{tree}/list")

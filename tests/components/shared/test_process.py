@@ -15,24 +15,24 @@ from components.shared.errors import DataRefused
 from components.shared.process import (
     LogLine,
     parse_log_line,
-    step_process,
     stops_in_its_own_time,
     storage_error,
+    task_process,
 )
 
 
 def test_log_line_of_a_step_is_read_back(capsys):
-    with step_process("train") as process:
+    with task_process("train") as process:
         process.imported()
     line = parse_log_line(capsys.readouterr().out)
     assert line is not None
-    assert line.step == "train"
+    assert line.task == "train"
     assert line.seconds is not None
     assert line.exit_code is None
 
 
 def test_foreseen_error_is_one_line_and_its_exit_code(capsys):
-    with pytest.raises(SystemExit) as exit_info, step_process("ingest"):
+    with pytest.raises(SystemExit) as exit_info, task_process("ingest"):
         raise DataRefused("no pictures\nin /empty")
     assert exit_info.value.code == 3
     line = parse_log_line(capsys.readouterr().out)
@@ -40,7 +40,7 @@ def test_foreseen_error_is_one_line_and_its_exit_code(capsys):
 
 
 def test_a_wrong_parameter_of_a_run_is_named(capsys):
-    with pytest.raises(SystemExit) as exit_info, step_process("validate"):
+    with pytest.raises(SystemExit) as exit_info, task_process("validate"):
         EvaluateConfig(samples=16.0, max_kid=-1)
     assert exit_info.value.code == 2
     line = parse_log_line(capsys.readouterr().out)
@@ -49,7 +49,7 @@ def test_a_wrong_parameter_of_a_run_is_named(capsys):
 
 
 def test_unforeseen_error_keeps_its_traceback(capsys):
-    with pytest.raises(ZeroDivisionError), step_process("train"):
+    with pytest.raises(ZeroDivisionError), task_process("train"):
         _ = 1 / 0
     line = parse_log_line(capsys.readouterr().out)
     assert line == LogLine("train", "ZeroDivisionError: division by zero", exit_code=1)
@@ -103,8 +103,8 @@ def test_lines_of_others_are_passed_over(line):
 
 def test_sigterm_is_one_line_and_its_exit_code():
     step = (
-        "import time; from components.shared.process import step_process\n"
-        "with step_process('ingest'): print('ready', flush=True); time.sleep(60)"
+        "import time; from components.shared.process import task_process\n"
+        "with task_process('ingest'): print('ready', flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", step], stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout.readline() == "ready\n"
@@ -118,8 +118,8 @@ def test_sigterm_is_one_line_and_its_exit_code():
 SLOW = """
 import sys, time
 from components.shared.errors import Terminated
-from components.shared.process import step_process, stops_in_its_own_time
-with step_process("train"), stops_in_its_own_time() as stop:
+from components.shared.process import task_process, stops_in_its_own_time
+with task_process("train"), stops_in_its_own_time() as stop:
     print("ready", flush=True)
     while not stop.is_set():  # not `wait`, whose lock the handler may find held
         time.sleep(0.01)
@@ -156,15 +156,15 @@ def test_a_signal_while_another_is_handled_does_not_lock_up(monkeypatch):
 
 def test_handlers_are_as_before_after_a_step(capsys):
     before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
-    with step_process("train"), stops_in_its_own_time():
+    with task_process("train"), stops_in_its_own_time():
         pass
     assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
 
 
 AT_ONCE = """
 import time
-from components.shared.process import step_process
-with step_process('train'):
+from components.shared.process import task_process
+with task_process('train'):
     print('ready', flush=True)
     time.sleep(60)
 """

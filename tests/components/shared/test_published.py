@@ -1,7 +1,8 @@
 import pytest
 
+from components.shared.errors import UsageError
 from components.shared.files import write_json
-from components.shared.published import champion_in, local_copy, versions_in
+from components.shared.published import champion_in, local_copy, refuse_unwritable, versions_in
 
 
 @pytest.fixture
@@ -76,6 +77,50 @@ def test_in_a_bucket_a_version_counts_once_its_last_file_is_there(bucket):
     bucket.put("models/faces/10/saved_model.pb", b"of other making")
     assert sorted(versions_in(home)) == [1, 10]
     assert champion_in(home) is None
+
+
+def test_a_bucket_that_can_be_written_is_left_as_it_was(bucket):
+    refuse_unwritable(f"{bucket.address}/models/faces")
+    assert bucket.client.find(bucket.address) == []
+
+
+@pytest.mark.parametrize("overwrites", [True, False])  # as on Google's it may not without deleting
+def test_where_objects_may_be_made_and_not_deleted_it_can_be_published(
+    bucket, monkeypatch, overwrites
+):
+    home = f"{bucket.address}/models/faces"
+    client = bucket.client  # which fsspec gives to all
+    write = client.pipe_file
+
+    def deny(*_, **__):
+        raise PermissionError("AccessDenied")
+
+    def write_once(path, value):
+        if client.exists(path):
+            deny()
+        write(path, value)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(client, "rm_file", deny)
+        if not overwrites:
+            patch.setattr(client, "pipe_file", write_once)
+        for _ in range(3):
+            refuse_unwritable(home)
+    (left,) = bucket.client.find(bucket.address)
+    assert left.endswith("/models/faces/.probe")
+    assert champion_in(home) is None
+    refuse_unwritable(home)
+    assert bucket.client.find(bucket.address) == []
+
+
+def test_where_no_object_may_be_made_it_is_refused(bucket, monkeypatch):
+    def deny(*_, **__):
+        raise PermissionError("AccessDenied")
+
+    monkeypatch.setattr(bucket.client, "pipe_file", deny)
+    home = f"{bucket.address}/models/faces"
+    with pytest.raises(UsageError, match=rf"^cannot publish to {home} \(AccessDenied\): check"):
+        refuse_unwritable(home)
 
 
 def test_a_published_file_is_a_local_one(home, put, bucket):

@@ -19,9 +19,9 @@ import os, signal, subprocess, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests may ignore it
 from components.shared import restarts
 from components.shared.errors import *
-from components.shared.process import step_process, stops_in_its_own_time
+from components.shared.process import task_process, stops_in_its_own_time
 restarts._FIRST_PAUSE = float(sys.argv[2])
-with step_process("train"):
+with task_process("train"):
     with open("tries", "a") as file:
         print(os.getpid(), file=file)
     tried = len(open("tries").readlines())
@@ -226,8 +226,8 @@ restarts._FIRST_PAUSE = 0.01
 def step(word: str) -> NamedTuple("Said", [("twice", str)]):
     import os
     threads = len(os.listdir("/proc/self/task"))
-    from components.shared.process import step_process
-    with step_process("ingest"):
+    from components.shared.process import task_process
+    with task_process("ingest"):
         with open("tries", "a") as file:
             print(threads, file=file)
         if len(open("tries").readlines()) < 3:

@@ -1,4 +1,4 @@
-"""What the steps of a local run say: all of it to a file, what matters to the person."""
+"""What the tasks of a local run say: all of it to a file, what matters to the person."""
 
 import builtins
 import contextlib
@@ -10,21 +10,21 @@ from typing import TextIO
 from components.shared.process import LogLine, parse_log_line
 
 
-class StepLog(io.TextIOBase):
+class TaskLog(io.TextIOBase):
     """Stands in for stdout while kfp runs the DAG.
 
-    kfp prints the steps' output among a good deal of its own; everything goes to the
-    file, and the lines that our steps wrote are passed on.
+    kfp prints the tasks' output among a good deal of its own; everything goes to the
+    file, and the lines that our tasks wrote are passed on.
     """
 
     def __init__(self, file: TextIO, show: Callable[[LogLine], None]) -> None:
-        """Write to `file`, call `show` with each line of a step."""
+        """Write to `file`, call `show` with each line of a task."""
         self._file, self._show = file, show
         self._stdout, self._print = sys.stdout, builtins.print
         self._unfinished = ""
-        self.seconds: dict[str, tuple[float, float]] = {}  # step → own work, imports
+        self.seconds: dict[str, tuple[float, float]] = {}  # task → own work, imports
         self.error: LogLine | None = None
-        self.last_step: str | None = None
+        self.last_task: str | None = None
         self._stopped = False
 
     def stop(self) -> None:
@@ -52,9 +52,9 @@ class StepLog(io.TextIOBase):
         return len(text)
 
     def _take(self, line: LogLine) -> None:
-        self.last_step = line.step
+        self.last_task = line.task
         if line.seconds is not None:
-            self.seconds[line.step] = line.seconds
+            self.seconds[line.task] = line.seconds
         elif line.exit_code is not None:
             self.error = line
         else:

@@ -1,4 +1,4 @@
-"""kfp's folders of the steps' outputs, one tree per run, which the cache refers to."""
+"""kfp's folders of the tasks' outputs, one tree per run, which the cache refers to."""
 
 import contextlib
 import fcntl
@@ -10,11 +10,11 @@ _LOCK = ".lock"  # held while the run is alive; the system frees it however that
 
 
 @contextlib.contextmanager
-def step_folders(root: Path, run: str) -> Iterator[Path]:
-    """Yield the run's folder; what steps leave there that did not end well is removed.
+def task_folders(root: Path, run: str) -> Iterator[Path]:
+    """Yield the run's folder; what tasks leave there that did not end well is removed.
 
     So is what dead runs left. The folder holds a `.lock` for as long as the run lives,
-    by which its steps notice its end.
+    by which its tasks notice its end.
     """
     root.mkdir(parents=True, exist_ok=True)
     for other in root.iterdir():
@@ -48,9 +48,9 @@ def is_locked(lock: Path) -> bool:
 
 
 def _remove_unfinished(folder: Path) -> None:
-    steps = [step for step in folder.glob("*/*") if step.is_dir()]
-    unfinished = [step for step in steps if not (step / "executor_output.json").exists()]
-    for step in unfinished:
-        shutil.rmtree(step, ignore_errors=True)
-    if unfinished == steps != []:  # an empty one may be a run that starts just now
+    tasks = [task for task in folder.glob("*/*") if task.is_dir()]
+    unfinished = [task for task in tasks if not (task / "executor_output.json").exists()]
+    for task in unfinished:
+        shutil.rmtree(task, ignore_errors=True)
+    if unfinished == tasks != []:  # an empty one may be a run that starts just now
         shutil.rmtree(folder, ignore_errors=True)
