@@ -7,7 +7,7 @@ import tarfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Self
 
 from components.ingest.local_files import stamp_of
 from components.ingest.members import (
@@ -183,13 +183,27 @@ def _problem_of(info: zipfile.ZipInfo) -> Rejected | None:
     return None
 
 
+class _Header(tarfile.TarInfo):
+    """One that is refused where it is damaged; tarfile takes it for the archive's end."""
+
+    @classmethod
+    def fromtarfile(cls, tarfile_: tarfile.TarFile) -> Self:
+        try:
+            return super().fromtarfile(tarfile_)
+        except (
+            tarfile.InvalidHeaderError,  # type: ignore[attr-defined]
+            tarfile.TruncatedHeaderError,  # type: ignore[attr-defined]
+        ) as error:
+            raise tarfile.ReadError(f"{error} at byte {tarfile_.offset}") from None
+
+
 class Tar(_Archive):
     """A tar archive, plain or compressed."""
 
     def __init__(self, root: str, file: IO[bytes], stamp: str) -> None:
         """Open the archive and tell whether it is compressed."""
         super().__init__(root, file, stamp)
-        self._tar = self._kept_open.enter_context(tarfile.open(fileobj=file))  # noqa: SIM115
+        self._tar = self._kept_open.enter_context(tarfile.open(fileobj=file, tarinfo=_Header))  # noqa: SIM115
         compressed = self._tar.fileobj is not file
         self.in_order = compressed or "://" in root
         self._last: tuple[Any, bytes] = None, b""  # where, and the content, that was read last

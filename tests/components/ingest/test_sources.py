@@ -1,3 +1,6 @@
+import gzip
+import io
+import lzma
 import os
 import re
 import tarfile
@@ -202,6 +205,26 @@ def test_an_archive_that_ends_early_is_refused(tree, pack, name):
     with pytest.raises(DataRefused, match=rf"{name}' is damaged .*: fetch it again") as caught:
         paths_in(archive)
     assert caught.value.exit_code == 3
+
+
+@pytest.mark.parametrize("mode", ["", "gz", "xz"])
+@pytest.mark.parametrize("damage", ["garbled", "cut"])
+def test_a_tar_with_a_damaged_header_in_its_midst_is_refused(tmp_path, mode, damage):
+    """Python's tarfile takes that for the archive's end, and what follows would be lost."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as file:
+        for name in "123":
+            file.addfile(tarfile.TarInfo(f"{name}.jpg"))
+    content = bytearray(packed.getvalue())
+    if damage == "garbled":
+        content[512 + 100] ^= 255  # in the second header
+    else:
+        del content[512 + 100 :]
+    pack = {"": bytes, "gz": gzip.compress, "xz": lzma.compress}[mode]
+    archive = tmp_path / f"a.tar.{mode}"
+    archive.write_bytes(pack(content))
+    with pytest.raises(DataRefused, match=r"is damaged \(.* at byte 512\): fetch it again"):
+        paths_in(archive)
 
 
 def test_a_bzip2_of_half_a_block_cannot_be_told_from_any_other_file(tree, pack):
