@@ -42,9 +42,7 @@ def controls_of(train_split: np.ndarray) -> dict[str, Control]:
     }
 
 
-def sentence_on(
-    words: str, control: Compared, samples: Compared | None
-) -> dict[str, Any]:
+def sentence_on(words: str, control: Compared, samples: Compared | None) -> dict[str, Any]:
     """Say whether KID ranks samples above or below a control, both held against the same pictures.
 
     Where it cannot tell, they are as far from the real pictures; maybe in another way.

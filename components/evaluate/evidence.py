@@ -10,10 +10,10 @@ from components.evaluate.config import EvaluateConfig
 from components.evaluate.controls import controls_of, sentence_on
 from components.evaluate.extractors.extractor import Extractor
 from components.evaluate.feature_cache import cached_feature_set
-from components.evaluate.metrics.compared import Compared
+from components.evaluate.metrics.compared import Compared, hold_against
 from components.evaluate.metrics.feature_set import FeatureSet
 from components.evaluate.nearest import nearest_training_pictures
-from components.evaluate.scoring import SAMPLES_KEPT, Samples, draw, score
+from components.evaluate.scoring import SAMPLES_KEPT, draw, score
 from components.evaluate.smoothness import smoothness
 from components.shared.normalization import to_pixels
 
@@ -30,8 +30,7 @@ class Evidence(NamedTuple):
 def gather_evidence(
     records: Path,
     generator: keras.Model,
-    samples: Samples,
-    compared: Compared | None,
+    samples: tuple[np.ndarray, Compared | None],
     real: tuple[np.ndarray, FeatureSet],
     train_split: np.ndarray,
     extractor: Extractor,
@@ -43,30 +42,29 @@ def gather_evidence(
     Args:
         records: Folder written by ingest.
         generator: The best one.
-        samples: What it drew.
-        compared: The samples held against the real pictures.
+        samples: The first that it drew, uint8 [≤ 64, S, S, 3], and all of them held against the
+            real ones; None where they are not finite.
         real: Held-out pictures, uint8 [N, S, S, 3], and their features.
         train_split: Pictures of the training, uint8 [N, S, S, 3].
         extractor: What describes pictures.
         checkpoint_root: Folder that outlives the run.
         config: Settings of this step.
     """
-    pictures, features = real
+    (first, compared), (pictures, features) = samples, real
     controls = {}
     for name, control in controls_of(train_split).items():
         described = cached_feature_set(
             control.pictures, extractor, config.neighbours, checkpoint_root
         )
-        found = score(features, described)
+        found = hold_against(features, described)
         controls[name] = {
             "words": control.words,
             "images": len(control.pictures),
-            **found.scores,
-            **sentence_on(control.words, found.compared, compared),
+            **score(found),
+            **sentence_on(control.words, found, compared),
         }
-    first = samples.first, extractor(samples.first)
     held_out = pictures[:SAMPLES_KEPT], features.features[:SAMPLES_KEPT]
-    nearest = nearest_training_pictures(records, extractor, first, held_out)
+    nearest = nearest_training_pictures(records, extractor, (first, extractor(first)), held_out)
 
     def pictures_of(latents: np.ndarray) -> np.ndarray | None:
         values = np.concatenate([*draw(generator, latents)])

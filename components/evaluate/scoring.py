@@ -11,7 +11,7 @@ import numpy as np
 from components.evaluate.config import EvaluateConfig
 from components.evaluate.enough import refuse_too_few
 from components.evaluate.extractors.extractor import Extractor
-from components.evaluate.metrics.compared import Compared, hold_against
+from components.evaluate.metrics.compared import Compared
 from components.evaluate.metrics.density_coverage import coverage, density
 from components.evaluate.metrics.feature_set import FeatureSet
 from components.evaluate.metrics.frechet import frechet_distance
@@ -31,6 +31,7 @@ SCORE_NAMES = (
 SAMPLES_KEPT = 64  # also what is drawn at once
 
 Scores = dict[str, float | None]  # None: not finite, which JSON cannot hold
+NOT_FINITE: Scores = dict.fromkeys(SCORE_NAMES)  # of pictures
 
 
 class Samples(NamedTuple):
@@ -83,38 +84,22 @@ def draw(generator: keras.Model, latents: np.ndarray) -> Iterator[np.ndarray]:
         yield np.asarray(generator(latents[start : start + SAMPLES_KEPT], training=False))
 
 
-class Scored(NamedTuple):
-    """Pictures held against the real ones; where they are not finite, nothing is known."""
-
-    scores: Scores  # a value for each of `SCORE_NAMES`
-    compared: Compared | None
-
-
-def score(real: FeatureSet, fake: FeatureSet | None) -> Scored:
-    """Score pictures, M ≥ 6, against real ones, N ≥ 6; a score that is not finite is None.
-
-    Args:
-        real: What is kept of it from one call to the next is large, but for few pictures.
-        fake: None for pictures that are not finite.
-    """
-    if fake is None:
-        return Scored(dict.fromkeys(SCORE_NAMES), None)
-    compared = hold_against(real, fake)
+def score(compared: Compared) -> Scores:
+    """A value for each of `SCORE_NAMES`, None where it is not finite; N and M are at least 6."""
     distance = kid(compared)
-    gaussians = fit_gaussians(fake.features)
-    frechet = frechet_distance(real.gaussians.whole, gaussians.whole)
+    real, fake = compared.real.gaussians, fit_gaussians(compared.fake.features)
+    frechet = frechet_distance(real.whole, fake.whole)
     scores = {
         "kid": distance.value,
         "kid_interval": distance.interval,
         "frechet_distance": frechet,
-        "frechet_infinity": frechet_infinity(real.gaussians, gaussians, frechet),
+        "frechet_infinity": frechet_infinity(real, fake, frechet),
         "precision": precision(compared),
         "recall": recall(compared),
         "density": density(compared),
         "coverage": coverage(compared),
     }
-    finite = {name: value if math.isfinite(value) else None for name, value in scores.items()}
-    return Scored(finite, compared)
+    return {name: value if math.isfinite(value) else None for name, value in scores.items()}
 
 
 def kid_of(scores: Scores) -> float:

@@ -6,17 +6,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 
 from components.evaluate.config import EvaluateConfig
 from components.evaluate.evidence import gather_evidence
 from components.evaluate.extractors.extractor import Extractor
 from components.evaluate.extractors.registry import load_extractor
 from components.evaluate.feature_cache import cached_feature_set
+from components.evaluate.metrics.compared import Compared, hold_against
 from components.evaluate.metrics.feature_set import FeatureSet
 from components.evaluate.real_features import RealFeatures
 from components.evaluate.scoring import (
-    Samples,
-    Scored,
+    NOT_FINITE,
     Scores,
     draw_samples,
     kid_of,
@@ -45,8 +46,9 @@ _SAMPLE_COLUMNS = 8
 
 class _Snapshot(NamedTuple):
     path: Path
-    samples: Samples
-    scored: Scored
+    first: np.ndarray  # of its samples, uint8 [≤ 64, S, S, 3]
+    compared: Compared | None  # with the real pictures; None where samples are not finite
+    scores: Scores
 
     @property
     def epoch(self) -> int:
@@ -81,21 +83,20 @@ def evaluate(
     extractor = load_extractor(config)
     real_features = cached_feature_set(real, extractor, config.neighbours, checkpoint_root)
     snapshots = [_score_snapshot(path, real_features, extractor, config) for path in paths]
-    best = min(snapshots, key=lambda snapshot: kid_of(snapshot.scored.scores))
+    best = min(snapshots, key=lambda snapshot: kid_of(snapshot.scores))
     LOG.info("the best is that of epoch %d", best.epoch)
 
     evidence = gather_evidence(
         records,
         _load(best.path),
-        best.samples,
-        best.scored.compared,
+        (best.first, best.compared),
         (real, real_features),
         train_split,
         extractor,
         checkpoint_root,
         config,
     )
-    best_scores = {"epoch": best.epoch, **best.scored.scores}
+    best_scores = {"epoch": best.epoch, **best.scores}
     stands = standing(best_scores, evidence.controls)
     passed, reason = judge(best_scores, evidence.controls, config)
     for line in (stands, evidence.nearest["sentence"], evidence.smoothness["sentence"]):
@@ -106,7 +107,7 @@ def evaluate(
         "extractor": extractor.description,
         "real_images": len(real),
         "generated_images": config.samples,
-        "snapshots": [{"epoch": one.epoch, **one.scored.scores} for one in snapshots],
+        "snapshots": [{"epoch": one.epoch, **one.scores} for one in snapshots],
         "best": best_scores,
         "controls": evidence.controls,
         "standing": stands,
@@ -121,9 +122,11 @@ def evaluate(
         shutil.copyfile(best.path, folder / GENERATOR)
         if (discriminator := discriminator_of(best.path)).exists():  # older trainings have none
             shutil.copyfile(discriminator, folder / DISCRIMINATOR)
-        save_png(folder / SAMPLES, grid(best.samples.first, _SAMPLE_COLUMNS))
+        save_png(folder / SAMPLES, grid(best.first, _SAMPLE_COLUMNS))
         save_png(folder / NEAREST, grid(evidence.nearest_pictures, _SAMPLE_COLUMNS))
-        RealFeatures.of(real, real_features.features, extractor.description).save(folder / REAL_FEATURES)
+        RealFeatures.of(real, real_features.features, extractor.description).save(
+            folder / REAL_FEATURES
+        )
         write_json(folder / SCORES_FILE, scores)
     return scores
 
@@ -140,8 +143,9 @@ def _score_snapshot(
     path: Path, real_features: FeatureSet, extractor: Extractor, config: EvaluateConfig
 ) -> _Snapshot:
     samples = draw_samples(_load(path), extractor, config)
-    snapshot = _Snapshot(path, samples, score(real_features, samples.features))
-    LOG.info("epoch %d: %s", snapshot.epoch, _describe(snapshot.scored.scores))
+    compared = hold_against(real_features, samples.features) if samples.features else None
+    snapshot = _Snapshot(path, samples.first, compared, score(compared) if compared else NOT_FINITE)
+    LOG.info("epoch %d: %s", snapshot.epoch, _describe(snapshot.scores))
     return snapshot
 
 

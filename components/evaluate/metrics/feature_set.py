@@ -26,9 +26,7 @@ class Within(NamedTuple):
 class FeatureSet:
     """Features, float [N, d], and what belongs to them alone."""
 
-    def __init__(
-        self, features: np.ndarray, neighbours: int, within: Within | None = None
-    ) -> None:
+    def __init__(self, features: np.ndarray, neighbours: int, within: Within | None = None) -> None:
         """Walk over all pairs, unless what they come to is known from before.
 
         Args:

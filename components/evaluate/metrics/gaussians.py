@@ -40,7 +40,7 @@ def fit_gaussians(features: np.ndarray) -> Gaussians:
 class _Moments(NamedTuple):
     """Sums over rows less a centre."""
 
-    count: int
+    number: int
     first: np.ndarray  # [d]
     second: np.ndarray  # of their products, [d, d]
 
@@ -54,8 +54,8 @@ class _Moments(NamedTuple):
         return cls(len(features), first, second)
 
     def gaussian(self, centre: np.ndarray) -> Gaussian:
-        off = self.first / self.count
-        covariance = (self.second - self.count * np.outer(off, off)) / (self.count - 1)
+        off = self.first / self.number
+        covariance = (self.second - self.number * np.outer(off, off)) / (self.number - 1)
         return Gaussian(centre + off, _root(covariance))
 
 

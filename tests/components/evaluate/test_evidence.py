@@ -29,7 +29,11 @@ def test_the_sentence_on_a_control_says_whether_kid_tells_them_apart(faces):
     features, same, control, blurred, noisy = map(extract_features, sets)
 
     def said(control, samples):
-        found = sentence_on("the control", held(features, control), None if samples is None else held(features, samples))
+        found = sentence_on(
+            "the control",
+            held(features, control),
+            None if samples is None else held(features, samples),
+        )
         return found["samples_are"], found["sentence"]
 
     assert said(control, same) == ("alike", "KID cannot tell the samples from the control")

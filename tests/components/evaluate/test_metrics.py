@@ -71,14 +71,16 @@ def test_frechet_is_the_same_by_covariances_with_more_or_fewer_pictures_than_dim
 def test_kid_of_a_shift_by_one_has_its_closed_form(random):
     d = 64
     scores = [
-        kid(held(random.normal(size=(1000, d)), random.normal(1, 1, (1000, d)))).value for _ in range(8)
+        kid(held(random.normal(size=(1000, d)), random.normal(1, 1, (1000, d)))).value
+        for _ in range(8)
     ]
     assert np.mean(scores) == pytest.approx(7 + 9 / d + 6 / d**2, rel=0.02)
 
 
 def test_kid_of_one_distribution_is_around_zero_on_both_sides(random):
     scores = [
-        kid(held(random.normal(size=(50, 16)), random.normal(size=(50, 16)))).value for _ in range(200)
+        kid(held(random.normal(size=(50, 16)), random.normal(size=(50, 16)))).value
+        for _ in range(200)
     ]
     assert abs(np.mean(scores)) < 3 * np.std(scores) / np.sqrt(len(scores))
     assert min(scores) < 0 < max(scores)
