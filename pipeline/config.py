@@ -22,7 +22,7 @@ from components.shared.errors import UsageError, one_line
 from components.train.config import TrainConfig
 from components.transform.config import TransformConfig
 from pipeline.cluster.config import ClusterConfig
-from pipeline.fields import PlainLoader, all_settings, field_at, kind_at, read_typed, takes
+from pipeline.fields import NO_YAML, PlainLoader, all_settings, field_at, kind_at, read_typed, takes
 from pipeline.typed_text import as_typed
 
 _PROFILES = Path(__file__).parent / "profiles"
@@ -171,7 +171,7 @@ def read_yaml(path: Path, kind: str) -> Any:
     """What a person's YAML file holds; UsageError, which names its kind, if it cannot be read."""
     try:
         return yaml.load(path.read_bytes(), PlainLoader)  # UTF-8, or UTF-16 with its mark
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+    except (OSError, *NO_YAML) as error:
         problem = one_line(getattr(error, "strerror", None) or error)
         raise UsageError(f"cannot read {kind} {path}: {problem}") from None
 
@@ -211,7 +211,7 @@ def _parse_override(text: str) -> dict[str, Any]:
         raise UsageError(
             f"--set {text}: is no text in the terminal's encoding, {locale.getencoding()}"
         ) from None
-    except (ValueError, RecursionError, yaml.YAMLError):
+    except NO_YAML:
         field = field_at(location, PipelineConfig)
         wanted = f": must be {takes(field)}" if field else ""
         raise UsageError(f"--set {text}: {value!r} is no YAML{wanted}") from None
@@ -220,7 +220,7 @@ def _parse_override(text: str) -> dict[str, Any]:
 
 def _is_list(value: str) -> bool:
     """Whether it is a list, as `dcgan settings` shows several; [0-9] is a pattern."""
-    with contextlib.suppress(ValueError, RecursionError, yaml.YAMLError):
+    with contextlib.suppress(*NO_YAML):
         listed = yaml.load(value, yaml.BaseLoader)
         return isinstance(listed, list) and len(listed) > 1
     return False

@@ -68,7 +68,7 @@ def read_typed(text: str, kind: Any) -> Any:
     """The value that a person typed for a setting of this type: a text as it stands, else YAML.
 
     Raises:
-        yaml.YAMLError, ValueError, RecursionError: It is no YAML.
+        NO_YAML: It is none.
     """
     if text.strip() in _NOTHING:
         return ""  # YAML's nothing is null
@@ -78,6 +78,10 @@ def read_typed(text: str, kind: Any) -> Any:
     holds_texts = _is_text(kind) or (get_origin(kind) in {tuple, dict} and all(map(_is_text, of)))
     # To the base loader, no and 4 are texts.
     return yaml.load(text, yaml.BaseLoader if holds_texts else PlainLoader)
+
+
+# What PyYAML raises on text of a person; the last two where a tag asks for what is not there.
+NO_YAML = (yaml.YAMLError, ValueError, RecursionError, AttributeError, IndexError)
 
 
 class PlainLoader(yaml.SafeLoader):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _INDENT = len("fingerprint ")
 NEEDED = (  # keys of run.json
     "images", "counts", "training", "best", "blessed", "blessed_reason", "tasks", "total_seconds",
-    "publish_root",
+    "publish_root", "standing", "drift", "floor",
 )  # fmt: skip
 
 
@@ -67,11 +67,11 @@ def run_table(summary: RunSummary) -> RenderableType:
         ("report", REPORT), ("GIF", GIF), ("samples", SAMPLES), ("model", SAVED_MODEL),
     ):  # fmt: skip
         places.append((label, f"{folder}/{name}"))
-    # Older runs do not tell where they stand.
-    standing = f"\n{values['standing']}\n" if "standing" in values else ""
     # No table, which would break a long path into pieces.
     lines = (f"{label:<8}  {plain(place)}" for label, place in places)
-    return Group(Text(standing, no_wrap=False, overflow="fold"), tasks, "", *lines)
+    return Group(
+        Text(f"\n{values['standing']}\n", no_wrap=False, overflow="fold"), tasks, "", *lines
+    )
 
 
 def forecast_table(tasks: Iterable["TaskForecast"]) -> Table:
@@ -94,17 +94,16 @@ def check_table(checks: Iterable[Check]) -> Table:
 def _notes(summary: RunSummary) -> dict[str, str]:
     values = summary.values
     counts, best = values["counts"], values["best"]
-    # Older runs tell of neither drift nor floor.
-    floor = f", floor {_number(values['floor']['kid'])}" if "floor" in values else ""
     verdict = "blessed" if values["blessed"] else "not blessed"
     ran = values["tasks"]
     notes = {
         "ingest": f"{counts['train'] + counts['eval']:,} pictures in, "
         f"{counts['rejected']:,} rejected, {counts['duplicate']:,} duplicates",
-        "validate": plain(values.get("drift", "")),
+        "validate": plain(values["drift"]),
         "train": f"{values['training']['epochs']:,} epochs, "
         f"{values['training']['images_seen']:,} pictures seen",
-        "evaluate": f"KID {_number(best['kid'])} at epoch {best['epoch']}{floor}",
+        "evaluate": f"KID {_number(best['kid'])} at epoch {best['epoch']}, "
+        f"floor {_number(values['floor']['kid'])}",
         "compare": plain(f"{verdict}: {values['blessed_reason']}"),
         "publish": plain(_shortest_address(values["publish_root"]))
         if values["blessed"]

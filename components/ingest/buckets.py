@@ -49,7 +49,7 @@ class Bucket(Source):
                 objects = {}
                 for found in self._threads.map(self._at, listed, listed.values()):
                     objects |= found
-        if not objects:
+        if not objects or "problem" in objects.get("", {}):  # as a line is that names all of it
             raise UsageError(f"there is nothing at '{self.root}': check the address")
         for key, info in objects.items():
             is_marker = key.endswith("/") or not key  # of what a console shows as a folder
@@ -97,17 +97,15 @@ class Bucket(Source):
 
 def open_object(address: str) -> tuple[IO[bytes], str] | None:
     """An object's bytes and stamp; None where nothing has this very key."""
-    bucket = _client_for(address)
+    bucket, key = _client_for(address), address.rstrip("/")
     with _explaining(address):
         try:
-            info = bucket.info(address.rstrip("/"))
+            info = bucket.info(key)
         except _NOTHING_THERE:
             return None
         if info["type"] != "file":
             return None
-        file: IO[bytes] = bucket.open(
-            address, "rb", block_size=_FETCHED_AHEAD, cache_type="readahead"
-        )
+        file: IO[bytes] = bucket.open(key, "rb", block_size=_FETCHED_AHEAD, cache_type="readahead")
         return file, _stamp_in(info)
 
 

@@ -43,10 +43,18 @@ class ByPattern(Chosen):
         """Whether a part of it is hidden; as in a shell, `.*` names what is, and `*` does not."""
         return is_hidden(path) and not self._means(path.split("/"), by_dots=True)
 
+    def leads_into(self, folder: str) -> bool:
+        """Whether what the pattern means may lie in this folder or below."""
+        return bool(self._reached(folder.split("/"), by_dots=True) - {len(self._parts)})
+
     def _means(self, path: Sequence[str], by_dots: bool) -> bool:
         """Whether the pattern fits; `by_dots`: what is hidden only by a dot of its own."""
         if not self._fits[-1](path[-1]):  # which spares most of the work
             return False
+        return len(self._parts) in self._reached(path, by_dots)
+
+    def _reached(self, path: Sequence[str], by_dots: bool) -> set[int]:
+        """The parts of the pattern that what follows this path may fit."""
         reached = self._from[0]  # the parts of the pattern that the next of the path may fit
         for name in path:
             hidden = by_dots and name.startswith(".")
@@ -58,7 +66,7 @@ class ByPattern(Chosen):
                 elif part.startswith(".") >= hidden and self._fits[index](name):
                     following |= self._from[index + 1]
             reached = following
-        return len(self._parts) in reached
+        return reached
 
 
 class Listed(Chosen):

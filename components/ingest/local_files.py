@@ -18,6 +18,7 @@ from components.ingest.source import (
     Entry,
     Source,
     explaining_damage,
+    is_named_archive,
     is_named_picture,
     printable,
     rejected_for,
@@ -57,7 +58,7 @@ class Folder(Source):
         for file in found:
             name = os.fsdecode(file.where)
             is_folder = file.problem is not None and file.problem.reason is Reason.FOLDER
-            if is_folder or self._chosen.fits(name):
+            if (is_folder and self._chosen.leads_into(name)) or self._chosen.fits(name):
                 yield Entry(printable(name), file.size, file.where, file.problem), file.stamp
 
     def path_of(self, entry: Entry) -> Path:
@@ -135,11 +136,16 @@ def _look_at(file: "os.DirEntry[bytes] | Path", where: bytes) -> tuple[int, _Fou
         problem = rejected_for(error)
         if problem.reason is Reason.MISSING:
             problem = Rejected(Reason.MISSING, "a link that leads nowhere")
-        elif problem.reason is Reason.DENIED and not is_named_picture(os.fsdecode(where)):
+        elif problem.reason is Reason.DENIED and not _is_named(os.fsdecode(where)):
             # It may well be a folder: it lies, or a link leads, behind one that none may enter.
             problem = Rejected(Reason.FOLDER, str(error.strerror).lower())
         return 0, _Found(where, 0, "", problem)
     return status.st_mode, _Found(where, status.st_size, stamp_of(status))
+
+
+def _is_named(path: str) -> bool:
+    """Whether its extension says that it is a file which counts."""
+    return is_named_picture(path) or is_named_archive(path)
 
 
 def stamp_of(status: os.stat_result) -> str:

@@ -103,6 +103,10 @@ class Chosen:
         """Whether it, or a folder on the way to it that the user did not name, is hidden."""
         return is_hidden(path)
 
+    def leads_into(self, folder: str) -> bool:
+        """Whether files that are meant may lie in this folder or below."""
+        return not self.is_hidden(folder)
+
 
 class Source(abc.ABC):
     """A place with files. It is a context manager, since archives are kept open."""
@@ -173,12 +177,13 @@ class Source(abc.ABC):
 
     def why_aside(self, entry: Entry) -> Rejected | None:
         """Why a file is not looked into, as far as the listing tells."""
-        problem = entry.problem
-        if self._chosen.is_hidden(entry.path):
+        problem, chosen = entry.problem, self._chosen
+        is_folder = problem is not None and problem.reason is Reason.FOLDER
+        if not chosen.leads_into(entry.path) if is_folder else chosen.is_hidden(entry.path):
             return Rejected(Reason.HIDDEN)
         if is_named_picture(entry.path):
             return problem
-        if problem and (problem.reason is Reason.FOLDER or self._chosen.is_listed(entry.path)):
+        if is_folder or (problem and chosen.is_listed(entry.path)):
             return problem
         if is_named_archive(entry.path):
             return Rejected(Reason.ARCHIVE, self.on_archives)

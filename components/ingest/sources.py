@@ -61,7 +61,7 @@ class Several(Source):
         """Take over sources, which are closed with this one."""
         super().__init__("")
         self._sources = [self._kept_open.enter_context(source) for source in sources]
-        self._names = _distinct([source.root.rpartition("/")[2] for source in sources])
+        self._names = _distinct([printable(source.root.rpartition("/")[2]) for source in sources])
         self.in_order = any(source.in_order for source in sources)
 
     def files(self) -> Iterator[Entry]:
@@ -186,16 +186,23 @@ def _open_manifest(manifest: Path) -> list[Source]:
 
 def _all(source: Source, pattern: str) -> list[Entry]:
     with source:
-        archives = (entry for entry in source.files() if _is_archive(source.why_aside(entry)))
-        found = sorted(archives, key=operator.attrgetter("path"))
+        found = sorted(_archives(source, pattern), key=operator.attrgetter("path"))
     if not found:
         raise UsageError(f"nothing fits the pattern '{pattern}'{of_braces(pattern)}: {ADVICE}")
     return found
 
 
-def _is_archive(why: Rejected | None) -> bool:
-    """Whether it is set aside for that alone: it is not hidden, and no folder."""
-    return why is not None and why.reason is Reason.ARCHIVE
+def _archives(source: Source, pattern: str) -> Iterator[Entry]:
+    """Those that are not hidden; where some cannot be seen, that is refused."""
+    for entry in source.files():
+        why = source.why_aside(entry)
+        if why and why.reason is Reason.FOLDER:
+            raise UsageError(
+                f"'{source.root}/{entry.path}' may not be read ({why.detail}), and '{pattern}' "
+                "may fit archives in it"
+            )
+        if why and why.reason is Reason.ARCHIVE:
+            yield entry
 
 
 def _refuse_missing(path: str, said: str) -> None:

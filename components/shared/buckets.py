@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import re
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -41,9 +42,11 @@ def try_to_write(address: str) -> None:
     try:
         client.pipe_file(probe, b"")
     except Exception:
-        # One that is left there tells that objects may be made, and not be removed or replaced.
         if not client.exists(probe):
             raise
+        # It was left there, where objects may be made and not be replaced: then others may be.
+        probe += f"-{uuid.uuid4()}"
+        client.pipe_file(probe, b"")
     with contextlib.suppress(Exception):  # which no publish needs
         client.rm_file(probe)
 

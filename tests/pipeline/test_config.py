@@ -270,6 +270,8 @@ def test_the_demo_publishes_nothing_that_blurred_pictures_beat():
             "train.epochs=[",
             "--set train.epochs=[: '[' is no YAML: must be a whole number, ≥ 1, ≤ 100,000",
         ),
+        ("train.epochs=!!timestamp x", "'!!timestamp x' is no YAML: must be a whole number"),
+        ("train.minutes=!!float ''", "is no YAML: must be a number"),
         ("export.formats=[onnx", "is no YAML: must be a list of onnx, tflite, such as [onnx"),
         ("train.augment=[colour]", "(='colour'): Input should be 'color', 'translation' or"),
     ],

@@ -51,13 +51,6 @@ def test_a_path_wider_than_that_stays_whole(inspect):
     assert f"report    {name}/report.html\n" in inspect(RUN, name)
 
 
-def test_an_older_run_is_shown_without_what_it_does_not_know(inspect):
-    old = {key: value for key, value in RUN.items() if key not in {"drift", "floor", "standing"}}
-    said = inspect(old)
-    assert "KID 0.123 at epoch 49  " in said
-    assert said.splitlines()[1].startswith("task")
-
-
 @pytest.mark.parametrize("values", [{}, [], {"counts": 3}])
 def test_one_too_old_to_be_shown_is_one_line(inspect, values):
     said = inspect(values, code=2)

@@ -116,6 +116,19 @@ def test_a_line_that_names_a_folder_means_what_lies_below(faces, tmp_path, lines
     assert missing == ("dgos", 0, Reason.MISSING, said)
 
 
+@pytest.mark.parametrize("end", ["", "/"])
+def test_a_line_of_a_bucket_with_nothing_in_it_is_refused(bucket, tmp_path, end):
+    (tmp_path / "1.jpg").touch()
+    (tmp_path / "list").write_text(f"1.jpg\n{bucket.address}{end}\n")
+    with pytest.raises(UsageError, match=f"^there is nothing at '{bucket.address}': check the"):
+        paths_in(f"@{tmp_path}/list")
+
+
+def test_an_archive_with_a_slash_behind_it_is_that_archive(bucket, tree, pack):
+    bucket.put("a.zip", pack(tree, "a.zip").read_bytes())
+    assert len(paths_in(f"{bucket.address}/a.zip/")) == 40
+
+
 def test_an_object_that_is_gone_since_the_listing_is_missing(faces):
     with open_source(f"{faces.address}/faces") as source:
         pictures = source.list().pictures

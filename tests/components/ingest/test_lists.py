@@ -203,3 +203,12 @@ def test_a_pipe_is_refused_at_once(tmp_path, mark):
         f"'{source}' is no file but a pipe or a device, and it is read more than once: write what "
         "comes out of it to a file and pass that\n"
     )
+
+
+def test_names_of_sources_that_are_no_utf_8_can_be_shown(tmp_path, tree, pack):
+    for name in ("a", "b"):
+        pack(tree, f"{name}.zip").rename(tmp_path / f"{name}\udcff.zip")
+    (tmp_path / "list").write_bytes(b"a\xff.zip\nb\xff.zip\n")
+    paths = paths_in(f"@{tmp_path}/list")
+    assert len(paths) == 80
+    assert "a\\xff.zip/0.PNG" in paths

@@ -3,9 +3,10 @@
 import pytest
 
 from components.ingest.fingerprint import fingerprint
+from components.ingest.reasons import Reason
 from components.ingest.sources import open_source
 from components.shared.contracts import MANIFEST, REJECTED
-from components.shared.errors import DataRefused
+from components.shared.errors import DataRefused, UsageError
 from components.shared.files import read_json, read_json_lines
 from tests.components.ingest.test_sources import paths_in
 
@@ -70,6 +71,46 @@ def test_a_pattern_of_archives_passes_it_by(tree, tmp_path, pack, locked):
     (tmp_path / "lost+found").mkdir()
     locked(tmp_path / "lost+found")
     assert len(paths_in(f"{tmp_path}/*.zip")) == 40
+
+
+def test_a_pattern_of_archives_is_refused_where_it_leads_into_one(tmp_path, tree, pack, locked):
+    for name in "ab":
+        (tmp_path / "packed" / name).mkdir(parents=True)
+        pack(tree, "x.zip").rename(tmp_path / "packed" / name / "x.zip")
+    locked(tmp_path / "packed/b")
+    with pytest.raises(UsageError, match=r"/b' may not be read \(permission denied\), and '"):
+        paths_in(f"{tmp_path}/packed/*/*.zip")
+
+
+def test_an_archive_behind_one_is_refused(tmp_path, tree, pack, no_root):
+    (tmp_path / "private").mkdir()
+    pack(tree, "2.zip").rename(tmp_path / "private/2.zip")
+    (tmp_path / "2.zip").symlink_to("private/2.zip")
+    (tmp_path / "private").chmod(0)
+    try:
+        with pytest.raises(UsageError, match=r"/2\.zip' may not be read: permission denied"):
+            paths_in(f"{tmp_path}/*.zip")
+    finally:
+        (tmp_path / "private").chmod(0o700)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "told"),
+    [
+        (".p*/**/*.jpg", [".photos/sub"]),
+        (".p*/*/*", [".photos/sub"]),
+        (".p*/*.jpg", []),
+        ("**/*.jpg", []),
+    ],
+)
+def test_one_is_told_where_a_pattern_leads_into_it(tmp_path, locked, pattern, told):
+    (tmp_path / "all/.photos/sub").mkdir(parents=True)
+    (tmp_path / "all/.photos/1.jpg").touch()
+    (tmp_path / "all/2.jpg").touch()
+    locked(tmp_path / "all/.photos/sub")
+    with open_source(f"{tmp_path}/all/{pattern}") as opened:
+        others = opened.list().other
+    assert [each.path for each in others if each.reason is Reason.FOLDER] == told
 
 
 def test_where_all_is_locked_the_refusal_says_so(tmp_path, run, locked):

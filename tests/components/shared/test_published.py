@@ -106,19 +106,23 @@ def test_where_objects_may_be_made_and_not_deleted_it_can_be_published(
             patch.setattr(client, "pipe_file", write_once)
         for _ in range(3):
             refuse_unwritable(home)
-    (left,) = bucket.client.find(bucket.address)
-    assert left.endswith("/models/faces/.probe")
+    left = bucket.client.find(bucket.address)
+    assert len(left) == (1 if overwrites else 3)
+    assert left[0].endswith("/models/faces/.probe")
     assert champion_in(home) is None
     refuse_unwritable(home)
-    assert bucket.client.find(bucket.address) == []
+    assert len(bucket.client.find(bucket.address)) == len(left) - 1
 
 
-def test_where_no_object_may_be_made_it_is_refused(bucket, monkeypatch):
+@pytest.mark.parametrize("left", [False, True])  # a probe of one who had other rights
+def test_where_no_object_may_be_made_it_is_refused(bucket, monkeypatch, left):
     def deny(*_, **__):
         raise PermissionError("AccessDenied")
 
-    monkeypatch.setattr(bucket.client, "pipe_file", deny)
     home = f"{bucket.address}/models/faces"
+    if left:
+        bucket.put("models/faces/.probe", b"")
+    monkeypatch.setattr(bucket.client, "pipe_file", deny)
     with pytest.raises(UsageError, match=rf"^cannot publish to {home} \(AccessDenied\): check"):
         refuse_unwritable(home)
 
