@@ -36,8 +36,8 @@ def _go_on_in_utf8() -> None:
     """Begin again in Python's UTF-8 mode where the locale has another encoding.
 
     So names of files are the same to Python, to TensorFlow and to the steps, which inherit the
-    mode. What is shown stays in the encoding of the terminal. A Python that was told otherwise, or
-    whose program cannot be read again, as from a pipe, goes on as it is.
+    mode. What is shown stays in the encoding of the terminal. A Python that was told otherwise
+    by its own options, or whose program cannot be read again, as from a pipe, goes on as it is.
     """
     is_utf8 = sys.flags.utf8_mode or locale.getencoding().lower() in {"utf-8", "utf8"}
     told = sys.flags.ignore_environment or "utf8" in sys._xoptions

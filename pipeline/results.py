@@ -142,7 +142,7 @@ def save_results(
 ) -> RunSummary:
     """Copy the artifacts of the DAG to `folder`.
 
-    They are copied, since a cached step's artifacts lie in an older run.
+    They are copied, since a cached task's artifacts lie in an older run.
 
     Args:
         folder: Folder to make.

@@ -48,9 +48,9 @@ class Terminal(Console):
             self.file.flush()
 
 
-def print_line(step: str, message: str) -> None:
+def print_line(task: str, message: str) -> None:
     """Print a line of a task as `print` does, where that can be done."""
-    line = f"{step} {message}"
+    line = f"{task} {message}"
     with contextlib.suppress(OSError, ValueError):  # the disk is full, the stream closed
         try:
             print(line)

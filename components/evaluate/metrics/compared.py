@@ -48,25 +48,16 @@ def hold_against(real: FeatureSet, fake: FeatureSet) -> Compared:
             found.kernel_sums_real[rows] += kernels.sum(axis=1, dtype=np.float64)
             found.kernel_sums_fake[columns] += kernels.sum(axis=0, dtype=np.float64)
             radii = real.within.squared_radii[rows, np.newaxis], fake.within.squared_radii[columns]
-            in_real, in_fake = (distances < one.astype(distances.dtype) for one in radii)
-            unsure = _unsure(distances, radii, uncertainty(reals, rows, fakes, columns))
-            if unsure[0].size:
-                i, j = unsure
-                exact = exact_squared_distances(
-                    real.features, i + rows.start, fake.features, j + columns.start
-                )
-                in_real[unsure] = exact < radii[0][i, 0]
-                in_fake[unsure] = exact < radii[1][j]
+            to_real, to_fake = (distances - one.astype(distances.dtype) for one in radii)
+            in_real, in_fake = to_real < 0, to_fake < 0
+            unsure = uncertainty(reals, rows, fakes, columns)
+            i, j = np.nonzero((np.abs(to_real) <= unsure) | (np.abs(to_fake) <= unsure))
+            exact = exact_squared_distances(
+                real.features, i + rows.start, fake.features, j + columns.start
+            )
+            in_real[i, j] = exact < radii[0][i, 0]
+            in_fake[i, j] = exact < radii[1][j]
             found.covered[rows] |= in_real.any(axis=1)
             found.fake_in_real_balls[columns] += in_real.sum(axis=0)
             found.real_in_fake_balls[rows] += in_fake.sum(axis=1)
     return found
-
-
-def _unsure(
-    distances: np.ndarray, radii: tuple[np.ndarray, ...], uncertain: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and columns of the pairs about whose being in a ball rounding may err."""
-    near = [np.abs(distances - one.astype(distances.dtype)) <= uncertain for one in radii]
-    rows, columns = np.nonzero(near[0] | near[1])
-    return rows, columns

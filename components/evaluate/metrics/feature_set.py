@@ -51,10 +51,9 @@ def _walk(features: np.ndarray, neighbours: int) -> Within:
     rows = Rows(features, features.mean(axis=0, dtype=np.float64))
     sums = np.zeros(len(features))
     nearest = _Nearest(len(features), min(neighbours + _SPARE, len(features) - 1), features.dtype)
-    for left in blocks_of(features):
-        for right in blocks_of(features):
-            if right.start < left.start:  # the same pairs as before
-                continue
+    blocks = [*blocks_of(features)]
+    for index, left in enumerate(blocks):
+        for right in blocks[index:]:  # those before have met it
             kernels, distances = kernels_and_distances(rows, left, rows, right)
             if left == right:
                 np.fill_diagonal(kernels, 0)
