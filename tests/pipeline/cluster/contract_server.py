@@ -105,7 +105,7 @@ class ContractServer:
         job = self.recurring[recurring_run_id]
         keys = ("experiment_id", "pipeline_version_reference", "runtime_config")
         body = {key: job[key] for key in keys if key in job}
-        name = f"{job['display_name'][:25]}x7k2p-1-{uuid.uuid4().int % 10**10}"
+        name = f"{job['display_name'][:25]}x7k2p-1-{uuid.uuid4().int % 2**32}"
         return self.create_run({**body, "display_name": name, "recurring_run_id": recurring_run_id})
 
     def replay(self, name):

@@ -162,7 +162,7 @@ def test_list_says_which_schedule_a_run_belongs_to(dcgan, contract):
     (run,) = contract.runs.values()
     trigger = {"cron_schedule": {"cron": "0 0 3 * * 1"}}
     keys = ("experiment_id", "pipeline_version_reference", "runtime_config")
-    for name in ("weekly-retraining-of-the-faces", "deleted-since"):
+    for name in ("weekly-retraining-of-the-faces", "deleted-since-last-spring"):
         job = {key: run[key] for key in keys} | {"display_name": name, "trigger": trigger}
         contract.create_recurring({**job, "max_concurrency": "1", "mode": "ENABLE"})
     for identity in list(contract.recurring):
