@@ -19,6 +19,7 @@ def main() -> None:
 
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not ignored, as by nohup
         signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         _go_on_in_utf8()
         from pipeline import cli
@@ -30,6 +31,13 @@ def main() -> None:
             raise
         print("error: stopped", file=sys.stderr)
         sys.exit(128 + signal.SIGINT)
+
+
+def _terminate(*_: object) -> None:
+    """End as without a handler, but not without a word; a run's tasks end when they notice."""
+    os.write(2, b"error: stopped by SIGTERM\n")  # print may be where the signal came
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _go_on_in_utf8() -> None:

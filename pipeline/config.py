@@ -47,7 +47,9 @@ class PipelineConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    images: Sources | None = Field(None, description="Sources of pictures, or `demo`.")
+    images: Sources | None = Field(
+        None, description="Sources of pictures, or `demo`; in a file, a list of them, too."
+    )
     paranoid: bool = Field(False, description="Read each local file anew to see what changed.")
     ingest: IngestConfig = IngestConfig()
     transform: TransformConfig = TransformConfig()

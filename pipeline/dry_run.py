@@ -15,8 +15,11 @@ from typing import Any, NamedTuple
 
 from components.evaluate.config import EvaluateConfig
 from components.evaluate.enough import refuse_too_few as refuse_too_few_to_score
+from components.ingest.config import IngestConfig
 from components.ingest.fingerprint import CACHE as FINGERPRINTS
 from components.ingest.fingerprint import champion, fingerprint
+from components.ingest.refusals import list_pictures
+from components.ingest.sources import open_source
 from components.shared.buckets import is_remote
 from components.shared.contracts import MANIFEST
 from components.shared.errors import PipelineError, one_line
@@ -29,6 +32,7 @@ from components.transform.config import TransformConfig
 from components.transform.enough import refuse_too_few as refuse_too_few_to_train_on
 from pipeline.config import PipelineConfig
 from pipeline.container_images import ContainerImages
+from pipeline.enough_pictures import NO_PICTURES, in_words
 from pipeline.local import CACHE, CHECKPOINTS, dag_arguments, refuse_early
 from pipeline.results import TASKS
 
@@ -36,11 +40,6 @@ from pipeline.results import TASKS
 # can have been cached.
 _NEW = "new:"
 CACHED = "cached"
-# What would refuse a run, but only pictures can tell that no run has read.
-_NOT_KNOWN = {
-    "ingest": "how many pictures are sound, it finds out",
-    "validate": "whether enough are held out, it finds out",
-}
 
 
 class TaskForecast(NamedTuple):
@@ -163,8 +162,10 @@ class _Walk:
                 self._would_run[task] += f"; {_foresee_training(**arguments)}"
             elif task in {"transform", "validate"} and not _is_new(arguments["records"]):
                 _refuse_too_few(task, **arguments)
-            elif task in _NOT_KNOWN:
-                self._would_run[task] += f"; {_NOT_KNOWN[task]}"
+            elif task == "ingest":
+                self._would_run[task] += f"; {_foresee_ingest(**arguments)}"
+            elif task == "validate":  # pictures tell, which no run has read
+                self._would_run[task] += "; whether enough are held out, it finds out"
         return outputs, status.Status.SUCCESS
 
     def _why(self, task: str, arguments: dict[str, Any]) -> str:
@@ -194,6 +195,16 @@ class _Walk:
             "source": fingerprint(images, cache, paranoid),
             "champion": champion(publish_root, export_config),
         }
+
+
+def _foresee_ingest(images: str, config: dict[str, Any], **_: Any) -> str:
+    with open_source(images) as source:
+        if source.in_order:  # to list it costs as much as to read it
+            return "how many pictures there are, it finds out"
+        listing = list_pictures(images, source, IngestConfig(**config))
+    unusable = [file for file in listing.other if file.reason not in NO_PICTURES]
+    but = f" ({in_words(unusable)})" if unusable else ""
+    return f"how many of {len(listing.pictures):,} files are sound pictures, it finds out{but}"
 
 
 def _refuse_too_few(task: str, records: Any, config: dict[str, Any], **_: Any) -> None:

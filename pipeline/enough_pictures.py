@@ -5,16 +5,15 @@ from collections.abc import Sequence
 
 from components.evaluate.enough import FEWEST, fewest_of_each
 from components.ingest.addresses import addresses, all_addresses, is_pattern, of_braces
-from components.ingest.source import (
-    PICTURE_SUFFIXES,
-    Entry,
-    is_named_archive,
-    is_named_picture,
-)
+from components.ingest.reasons import Reason
+from components.ingest.source import PICTURE_SUFFIXES, SetAside
 from components.ingest.sources import open_source
 from components.shared.buckets import is_remote
 from components.shared.errors import DataRefused, UsageError
 from pipeline.config import PipelineConfig
+
+NO_PICTURES = (Reason.HIDDEN, Reason.OTHER)
+_MOST_TOLD = 3
 
 
 def check_max_images(config: PipelineConfig) -> None:
@@ -31,17 +30,20 @@ def check_sources(config: PipelineConfig) -> None:
     """Raise DataRefused where the sources have fewer files than the run needs pictures.
 
     It stops as soon as there are enough, and opens none of them. How many are sound, and how many
-    fall to each split, only ingest can say; so it does of what lies in a bucket, in a compressed
-    tar or in an archive's archive, for it costs as much to count there as to read.
+    fall to each split, only ingest can say; so it does of what lies in a bucket or in a
+    compressed tar, for it costs as much to count there as to read.
 
     Raises:
         DataRefused: There are too few, or an archive is damaged.
         UsageError: There is no such source, or nothing fits a pattern.
     """
     needed, found = _needed(config), 0
+    unusable: list[SetAside] = []
     for address in addresses(config.sources):
-        found += _count(address, needed - found)
+        found += _count(address, needed - found, unusable)
     where = ", ".join(f"'{address}'" for address in config.sources.split("\n"))
+    if unusable:
+        where += f" ({in_words(unusable)})"
     if not found:
         raise DataRefused(
             f"no pictures in {where}: pass a source with files that end in "
@@ -54,8 +56,18 @@ def check_sources(config: PipelineConfig) -> None:
         )
 
 
-def _count(address: str, enough: int) -> int:
-    """Number of files that may be pictures; `enough` where there are more, or only ingest knows."""
+def in_words(unusable: Sequence[SetAside]) -> str:
+    """How many files cannot be used, and a few causes, each with an example."""
+    by_cause = {file.detail or file.reason: file.path for file in reversed(unusable)}
+    told = [f"'{path}' ({cause})" for cause, path in reversed(by_cause.items())]
+    return f"{len(unusable):,} that cannot be used, such as {', '.join(told[:_MOST_TOLD])}"
+
+
+def _count(address: str, enough: int, unusable: list[SetAside]) -> int:
+    """Number of files that may be pictures; `enough` where there are more, or only ingest knows.
+
+    Those that cannot be used, though the user may think so, are added to `unusable`.
+    """
     if any(map(is_remote, all_addresses(address))):
         return enough
     found, fits = 0, False
@@ -64,18 +76,15 @@ def _count(address: str, enough: int) -> int:
             return enough
         for entry in source.at_a_glance():
             fits = fits or entry.problem is None
-            if is_named_archive(entry.path):
-                return enough
-            found += _may_be_picture(entry)
+            why = source.why_aside(entry)
+            found += why is None
+            if why and why.reason not in NO_PICTURES:
+                unusable.append(SetAside(entry.path, entry.size, why.reason, why.detail))
             if fits and found >= enough:
                 return enough
     if not fits and is_pattern(address):
         raise UsageError(f"--images {address}: nothing there fits this pattern{of_braces(address)}")
     return found
-
-
-def _may_be_picture(entry: Entry) -> bool:
-    return "." not in entry.path.rpartition("/")[2] or is_named_picture(entry.path)
 
 
 def _to_train_on(config: PipelineConfig) -> int:

@@ -221,8 +221,8 @@ def read_run(path: Path, needed: Iterable[str]) -> RunSummary:
         values = read_json(path / RUN)
     except (FileNotFoundError, NotADirectoryError):
         raise UsageError(
-            f"{path} is no run: it holds no {RUN}; `dcgan run` makes one, "
-            "runs/latest; else pass another run"
+            f"{path} is no finished run: it holds no {RUN}; pass the folder that `dcgan run` "
+            "names at its end"
         ) from None
     except ValueError as error:
         raise UsageError(f"{path / RUN} is damaged ({error}); run it again") from None

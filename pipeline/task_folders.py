@@ -18,12 +18,13 @@ def task_folders(root: Path, run: str) -> Iterator[Path]:
     """
     root.mkdir(parents=True, exist_ok=True)
     for other in root.iterdir():
-        if not is_locked(lock_of(other)):
+        if not other.name.startswith(".") and not is_locked(lock_of(other)):
             _remove_unfinished(other)
-    folder = root / run
-    folder.mkdir()
-    with lock_of(folder).open("wb") as file:
+    folder, unlocked = root / run, root / f".{run}"
+    unlocked.mkdir()
+    with lock_of(unlocked).open("wb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
+        unlocked.rename(folder)
         try:
             yield folder
         finally:
@@ -52,5 +53,5 @@ def _remove_unfinished(folder: Path) -> None:
     unfinished = [task for task in tasks if not (task / "executor_output.json").exists()]
     for task in unfinished:
         shutil.rmtree(task, ignore_errors=True)
-    if unfinished == tasks != []:  # an empty one may be a run that starts just now
+    if unfinished == tasks:
         shutil.rmtree(folder, ignore_errors=True)

@@ -2,7 +2,9 @@
 
 import abc
 import contextlib
+import os
 import stat
+import struct
 import tarfile
 import zipfile
 from collections.abc import Iterator
@@ -23,6 +25,8 @@ from components.ingest.source import Entry, Source, explaining_damage, printable
 from components.shared.errors import UsageError
 
 _ZIP_STARTS = (b"PK\3\4", b"PK\5\6", b"PK\7\x08")  # a tar may begin with a name such as PKZ
+_END_OF_ZIP = struct.Struct("<4sH16x")  # signature, this file's number among its parts
+_IN_ZIP64 = 0xFFFF  # another record says it, and zipfile itself refuses parts there
 _WINDOWS = (0, 10)  # the systems FAT and NTFS
 _UNIX = (3, 19)  # and macOS, though its own programs write 3
 _NO_FILES = (stat.S_IFDIR, stat.S_IFIFO, stat.S_IFSOCK, stat.S_IFCHR, stat.S_IFBLK)
@@ -75,6 +79,13 @@ def _has_end_of_zip(file: IO[bytes]) -> bool:
     return False
 
 
+def _is_one_part(file: IO[bytes], comment: bytes) -> bool:
+    """Whether a zip's last record, which its comment follows, counts further files before it."""
+    file.seek(-_END_OF_ZIP.size - len(comment), os.SEEK_END)
+    signature, number = _END_OF_ZIP.unpack(file.read(_END_OF_ZIP.size))
+    return signature == b"PK\5\6" and number not in (0, _IN_ZIP64)
+
+
 class _Archive(Source, abc.ABC):
     """A file that holds files."""
 
@@ -116,6 +127,11 @@ class Zip(_Archive):
         """Read the archive's directory."""
         super().__init__(root, file, stamp)
         self._zip = self._kept_open.enter_context(zipfile.ZipFile(file))
+        if _is_one_part(file, self._zip.comment):
+            raise UsageError(
+                f"'{printable(root)}' is one part of several: join them first, as with "
+                "zip -s 0 PART.zip --out whole.zip"
+            )
         self._infos = self._zip.infolist()
         self.in_order = "://" in root  # for what was fetched ahead is what comes next
 

@@ -25,6 +25,7 @@ import apache_beam as beam
 
 from components.ingest.config import IngestConfig
 from components.ingest.reasons import Rejected
+from components.ingest.refusals import list_pictures
 from components.ingest.seen_file import SeenFile, see
 from components.ingest.shard import ShardReport, shard_of, write_records
 from components.ingest.source import Entry
@@ -61,7 +62,7 @@ def write_shards(images: str, staging: Staging, config: IngestConfig) -> None:
         _ = (
             pipeline
             | beam.Create([images])
-            | "List" >> beam.ParDo(_List(staging, config.max_images))
+            | "List" >> beam.ParDo(_List(staging, config))
             | beam.Reshuffle()
             | "Read" >> beam.ParDo(_Read(images, spill_folder, config))
             | beam.GroupByKey()
@@ -72,14 +73,12 @@ def write_shards(images: str, staging: Staging, config: IngestConfig) -> None:
 class _List(beam.DoFn):
     """Sources → chunks of their pictures; tells how many, and of the files that are none."""
 
-    def __init__(self, staging: Staging, max_images: int) -> None:
-        self._staging, self._max_images = staging, max_images
+    def __init__(self, staging: Staging, config: IngestConfig) -> None:
+        self._staging, self._config = staging, config
 
     def process(self, images: str) -> Iterator[list[tuple[Any, ...]]]:
         with open_source(images) as opened:
-            listing, in_order = opened.list(), opened.in_order
-        if self._max_images:
-            listing = listing.first(self._max_images)
+            listing, in_order = list_pictures(images, opened, self._config), opened.in_order
         pictures = listing.pictures
         _tell(self._staging, LISTING, {"pictures": len(pictures), "other": listing.other})
         if in_order and pictures:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from components.ingest.reasons import Reason, Rejected
-from components.ingest.source import Chosen, is_hidden, printable
+from components.ingest.source import Chosen, is_hidden, is_named_picture, printable
 from components.shared.errors import UsageError
 
 _ANY_FOLDERS = "**"
@@ -94,10 +94,19 @@ class Listed(Chosen):
 
 def nothing_at(said: str) -> Rejected:
     """Why a path or an address of a list is set aside, and what may be wrong with it."""
+    line = said.rpartition(" (line ")[0][1:-1]
     advice = ""
-    if "*" in said or "?" in said:
+    if line.startswith(('"', "'")) and line.endswith(line[0]):
+        advice = ": write it without the quotes"
+    elif line != line.strip():
+        advice = ": mind the blanks around it"
+    elif is_named_picture(line.partition(",")[0]) and not is_named_picture(line):
+        advice = ": a list holds paths alone, one a line"
+    elif line.startswith("#"):
+        advice = ": a list holds no comments"
+    elif "*" in line or "?" in line:
         advice = ": a list holds no patterns, --images does"
-    elif "\\" in said:
+    elif "\\" in line:
         advice = ": write / between folders"
     return Rejected(Reason.MISSING, f"nothing at {printable(said)}{advice}")
 

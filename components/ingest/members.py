@@ -90,7 +90,8 @@ class Members:
                 continue
             followed += 1
             if followed > _LINKS_FOLLOWED:
-                return _lost(link)
+                detail = f"a link to '{printable(link)}', which leads in a circle"
+                return Member(problem=Rejected(Reason.MISSING, detail))
             at = [] if member.link.startswith("/") else at[:-1]
             steps += member.link.split("/")[::-1]
         end = "/".join(at)

@@ -20,11 +20,12 @@ class Reason(enum.StrEnum):
     COMPRESSION = "unknown compression"
     ARCHIVE = "archive"  # in a folder or in another archive
     FOLDER = "folder that may not be read"
+    FORMAT = "format that is not read"  # of a picture, by its extension
     UNREADABLE = "unreadable"  # not to be opened, or damaged inside
 
 
 # Not counted as broken pictures.
-NOT_LOOKED_AT = (Reason.HIDDEN, Reason.OTHER, Reason.ARCHIVE, Reason.FOLDER)
+NOT_LOOKED_AT = (Reason.HIDDEN, Reason.OTHER, Reason.ARCHIVE, Reason.FOLDER, Reason.FORMAT)
 
 
 # What to do about those that are broken; else: mend or remove them.

@@ -22,6 +22,11 @@ from components.shared.errors import DataRefused, UsageError
 PICTURE_SUFFIXES = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".gif", ".bmp", ".webp", ".tif", ".tiff",
 )  # fmt: skip
+# Of phones, cameras, browsers and drawing programs; only names tell, and none is opened.
+_UNREAD_SUFFIXES = (
+    ".heic", ".heif", ".avif", ".jxl", ".jp2", ".j2k", ".svg", ".psd", ".ico", ".tga", ".exr",
+    ".ppm", ".pgm", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".raf",
+)  # fmt: skip
 # By which a list and a pattern mean archives. Where one is named itself, its content tells.
 ARCHIVE_SUFFIXES = (
     ".zip", ".tar", ".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz",
@@ -185,12 +190,16 @@ class Source(abc.ABC):
             return problem
         if is_folder or (problem and chosen.is_listed(entry.path)):
             return problem
-        if is_named_archive(entry.path):
+        no_picture = self._no_picture_by_name(entry.path)
+        return no_picture or (problem and Rejected(Reason.OTHER, problem.detail or problem.reason))
+
+    def _no_picture_by_name(self, path: str) -> Rejected | None:
+        if is_named_archive(path):
             return Rejected(Reason.ARCHIVE, self.on_archives)
+        if path.lower().endswith(_UNREAD_SUFFIXES):
+            return Rejected(Reason.FORMAT, "its format is not read: convert it to JPEG or PNG")
         # A name without an extension, as a bucket has, says nothing: only its content does.
-        if "." in entry.path.rpartition("/")[2]:
-            return Rejected(Reason.OTHER)
-        return problem and Rejected(Reason.OTHER, problem.detail or problem.reason)
+        return Rejected(Reason.OTHER) if "." in path.rpartition("/")[2] else None
 
 
 def is_hidden(path: str) -> bool:

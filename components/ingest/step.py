@@ -1,24 +1,21 @@
 """The ingest step: pictures of a source → checked, deduplicated, split TFRecord shards."""
 
+import collections
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
 
 from components.ingest.beam_pipeline import LEDGER_SUFFIX, LISTING, reports, told, write_shards
 from components.ingest.config import IngestConfig
-from components.ingest.manifest import (
-    by_frequency,
-    make_manifest,
-    refuse_if_lost,
-    refuse_if_unusable,
-)
+from components.ingest.manifest import make_manifest
 from components.ingest.near_duplicates import count_near_duplicates, difference_hash
 from components.ingest.reasons import Reason
+from components.ingest.refusals import by_frequency, refuse_if_lost, refuse_if_unusable
 from components.ingest.shard import SPLITS, ShardReport, rejection, shard_names
 from components.shared.contracts import (
     CONTACT_SHEET,
@@ -101,13 +98,20 @@ def _fetch(
                     shards[name] = ShardReport(name, sha256=write_shard(folder / name, []))
 
 
-def _warn(rejected: Iterable[dict[str, Any]]) -> None:
+def _warn(rejected: Sequence[dict[str, Any]]) -> None:
     """Tell of what the user would expect to be there."""
     told = [line for line in rejected if line["reason"] in _WARNED_OF]
     for line in told[:_MOST_WARNINGS]:
         LOG.warning("'%s' is left out: %s", line["path"], line.get("detail", line["reason"]))
     if more := len(told[_MOST_WARNINGS:]):
         LOG.warning("%s more are left out; see %s", f"{more:,}", REJECTED)
+    names = [line["path"] for line in rejected if line["reason"] == Reason.FORMAT]
+    if suffixes := collections.Counter(PurePath(name).suffix.lower() for name in names):
+        LOG.warning(
+            "%s files are left out, for their format is not read (%s): convert them to JPEG or PNG",
+            f"{len(names):,}",
+            by_frequency(suffixes),
+        )
 
 
 def _lines(values: Iterable[dict[str, Any]]) -> Iterable[str]:

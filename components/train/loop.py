@@ -198,7 +198,7 @@ class TrainingLoop:
         self._total, minutes = done, self._config.minutes
         used = clock(float(self._trainer.seconds.numpy()))
         LOG.info(
-            "train.minutes (=%g) are used up (%s): epoch %d is the last one, more would go on",
+            "train.minutes (=%g) are used up (%s): epoch %d is the last one; a larger one goes on",
             minutes, used, self.epochs,
         )  # fmt: skip
         return {"epochs": self.epochs, "total_steps": done,

@@ -226,7 +226,7 @@ while not list(runs.glob("logs/*.log")) and time.monotonic() < deadline:
 
 
 def test_commands_on_something_that_is_no_run(tmp_path):
-    assert "is no run" in dcgan("inspect", "nowhere", cwd=tmp_path, code=2)
+    assert "is no finished run" in dcgan("inspect", "nowhere", cwd=tmp_path, code=2)
     assert "no model in" in dcgan("sample", "--model", "nowhere", cwd=tmp_path, code=2)
     assert "File name too long" in dcgan("inspect", "x" * 300, cwd=tmp_path, code=2)
     (tmp_path / "loop").symlink_to("loop")
@@ -255,6 +255,21 @@ def test_ctrl_c_is_one_line_and_its_step_is_swept_away(tmp_path):
     dcgan("run", "--images", "empty", cwd=tmp_path, code=3)  # any next run
     assert not steps[0].exists()
     assert_no_outputs(tmp_path / "runs")
+
+
+def test_sigterm_is_one_line(tmp_path):
+    save_pictures(tmp_path / "faces", 40)
+    with subprocess.Popen(
+        [sys.executable, "-m", "pipeline", "run", "--images", "faces"],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        while not list((tmp_path / "runs").glob(".steps/*")):
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.terminate()
+        _, error = process.communicate()
+    assert process.returncode == -signal.SIGTERM
+    assert error == "error: stopped by SIGTERM\n"
 
 
 def test_doctor_finds_this_machine_fit(tmp_path):

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ def test_before_the_first_run_all_would_run_and_nothing_is_left(tmp_path):
     said = dict(re.findall(r"^([a-z]+) +((?:runs|may run) .*?) *$", text, re.MULTILINE))
     assert said["ingest"].startswith("runs     not done yet with these settings, code and inputs")
     told = " ".join(text.split())
-    assert "; how many pictures are sound, it finds out" in told
+    assert "; how many of 38 files are sound pictures, it finds out " in told
     assert "; whether enough are held out, it finds out" in told
     for task in BECAUSE_OF_INGEST:
         assert said[task].startswith("runs     because of ingest"), task
@@ -41,6 +42,27 @@ def test_fewer_pictures_than_a_batch_are_refused_as_by_a_run(tmp_path):
     said = dcgan(*chosen, "--dry-run", cwd=tmp_path, code=3)
     assert f"at most 20 pictures in '{tmp_path}/faces', and this run needs 66: 60 to" in said
     assert said == dcgan(*chosen, cwd=tmp_path, code=3)
+
+
+def test_files_that_cannot_be_used_are_told_and_refused_as_by_a_run(tmp_path):
+    save_pictures(tmp_path / "faces", 40)
+    lines = sorted(f"{path}\n" for path in (tmp_path / "faces").iterdir())
+    (tmp_path / "list").write_text("".join([*lines, "fases\n"]))
+    said = " ".join(dcgan("run", "--images", "@list", "--dry-run", cwd=tmp_path).split())
+    assert "how many of 40 files are sound pictures, it finds out (1 that cannot be used, " in said
+    assert "such as 'fases' (nothing at 'fases' (line 41 of list)))" in said
+    (tmp_path / "list").write_text("".join([*lines, "x1.png\n", "x2.png\n", "x3.png\n"]))
+    said = dcgan("run", "--images", "@list", "--dry-run", cwd=tmp_path, code=3)
+    assert said.startswith("error: ingest: 3 of 43 pictures in '@")
+    assert dcgan("run", "--images", "@list", cwd=tmp_path, code=3).endswith(said)
+
+
+def test_of_what_costs_as_much_to_list_as_to_read_the_run_itself_finds_out(tmp_path):
+    save_pictures(tmp_path / "faces", 2)
+    with tarfile.open(tmp_path / "faces.tar.gz", "w:gz") as archive:
+        archive.add(tmp_path / "faces")
+    said = dcgan("run", "--images", "faces.tar.gz", "--dry-run", cwd=tmp_path)
+    assert "how many pictures there are, it finds out" in " ".join(said.split())
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, Path.touch], ids=["folder", "file"])

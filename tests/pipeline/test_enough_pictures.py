@@ -133,9 +133,26 @@ def test_what_would_have_to_be_read_to_be_counted_is_left_to_ingest(make, tmp_pa
     with tarfile.open(tmp_path / "faces.tar.gz", "w:gz") as archive:
         archive.add(folder)
     check(tmp_path / "faces.tar.gz")
-    (folder / "inner.zip").touch()
-    check(folder)
     check(tmp_path / "faces", "gs://nowhere/faces")
+
+
+def test_what_cannot_be_used_is_no_picture_and_is_told_by_its_cause(make, tmp_path):
+    folder = make(NEEDED - 1)
+    for name in ("inner.zip", "1.heic", "2.heic", ".hidden.png", "notes.txt"):
+        (folder / name).touch()
+    (folder / "lost.png").symlink_to("nowhere")
+    with pytest.raises(DataRefused) as refused:
+        check(folder)
+    told = str(refused.value).partition(f"at most 13 pictures in '{folder}' ")[2]
+    assert told.startswith("(4 that cannot be used, such as '")
+    assert "'1.heic' (its format is not read: convert it to JPEG or PNG)" in told
+    assert "'inner.zip' (it is not opened: name it as a source of its own)" in told
+    assert "'lost.png' (a link that leads nowhere)" in told
+    for name in ("hidden", "notes", "2.heic"):
+        assert name not in told
+    (tmp_path / "list").write_text("faces/*.png\nfaces/gone.png\n")
+    with pytest.raises(DataRefused, match=r"no pictures in .*: a list holds no patterns, --images"):
+        check(f"@{tmp_path}/list")
 
 
 @pytest.mark.parametrize("kind", ["tar", "pattern of tars", "list of tars", "several"])

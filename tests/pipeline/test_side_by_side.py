@@ -172,7 +172,7 @@ def test_runs_of_one_name_are_told_apart(make_run, tmp_path):
             ["runs/monday", "runs/latest"],
             "name at least two runs, each once (2 given, 1 different)",
         ),
-        (["runs/monday", "nowhere"], "nowhere is no run"),
+        (["runs/monday", "nowhere"], "nowhere is no finished run"),
         (["runs/monday", "runs/old"], "runs/old was made by an older version: its run.json has no"),
         (["runs/monday", "runs/cut"], "cannot read runs/cut/dcgan.gif: No such file"),
         (["runs/monday", "runs/bare"], "runs/bare/config.yaml: No such file"),

@@ -91,6 +91,15 @@ def test_a_home_folder_is_known_in_a_line(pictures, monkeypatch):
             "sub\\1.jpg",
             "nothing at 'sub\\1.jpg' (line 3 of list): write / between folders",
         ),
+        ('"a.jpg"', "nothing at '\"a.jpg\"' (line 3 of list): write it without the quotes"),
+        ("'a.jpg'", "nothing at ''a.jpg'' (line 3 of list): write it without the quotes"),
+        ("a.jpg ", "nothing at 'a.jpg ' (line 3 of list): mind the blanks around it"),
+        (
+            "a.jpg,cat",
+            "nothing at 'a.jpg,cat' (line 3 of list): a list holds paths alone, one a line",
+        ),
+        ("a, b.jpg", "nothing at 'a, b.jpg' (line 3 of list)"),
+        ("# cats", "nothing at '# cats' (line 3 of list): a list holds no comments"),
     ],
 )
 def test_a_line_of_what_is_missing_is_told(pictures, monkeypatch, line, told):

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from components.ingest import shard
+from components.ingest import beam_pipeline, shard
 from components.ingest.shard import shard_of
 from components.shared.contracts import MANIFEST
 from components.shared.errors import DataRefused, UsageError
@@ -55,6 +55,34 @@ def test_a_source_of_names_without_an_extension_tells_what_is_wrong(run, tmp_pat
         picture(number, 5, 5).save(source / str(number), "PNG")
     message = refusal(run, tmp_path, source)
     assert message.startswith(f"no pictures in '{source}' (3 other files; 3 too small): pass ")
+
+
+def test_pictures_in_formats_that_are_not_read_are_told(tree, run, pack, bucket, tmp_path, caplog):
+    """As phones and browsers save them: they are no broken ones, and are told as others are not."""
+    for name in ("1.heic", "sub/2.HEIC", "3.avif"):
+        (tree / name).write_bytes(b"x")
+        bucket.put(f"only/{name}", b"x")
+    only = tmp_path / "only"
+    only.mkdir()
+    (only / "1.heic").touch()
+    for number, source in enumerate((tree, pack(tree, "a.zip"), pack(tree, "a.tar.gz"))):
+        caplog.clear()
+        records = run(source, name=f"records {number}", max_reject_share=0)
+        assert read_json(records / MANIFEST)["rejected_by_reason"]["format that is not read"] == 3
+        assert [each.getMessage() for each in caplog.records if each.levelname == "WARNING"] == [
+            "3 files are left out, for their format is not read (2 .heic, 1 .avif): convert them "
+            "to JPEG or PNG"
+        ]
+    for source in (only, f"{bucket.address}/only"):
+        with pytest.raises(DataRefused, match=r"'1.heic' \(its format is not read: convert it to "):
+            run(source)
+
+
+def test_what_names_alone_tell_is_refused_before_any_picture_is_read(tree, run, monkeypatch):
+    (tree / "list").write_text("".join(f"{path}\n" for path in [*tree.rglob("*.jpg"), "gone.jpg"]))
+    monkeypatch.setattr(beam_pipeline, "see", None)
+    with pytest.raises(DataRefused, match=r"1 of \d+ pictures in .* are broken, .*: 1 missing; "):
+        run(f"@{tree}/list", max_reject_share=0)
 
 
 def test_too_many_broken_files_are_refused(broken, run, tmp_path):
