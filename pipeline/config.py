@@ -31,6 +31,10 @@ _PATHS = {
     "images", "ingest.staging", "transform.staging", "train.warm_start",
     "evaluate.extractor_source",
 }  # fmt: skip
+_GONE = {
+    "evaluate.snapshots": "remove it; all snapshots are looked at, and train.snapshots_kept "
+    "bounds their number",
+}
 DEMO = "demo"  # as `images`: the pictures that this package brings
 
 
@@ -267,7 +271,9 @@ def explain(error: ErrorDetails, model: type[BaseModel] = PipelineConfig) -> str
 
 
 def _suggest(location: Sequence[str], model: type[BaseModel]) -> str:
-    """The nearest right name: of the same section, else of any."""
+    """What to do instead: the nearest right name of the same section, else of any."""
+    if advice := _GONE.get(".".join(location)):
+        return f": {advice}"
     *section, leaf = location
     keys = [setting.key for setting in all_settings(model)]
     depth = len(section)

@@ -124,6 +124,7 @@ def make_dag(
         )
         compared = compare(
             records=ingested.outputs["records"],
+            evaluation=evaluated.outputs["evaluation"],
             model=exported.outputs["model"],
             publish_root=publish_root,
             checkpoint_root=checkpoint_root,

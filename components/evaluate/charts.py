@@ -58,25 +58,26 @@ def loss_chart(lines: list[dict[str, Any]]) -> Markup:
 
 
 def kid_chart(scores: dict[str, Any]) -> Markup | None:
-    """Draw KID of each snapshot with its interval, the limit, and what real pictures reach."""
+    """Draw KID of each snapshot and of the best, the limit, and what real pictures reach."""
+    best = scores["best"]
     scored = [one for one in scores["snapshots"] if one["kid"] is not None]
-    if not scored:
+    if best["kid"] is None:
         return None
     with matplotlib.rc_context(_CHART_STYLE):
         figure, axes = _new_chart("epoch", "KID (lower is better)")
         epochs, kids = [one["epoch"] for one in scored], [one["kid"] for one in scored]
         intervals = [one["kid_interval"] or 0 for one in scored]
+        if scored:
+            axes.errorbar(
+                epochs, kids, intervals, color=_FIRST, marker="o", markersize=4, elinewidth=1,
+                capsize=3,
+            )  # fmt: skip
         axes.errorbar(
-            epochs, kids, intervals, color=_FIRST, marker="o", markersize=4, elinewidth=1,
-            capsize=3,
+            best["epoch"], best["kid"], best["kid_interval"] or 0, color=_FIRST, linestyle="",
+            marker="o", markersize=10, fillstyle="none", elinewidth=1, capsize=3, label="best",
         )  # fmt: skip
         if len(epochs) <= _TICKS:
-            axes.set_xticks(epochs)
-        best = scores["best"]
-        axes.plot(
-            best["epoch"], best["kid"], linestyle="", marker="o", markersize=10, fillstyle="none",
-            color=_FIRST, label="best",
-        )  # fmt: skip
+            axes.set_xticks(epochs or [best["epoch"]])
         limit, floor = scores["kid_limit"], scores["controls"]["floor"]["kid"]
         named = scores["config"]["max_kid"]
         label = f"limit: {named}" if isinstance(named, str) else "limit"

@@ -60,7 +60,7 @@ def evaluate(
     evaluation: dsl.Output[dsl.Artifact],
     metrics: dsl.Output[dsl.Metrics],
 ):
-    """Score the last snapshots, pick the best, and say whether it is good enough.
+    """Find the best snapshot of the training, and score it.
 
     Args:
         checkpoint_root: Folder that outlives the run; features of real pictures are kept there.
@@ -146,6 +146,7 @@ def compare(
     code_version: str,
     config: dict,
     records: dsl.Input[dsl.Dataset],
+    evaluation: dsl.Input[dsl.Artifact],
     model: dsl.Input[dsl.Model],
     comparison: dsl.Output[dsl.Metrics],
 ) -> bool:
@@ -158,6 +159,7 @@ def compare(
         code_version: Digest of this step's code; another value runs this step again.
         config: EvaluateConfig as JSON.
         records: From ingest.
+        evaluation: From evaluate.
         model: From export.
         comparison: The verdict with its reason, and both KIDs.
     """
@@ -171,8 +173,8 @@ def compare(
 
         process.imported()
         result = compare(
-            Path(records.path), Path(model.path), publish_root, Path(comparison.path),
-            Path(checkpoint_root), EvaluateConfig(**config),
+            Path(records.path), Path(evaluation.path), Path(model.path), publish_root,
+            Path(comparison.path), Path(checkpoint_root), EvaluateConfig(**config),
         )  # fmt: skip
         kids = {"kid": result.kid, "champion_kid": result.champion_kid}
         comparison.metadata.update({key: kid for key, kid in kids.items() if kid is not None})

@@ -26,9 +26,9 @@ class EvaluateConfig(StepConfig):
         1000,
         ge=10,
         le=100_000,
-        description="Pictures generated per snapshot, and the most real ones compared with.",
+        description="Pictures that the best snapshot draws to be scored, and the most real ones "
+        "compared with; to find the best, up to a quarter of them from each.",
     )
-    snapshots: int = Field(5, ge=1, description="Last snapshots to score.")
     neighbours: int = Field(
         5, ge=1, le=50, description="k of precision, recall, density and coverage."
     )
@@ -40,6 +40,13 @@ class EvaluateConfig(StepConfig):
     )
     min_coverage: float = Field(
         0.0, ge=0, le=1, description="Blessed only with a coverage at or above this."
+    )
+    max_memorised: float = Field(
+        1.0,
+        ge=0,
+        le=1,
+        description="Blessed only where at most this share of the shown samples is nearer to a "
+        "training picture than any held-out picture is; 1 never refuses for that.",
     )
     extractor: Literal[
         "efficientnet_lite0", "inception_v3_fid", "inception_v3_keras", "saved_model"

@@ -1,4 +1,4 @@
-"""The compare task: whether a model may take the place of the one that is published."""
+"""The compare task: whether a model is good enough, and better than the one that is published."""
 
 import contextlib
 import logging
@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from components.evaluate.config import EvaluateConfig
-from components.shared.contracts import GENERATOR, MODEL_INFO, SCORED_BY
+from components.evaluate.limits import meets_limits
+from components.shared.contracts import GENERATOR, MODEL_INFO, SCORED_BY, SCORES_FILE
 from components.shared.errors import PipelineError, one_line
 from components.shared.files import read_json, write_json
 from components.shared.published import Published, champion_in, home_of, local_copy
@@ -37,13 +38,14 @@ class Comparison(NamedTuple):
 
 def compare(
     records: Path,
+    evaluation: Path,
     model: Path,
     publish_root: str,
     comparison: Path,
     checkpoint_root: Path,
     config: EvaluateConfig,
 ) -> Comparison:
-    """Judge a model by evaluate's thresholds, then against the newest published one.
+    """Judge a model by the limits of its configuration, then against the newest published one.
 
     That is the newest at this moment: another run may have published since this one
     began. Both are scored on the held-out pictures of `records`, from the same seed, and
@@ -52,6 +54,7 @@ def compare(
 
     Args:
         records: Folder written by ingest.
+        evaluation: Folder written by evaluate.
         model: Folder written by export.
         publish_root: Folder, `gs://…` or `s3://…` above the published models, each in a folder
             of its name.
@@ -65,11 +68,12 @@ def compare(
     Raises:
         PipelineError: The published generator cannot be read.
     """
-    info = read_json(model / MODEL_INFO)
-    kid = info["scores"]["kid"]
+    info, scores = read_json(model / MODEL_INFO), read_json(evaluation / SCORES_FILE)
+    kid = scores["best"]["kid"]
+    good_enough, reason = meets_limits(scores, config)
     champion = champion_in(home_of(publish_root, info["name"]))
-    if champion is None or not info["passed"]:
-        result = Comparison(info["passed"], info["passed_reason"], kid)
+    if champion is None or not good_enough:
+        result = Comparison(good_enough, reason, kid)
     elif champion.digest == info["digest"]:
         reason = f"it is version {champion.version}, published already"
         result = Comparison(True, reason, kid, champion.digest, champion.version)
@@ -79,6 +83,7 @@ def compare(
     else:
         LOG.info("scoring it and version %d, which is published", champion.version)
         result = _challenge(champion, model, records, checkpoint_root, config)
+        result = result._replace(reason=f"{reason}; {result.reason}")
     LOG.info("%s", result.reason)
     LOG.info("blessed" if result.blessed else "not blessed")
     write_json(comparison, {**result._asdict(), **{key: info[key] for key in SCORED_BY}})

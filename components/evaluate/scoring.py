@@ -1,7 +1,7 @@
 """How pictures are scored, the same way for every generator that is compared with another."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -66,16 +66,28 @@ def draw_samples(generator: keras.Model, extractor: Extractor, config: EvaluateC
         extractor: What describes pictures.
         config: Settings of this step.
     """
-    random = np.random.default_rng(config.seed)
-    latents = random.standard_normal([config.samples, generator.input_shape[-1]], np.float32)
-    first, features = np.empty(0, np.uint8), []
-    for number, values in enumerate(draw(generator, latents)):
-        if number == 0:
-            first = to_pixels(np.nan_to_num(values)).numpy()
+    latents = random_latents(config.seed, config.samples, generator)
+    first = to_pixels(np.nan_to_num(next(draw(generator, latents)))).numpy()
+    features = describe(generator, latents, extractor)
+    return Samples(first, None if features is None else FeatureSet(features, config.neighbours))
+
+
+def random_latents(seed: int | Sequence[int], count: int, generator: keras.Model) -> np.ndarray:
+    """Standard normal, float32 [count, L]; the first of more are the same."""
+    shape = [count, generator.input_shape[-1]]
+    return np.random.default_rng(seed).standard_normal(shape, np.float32)
+
+
+def describe(
+    generator: keras.Model, latents: np.ndarray, extractor: Extractor
+) -> np.ndarray | None:
+    """Features of what a generator draws from latents, [B, d]; None where a pixel is not finite."""
+    features = []
+    for values in draw(generator, latents):
         if not np.isfinite(values).all():
-            return Samples(first, None)
+            return None
         features.append(extractor(to_pixels(values).numpy()))
-    return Samples(first, FeatureSet(np.concatenate(features), config.neighbours))
+    return np.concatenate(features)
 
 
 def draw(generator: keras.Model, latents: np.ndarray) -> Iterator[np.ndarray]:
@@ -100,8 +112,3 @@ def score(compared: Compared) -> Scores:
         "coverage": coverage(compared),
     }
     return {name: value if math.isfinite(value) else None for name, value in scores.items()}
-
-
-def kid_of(scores: Scores) -> float:
-    """KID to rank by: infinite where the pictures are not finite."""
-    return math.inf if scores["kid"] is None else scores["kid"]

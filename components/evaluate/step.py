@@ -1,30 +1,22 @@
-"""The evaluate step: how good the last snapshots are, which is best, and is it good enough."""
+"""The evaluate step: which snapshot of a training is the best, and how good it is."""
 
 import logging
 import shutil
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
-import numpy as np
 
 from components.evaluate.config import EvaluateConfig
 from components.evaluate.evidence import gather_evidence
-from components.evaluate.extractors.extractor import Extractor
 from components.evaluate.extractors.registry import load_extractor
 from components.evaluate.feature_cache import cached_feature_set
-from components.evaluate.metrics.compared import Compared, hold_against
-from components.evaluate.metrics.feature_set import FeatureSet
+from components.evaluate.halving import choose_snapshot
+from components.evaluate.limits import kid_limit
+from components.evaluate.metrics.compared import hold_against
 from components.evaluate.real_features import RealFeatures
-from components.evaluate.scoring import (
-    NOT_FINITE,
-    Scores,
-    draw_samples,
-    kid_of,
-    load_real,
-    score,
-)
-from components.evaluate.verdict import judge, kid_limit, standing
+from components.evaluate.scoring import NOT_FINITE, draw_samples, load_real, score
+from components.evaluate.verdict import standing
 from components.shared.contracts import (
     DISCRIMINATOR,
     GENERATOR,
@@ -44,21 +36,10 @@ LOG = logging.getLogger("dcgan.evaluate")
 _SAMPLE_COLUMNS = 8
 
 
-class _Snapshot(NamedTuple):
-    path: Path
-    first: np.ndarray  # of its samples, uint8 [≤ 64, S, S, 3]
-    compared: Compared | None  # with the real pictures; None where samples are not finite
-    scores: Scores
-
-    @property
-    def epoch(self) -> int:
-        return epoch_of(self.path)
-
-
 def evaluate(
     records: Path, training: Path, evaluation: Path, checkpoint_root: Path, config: EvaluateConfig
 ) -> dict[str, Any]:
-    """Score the last snapshots against held-out pictures and pick the one of the lowest KID.
+    """Choose a snapshot by pictures of the training, and score it by held-out ones.
 
     Args:
         records: Folder written by ingest.
@@ -78,51 +59,53 @@ def evaluate(
         DataRefused: Too few pictures for `config.neighbours`.
         UsageError: No such extractor.
     """
-    paths = _last_snapshots(training, config.snapshots)
+    paths = _snapshots(training)
     real, train_split = load_real(records, config)
     extractor = load_extractor(config)
-    real_features = cached_feature_set(real, extractor, config.neighbours, checkpoint_root)
-    snapshots = [_score_snapshot(path, real_features, extractor, config) for path in paths]
-    best = min(snapshots, key=lambda snapshot: kid_of(snapshot.scores))
-    LOG.info("the best is that of epoch %d", best.epoch)
+    real_features, training_features = (
+        cached_feature_set(pictures, extractor, config.neighbours, checkpoint_root)
+        for pictures in (real, train_split)
+    )
+    choice = choose_snapshot(paths, training_features, extractor, config)
+    generator = keras.models.load_model(choice.best, compile=False)
+    samples = draw_samples(generator, extractor, config)
+    compared = hold_against(real_features, samples.features) if samples.features else None
+    best = {"epoch": epoch_of(choice.best), **(score(compared) if compared else NOT_FINITE)}
+    LOG.info("the best is that of epoch %d", best["epoch"])
 
     evidence = gather_evidence(
         records,
-        _load(best.path),
-        (best.first, best.compared),
+        generator,
+        (samples.first, compared),
         (real, real_features),
         train_split,
         extractor,
         checkpoint_root,
         config,
     )
-    best_scores = {"epoch": best.epoch, **best.scores}
-    stands = standing(best_scores, evidence.controls)
-    passed, reason = judge(best_scores, evidence.controls, config)
+    stands = standing(best, evidence.controls)
     for line in (stands, evidence.nearest["sentence"], evidence.smoothness["sentence"]):
         LOG.info("%s", line)
-    LOG.info("%s: %s", "passed" if passed else "not passed", reason)
 
     scores = {
         "extractor": extractor.description,
         "real_images": len(real),
         "generated_images": config.samples,
-        "snapshots": [{"epoch": one.epoch, **one.scores} for one in snapshots],
-        "best": best_scores,
+        "rungs": [rung._asdict() for rung in choice.rungs],
+        "snapshots": choice.looked_at,
+        "best": best,
         "controls": evidence.controls,
         "standing": stands,
         "nearest": evidence.nearest,
         "smoothness": evidence.smoothness,
         "kid_limit": kid_limit(evidence.controls, config),
-        "passed": passed,
-        "passed_reason": reason,
         "config": config.model_dump(mode="json"),
     }
     with complete_or_absent(evaluation) as folder:
-        shutil.copyfile(best.path, folder / GENERATOR)
-        if (discriminator := discriminator_of(best.path)).exists():  # older trainings have none
+        shutil.copyfile(choice.best, folder / GENERATOR)
+        if (discriminator := discriminator_of(choice.best)).exists():  # older trainings have none
             shutil.copyfile(discriminator, folder / DISCRIMINATOR)
-        save_png(folder / SAMPLES, grid(best.first, _SAMPLE_COLUMNS))
+        save_png(folder / SAMPLES, grid(samples.first, _SAMPLE_COLUMNS))
         save_png(folder / NEAREST, grid(evidence.nearest_pictures, _SAMPLE_COLUMNS))
         RealFeatures.of(real, real_features.features, extractor.description).save(
             folder / REAL_FEATURES
@@ -131,31 +114,9 @@ def evaluate(
     return scores
 
 
-def _last_snapshots(training: Path, count: int) -> list[Path]:
+def _snapshots(training: Path) -> list[Path]:
     folder = training / SNAPSHOTS
     paths = sorted(folder.glob("epoch-*.keras"), key=epoch_of)
     if not paths:
         raise PipelineError(f"no snapshot of a generator in {folder}: run train to its end first")
-    return paths[-count:]
-
-
-def _score_snapshot(
-    path: Path, real_features: FeatureSet, extractor: Extractor, config: EvaluateConfig
-) -> _Snapshot:
-    samples = draw_samples(_load(path), extractor, config)
-    compared = hold_against(real_features, samples.features) if samples.features else None
-    snapshot = _Snapshot(path, samples.first, compared, score(compared) if compared else NOT_FINITE)
-    LOG.info("epoch %d: %s", snapshot.epoch, _describe(snapshot.scores))
-    return snapshot
-
-
-def _load(path: Path) -> keras.Model:
-    return keras.models.load_model(path, compile=False)
-
-
-def _describe(scores: Scores) -> str:
-    if None in scores.values():
-        return "the pictures are not finite numbers"
-    return (
-        f"KID {scores['kid']:.3f} ± {scores['kid_interval']:.3f}, coverage {scores['coverage']:.2f}"
-    )
+    return paths

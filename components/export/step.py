@@ -51,8 +51,8 @@ def export(training: Path, evaluation: Path, model: Path, config: ExportConfig) 
         config: Settings of this step.
 
     Returns:
-        What `model.json` holds: name, licence, digest, scores and what they were made by,
-        passed, passed_reason, and what it descends from.
+        What `model.json` holds: name, licence, digest, scores and what they were made by, and
+        what it descends from.
 
     Raises:
         PipelineError: The training left no sample sheets.
@@ -72,8 +72,6 @@ def export(training: Path, evaluation: Path, model: Path, config: ExportConfig) 
         "digest": weights_digest(generator),
         **{key: scores[key] for key in SCORED_BY},
         "scores": scores["best"],
-        "passed": scores["passed"],
-        "passed_reason": scores["passed_reason"],
         "descends_from": trained.get("descends_from"),
     }
 

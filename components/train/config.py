@@ -129,10 +129,10 @@ class TrainConfig(StepConfig):
     )
     snapshot_epochs: int = Field(1, ge=1, description="Epochs between snapshots of the generator.")
     snapshots_kept: int = Field(
-        5,
+        8,
         ge=1,
-        description="Snapshots kept: the last ones, and the last before each sign of a "
-        "lost training that shows.",
+        description="Snapshots kept: the last, and others spread evenly over the training so "
+        "far; and the last before each sign of a lost training that shows.",
     )
 
     resume: Literal["auto", "fresh"] = Field(

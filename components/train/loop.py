@@ -129,7 +129,8 @@ class TrainingLoop:
     def _train(self, normalize: Callable[[tf.Tensor], tf.Tensor], stop: threading.Event) -> None:
         config = self._config
         if self.first_step == 0:
-            self._writer.submit(self._recorder.record_start, self._trainer.sampler_weights())
+            networks = self._trainer.sampler_weights(), self._discriminator()
+            self._writer.submit(self._recorder.record_start, *networks)
         if self.first_step == self._total and not self._folder.has_snapshot(self.epochs):
             # `epochs` or `minutes` were lowered to where the training happened to be.
             networks = self._trainer.sampler_weights(), self._discriminator()

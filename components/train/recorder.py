@@ -56,9 +56,10 @@ class Recorder:
             self._rows.append(row)
             self._summarize(row)
 
-    def record_start(self, weights: list[np.ndarray]) -> None:
-        """Save the sheet of the untrained generator."""
+    def record_start(self, weights: list[np.ndarray], discriminator: Arrays) -> None:
+        """Save sheet and snapshot of what the training begins with."""
         self._folder.save_sheet(0, grid(self._draw(weights), SHEET_SIDE))
+        self._save_snapshot(0, discriminator)
 
     def record_snapshot(self, epoch: int, weights: list[np.ndarray], discriminator: Arrays) -> None:
         """Save the networks of an epoch and nothing else."""
@@ -105,8 +106,9 @@ class Recorder:
                 tf.summary.scalar(name, row[name])
 
     def _save_snapshot(self, epoch: int, discriminator: Arrays) -> None:
-        kept, spared = self._config.snapshots_kept, epochs_before_signs(self._rows)
-        self._folder.save_snapshot(epoch, self._generator, discriminator, kept, spared)
+        config, spared = self._config, epochs_before_signs(self._rows)
+        every, kept = config.snapshot_epochs, config.snapshots_kept
+        self._folder.save_snapshot(epoch, self._generator, discriminator, every, kept, spared)
 
     def _draw(self, weights: list[np.ndarray]) -> np.ndarray:
         """Draw the latents: uint8 [16, S, S, 3]."""

@@ -131,16 +131,18 @@ class TrainingFolder:
         epoch: int,
         generator: keras.Model,
         discriminator: Arrays,
+        every: int,
         kept: int,
         spared: Iterable[float] = (),
     ) -> None:
-        """Save the networks after an epoch.
+        """Save the networks after an epoch, and thin the snapshots before it.
 
         Args:
-            epoch: The epoch.
+            epoch: The epoch; 0 before the first.
             generator: The one to draw with.
             discriminator: Its opponent, float32 by name.
-            kept: Snapshots that stay, the last ones.
+            every: Epochs between snapshots.
+            kept: Snapshots that stay, spread evenly, with the newest among them.
             spared: Epochs; the last snapshot up to each stays, too.
         """
         target = self._snapshot(epoch)
@@ -149,7 +151,9 @@ class TrainingFolder:
         with _whole(target) as partial:  # last: it is what others look for
             generator.save(partial)
         snapshots = sorted(target.parent.glob("epoch-*.keras"), key=epoch_of)
-        stay = set(snapshots[-kept:])
+        evenly = evenly_spread(epoch, every, kept)
+        # Those after it were made by a process that was killed, and are made again.
+        stay = {path for path in snapshots if epoch_of(path) >= epoch or epoch_of(path) in evenly}
         for last in spared:
             stay.update([path for path in snapshots if epoch_of(path) <= last][-1:])
         for old in set(snapshots) - stay:
@@ -191,6 +195,20 @@ class FollowerFolder(TrainingFolder):
     def forget_after(self, step: int) -> list[dict[str, Any]]:
         """Leave it to the chief, and give nothing."""
         return []
+
+
+def evenly_spread(epoch: int, every: int, kept: int) -> range:
+    """Epochs before `epoch` whose snapshots stay, so that `kept` are there with its own at most.
+
+    The distance between them doubles as the training goes on: so none is missed that was removed
+    before, and a training that was resumed keeps those that it would have kept.
+    """
+    if kept == 1:
+        return range(0)
+    distance = every
+    while len(range(0, epoch, distance)) > kept - 1:
+        distance *= 2
+    return range(0, epoch, distance)
 
 
 @contextlib.contextmanager

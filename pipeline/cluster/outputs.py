@@ -70,13 +70,13 @@ def follow_log(server: KfpServer, run: V2beta1Run, task: str) -> Iterator[str]:
             return
 
 
-def scores_of(server: KfpServer, run: V2beta1Run) -> dict[str, Any]:
-    """What evaluate said of the model of a run; empty where that is not to be had."""
+def comparison_of(server: KfpServer, run: V2beta1Run) -> dict[str, Any]:
+    """What compare said of the model of a run; empty where that is not to be had."""
     try:
-        scores = json.loads(_artifact(server, _uris(server, run)["metrics"]))
+        comparison = json.loads(_artifact(server, _uris(server, run)["comparison"]))
     except (PipelineError, KeyError, ValueError):
         return {}
-    return scores if isinstance(scores, dict) else {}
+    return comparison if isinstance(comparison, dict) else {}
 
 
 def _uris(server: KfpServer, run: V2beta1Run) -> dict[str, str]:

@@ -8,7 +8,7 @@ from kfp_server_api import V2beta1Run
 
 from components.shared.errors import PipelineError, Terminated, one_line
 from components.shared.process import LogLine, parse_log_line
-from pipeline.cluster.outputs import scores_of
+from pipeline.cluster.outputs import comparison_of
 from pipeline.cluster.pods import is_object, kubernetes_pod, log_of_pod, newest_warning
 from pipeline.cluster.server import KfpServer
 from pipeline.cluster.tasks import GOING_ON, Task, failed_task, is_withheld, task_of
@@ -78,10 +78,10 @@ def why_withheld(server: KfpServer, run: V2beta1Run) -> str | None:
     said = [line.message for line in map(parse_log_line, log.splitlines()) if line]
     if "not blessed" in said[1:]:
         return said[said.index("not blessed", 1) - 1]
-    scores = scores_of(server, run)  # compare was a cache hit, or its log is gone
-    if scores.get("passed") is False:
-        return one_line(scores.get("passed_reason"))
-    return "the model was not better than the published one (see the report)"
+    comparison = comparison_of(server, run)  # compare was a cache hit, or its log is gone
+    if comparison.get("blessed") is False:
+        return one_line(comparison.get("reason"))
+    return "the model was not good enough (see the report)"
 
 
 def _with_reason(server: KfpServer, task: Task) -> Task:

@@ -41,7 +41,7 @@ def test_the_page_shows_scores_samples_and_data(html):
         assert words in html
     assert "-0.000 " not in html, "no minus before nothing"
     assert re.search(r'<tr class="best">\s*<th scope="row">Epoch 160', html)
-    assert html.count('<span class="mark">best</span>') == 1
+    assert html.count('<span class="mark">best</span>') == 2  # among scores, among snapshots
     assert '<td data-label="KID">0.3124 <span class="interval">± 0.0215</span></td>' in html
     pictures = len(page.all("img"))
     assert pictures == 2 + 40 + 1  # samples and nearest; 81 sheets, thinned; contact sheet
@@ -51,9 +51,15 @@ def test_the_page_shows_scores_samples_and_data(html):
     assert "No model is published yet." in html
 
 
-def test_controls_stand_below_the_snapshots_each_with_its_sentence(html):
-    rows = re.findall(r'<th scope="row">([A-Z]\w+(?: \d+)?)', html[: html.index("Curves")])
-    assert rows == ["Epoch 150", "Epoch 160", "Version 3", "Floor", "Blurred", "Collapsed"]
+def test_each_snapshot_says_its_samples(html):
+    text = " ".join(re.sub("<[^>]+>", " ", html[html.index("Snapshots</h2>") :]).split())
+    assert "by pictures of the training: 2 snapshots by 250 samples each." in text
+    assert "Epoch 150 250 0.4000 ± 0.0400 Epoch 160 best 250 0.3200 ± 0.0500" in text
+
+
+def test_controls_stand_below_the_best_each_with_its_sentence(html):
+    rows = re.findall(r'<th scope="row">([A-Z]\w+(?: \d+)?)', html[: html.index("Snapshots</h2>")])
+    assert rows == ["Epoch 160", "Version 3", "Floor", "Blurred", "Collapsed"]
     for words in (
         "<dt>Floor</dt><dd>They are worse than real pictures.</dd>",
         "<dt>Blurred</dt><dd>They are worse than blurred ones.</dd>",
@@ -125,23 +131,23 @@ def test_without_a_published_model_none_is_spoken_of(write_page):
 
 def test_a_score_that_is_not_finite_is_a_dash(write_page):
     nothing = dict.fromkeys(ROW)
-    snapshots = [{"epoch": 160, **nothing}]
+    snapshots = [{"epoch": 160, "samples": 250, "kid": None, "kid_interval": None}]
     controls = {name: control | nothing for name, control in SCORES["controls"].items()}
     page = write_page(
         SCORES
-        | {"snapshots": snapshots, "best": snapshots[0], "controls": controls}
+        | {"snapshots": snapshots, "best": {"epoch": 160, **nothing}, "controls": controls}
         | {"nearest": None, "smoothness": None},
         COMPARISON | {"kid": None, "difference": None, "difference_interval": None},
     )
-    assert page.read_text().count(">–</td>") == 4 * 7 + 6
+    assert page.read_text().count(">–</td>") == 4 * 7 + 6 + 1
     assert "KID over epochs" not in page.read_text()
 
 
 def test_only_the_floor_or_an_interval_may_be_missing(write_page):
     floor = SCORES["controls"]["floor"] | {"kid": None}
-    snapshots = [{"epoch": 160, **ROW, "kid_interval": None}]
+    best = SCORES["best"] | {"kid_interval": None}
     html = write_page(
-        SCORES | {"snapshots": snapshots, "controls": SCORES["controls"] | {"floor": floor}}
+        SCORES | {"best": best, "snapshots": [], "controls": SCORES["controls"] | {"floor": floor}}
     ).read_text()
     assert "KID over epochs" in html
     assert ">floor</text>" not in html

@@ -3,7 +3,8 @@
 import pytest
 
 from components.evaluate.config import EvaluateConfig
-from components.evaluate.verdict import judge, standing
+from components.evaluate.limits import meets_limits
+from components.evaluate.verdict import standing
 
 CONTROLS = {
     "floor": {"words": "real pictures", "kid": -0.0001},
@@ -15,6 +16,12 @@ CONFIG = EvaluateConfig(max_kid=0.2, min_coverage=0.2)
 
 def scored(kid, coverage=0.2):
     return {"epoch": 7, "kid": kid, "kid_interval": 0.0081, "coverage": coverage}
+
+
+def found(kid, coverage=0.2, closer=1):
+    """What scores.json holds of it."""
+    nearest = {"closer": closer, "samples": 64, "sentence": f"{closer} of 64 samples are nearer"}
+    return {"best": scored(kid, coverage), "controls": CONTROLS, "nearest": nearest}
 
 
 def held_against(floor, blurred, collapsed):
@@ -72,9 +79,9 @@ def test_one_line_says_where_the_samples_stand(kid, samples_are, said):
         ("blurred", None, None, "the pictures of epoch 7, the best, are not finite numbers"),
     ],
 )  # fmt: skip
-def test_a_model_short_of_a_threshold_does_not_pass(max_kid, kid, coverage, reason):
+def test_a_model_beyond_a_limit_is_not_good_enough(max_kid, kid, coverage, reason):
     config = CONFIG.model_copy(update={"max_kid": max_kid})
-    assert judge(scored(kid, coverage), CONTROLS, config) == (False, reason)
+    assert meets_limits(found(kid, coverage), config) == (False, reason)
 
 
 @pytest.mark.parametrize(
@@ -85,6 +92,23 @@ def test_a_model_short_of_a_threshold_does_not_pass(max_kid, kid, coverage, reas
          "1 px"),
     ],
 )  # fmt: skip
-def test_a_model_at_the_thresholds_passes(max_kid, kid, min_coverage, reason):
+def test_a_model_at_the_limits_is(max_kid, kid, min_coverage, reason):
     config = EvaluateConfig(max_kid=max_kid, min_coverage=min_coverage)
-    assert judge(scored(kid), CONTROLS, config) == (True, reason)
+    assert meets_limits(found(kid), config) == (True, reason)
+
+
+@pytest.mark.parametrize(
+    ("closer", "most", "good_enough", "reason"),
+    [
+        (64, 1.0, True, "KID 0.1 is at most 0.2"),
+        (32, 0.5, True, "KID 0.1 is at most 0.2; 32 of 64 samples are nearer, at most 50%"),
+        (
+            33, 0.5, False,
+            "33 of 64 samples are nearer, more than 50% (evaluate.max_memorised)",
+        ),
+        (1, 0.0, False, "1 of 64 samples are nearer, more than 0% (evaluate.max_memorised)"),
+    ],
+)  # fmt: skip
+def test_what_was_learned_by_heart_may_be_refused(closer, most, good_enough, reason):
+    config = EvaluateConfig(max_kid=0.2, max_memorised=most)
+    assert meets_limits(found(0.1, closer=closer), config) == (good_enough, reason)

@@ -212,22 +212,22 @@ def test_a_model_that_was_not_good_enough(dcgan, contract, compare, why, command
 
 
 @pytest.mark.parametrize(
-    ("scores", "why"),
+    ("comparison", "why"),
     [
-        (b'{"passed": false, "passed_reason": "KID 9 is above max_kid (=1)"}', "KID 9 is above"),
-        (b'{"passed": true}', "the model was not better than the published one (see the report)"),
-        (b"<!doctype html>", "the model was not better than the published one (see the report)"),
+        (b'{"blessed": false, "reason": "KID 9 is above max_kid (=1)"}', "KID 9 is above"),
+        (b"[]", "the model was not good enough (see the report)"),
+        (b"<!doctype html>", "the model was not good enough (see the report)"),
     ],
 )
-def test_where_compare_was_a_cache_hit_the_scores_tell(dcgan, contract, scores, why):
+def test_where_compare_was_a_cache_hit_its_file_tells(dcgan, contract, comparison, why):
     contract.is_ui = True
     ended = {"compare": "cached", "collect": "SUCCEEDED", "condition-1": "SKIPPED"}
     contract.phases = [("SUCCEEDED", ended)]
     dcgan("submit", *IMAGES, "--name", "one", *options(contract.url))
     (run,) = contract.runs.values()
     dcgan("runs", "show", "one", *options(contract.url))
-    contract.logs[contract.pod_of(run, "collect")] = b"[collect] metrics minio://mlpipeline/m\n"
-    contract.objects["minio", "mlpipeline", "m"] = scores
+    contract.logs[contract.pod_of(run, "collect")] = b"[collect] comparison minio://mlpipeline/m\n"
+    contract.objects["minio", "mlpipeline", "m"] = comparison
     assert f"not published: {why}" in dcgan("runs", "show", "one", *options(contract.url)).out
 
 

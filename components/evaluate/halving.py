@@ -1,0 +1,117 @@
+"""Which snapshot is the best: a few samples of each, more of those that promise more.
+
+Successive halving (Jamieson and Talwalkar 2016, §3, https://arxiv.org/abs/1502.07943): each rung
+keeps a quarter of the snapshots and gives those four times the samples.
+
+The best of many is flattered by whatever it was chosen by. So snapshots are chosen by pictures of
+the training, as the field does (Karras et al. 2020, §2, https://arxiv.org/abs/2006.06676), and the
+chosen one is scored by held-out pictures and other latents, which had no part in that.
+"""
+
+import logging
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from components.evaluate.config import EvaluateConfig
+from components.evaluate.extractors.extractor import Extractor
+from components.evaluate.metrics.compared import hold_against
+from components.evaluate.metrics.feature_set import FeatureSet
+from components.evaluate.metrics.kid import kid
+from components.evaluate.scoring import describe, random_latents
+from components.shared.contracts import epoch_of
+
+LOG = logging.getLogger("dcgan.evaluate")
+_KEEPS = 4  # one in so many goes on to the next rung, which has so many times the samples
+_FEWEST_SAMPLES = 100
+_STREAM = 1  # of the seed; those that judge come from the seed itself
+
+
+class Rung(NamedTuple):
+    """How many snapshots are looked at, and by how many samples of each."""
+
+    snapshots: int
+    samples: int
+
+
+class Choice(NamedTuple):
+    """The best of all snapshots, and what the rungs said of each."""
+
+    best: Path
+    rungs: list[Rung]
+    looked_at: list[dict[str, Any]]  # by epoch: its last `samples`, `kid` and `kid_interval`
+
+
+def plan_rungs(snapshots: int, samples: int) -> list[Rung]:
+    """The rungs that leave one of so many snapshots; the last has a quarter of all samples."""
+    counts = []
+    while snapshots > 1:
+        counts.append(snapshots)
+        snapshots = -(-snapshots // _KEEPS)
+    return [
+        Rung(count, min(samples, max(_FEWEST_SAMPLES, samples // _KEEPS**later)))
+        for later, count in zip(range(len(counts), 0, -1), counts, strict=True)
+    ]
+
+
+def choose_snapshot(
+    paths: Sequence[Path], training: FeatureSet, extractor: Extractor, config: EvaluateConfig
+) -> Choice:
+    """Find the snapshot of the lowest KID, as far as its samples on the rungs tell.
+
+    Args:
+        paths: Snapshots, in the order of their epochs.
+        training: Of pictures of the training.
+        extractor: What describes pictures.
+        config: Settings of this step.
+    """
+    contenders = [_Contender(path) for path in paths]
+    rungs = plan_rungs(len(paths), config.samples)
+    best = [*contenders]
+    for rung in rungs:
+        best = best[: rung.snapshots]
+        LOG.info("looking at %s snapshots, by %s samples each", *map("{:,}".format, rung))
+        for contender in best:
+            contender.look(rung.samples, training, extractor, config)
+            LOG.info("%s", contender)
+        best.sort(key=lambda contender: contender.kid)
+    return Choice(best[0].path, rungs, [one.found() for one in contenders] if rungs else [])
+
+
+class _Contender:
+    """A snapshot and its samples so far."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.kid = math.inf  # where pictures are not finite
+        self._scores: dict[str, Any] = {"samples": 0, "kid": None, "kid_interval": None}
+        self._features: list[np.ndarray] = []
+
+    def look(
+        self, samples: int, training: FeatureSet, extractor: Extractor, config: EvaluateConfig
+    ) -> None:
+        """Bring its samples to this number, and score them."""
+        generator = keras.models.load_model(self.path, compile=False)
+        latents = random_latents([config.seed, _STREAM], samples, generator)
+        new = describe(generator, latents[self._scores["samples"] :], extractor)
+        self.kid, self._scores = math.inf, dict.fromkeys(self._scores) | {"samples": samples}
+        if new is not None:
+            self._features.append(new)
+            drawn = FeatureSet(np.concatenate(self._features), config.neighbours)
+            self.kid, interval = kid(hold_against(training, drawn))
+            self._scores.update(kid=self.kid, kid_interval=interval)
+
+    def found(self) -> dict[str, Any]:
+        """What the last look at it came to."""
+        return {"epoch": epoch_of(self.path), **self._scores}
+
+    def __str__(self) -> str:
+        """The same in words."""
+        epoch, interval = epoch_of(self.path), self._scores["kid_interval"]
+        if interval is None:
+            return f"epoch {epoch}: the pictures are not finite numbers"
+        return f"epoch {epoch}: KID {self.kid:.3f} ± {interval:.3f}"
