@@ -53,7 +53,7 @@ def test_time_used_up_by_two_processes_ends_the_training_as_its_epochs_do(start,
     assert ended["seconds"] > 2 * HOUR
     assert ended["config"] == CONFIG.by_epochs(4).model_dump(mode="json")
     folder = only_folder(tmp_path / "checkpoints")
-    assert snapshots(folder) == {"epoch-0003", "epoch-0004"}
+    assert snapshots(folder) == {"epoch-0000", "epoch-0003", "epoch-0004"}
     assert_repeated(start, tmp_path, TrainConfig(**ended["config"]))
 
     for config in (CONFIG, by_minutes(MINUTES / 2), CONFIG.by_epochs(4)):
@@ -78,7 +78,7 @@ def test_more_minutes_go_on_from_where_the_former_ones_ended(start, tmp_path):
     assert last.wait() == 0, last.log
     assert last.events("done") == [28, 29, 30]
     folder = only_folder(tmp_path / "checkpoints")
-    assert snapshots(folder) == {"epoch-0003", "epoch-0005"}
+    assert snapshots(folder) == {"epoch-0000", "epoch-0003", "epoch-0005"}
     assert_repeated(start, tmp_path, CONFIG.by_epochs(5))
 
 
@@ -102,7 +102,7 @@ def test_time_that_is_used_up_at_the_end_of_an_epoch_ends_the_training_there(inp
     summary = train(*inputs, tmp_path / "second", *arguments, by_minutes(1e-6))
     assert summary["resumed_from_step"] == 2 * STEPS
     assert summary["epochs"] == 2
-    assert snapshots(tmp_path / "second") == {"epoch-0002"}
+    assert snapshots(tmp_path / "second") == {"epoch-0000", "epoch-0002"}
     state = read_state(only_folder(tmp_path / "checkpoints"))
     assert (state["status"], state["total_steps"]) == ("finished", 2 * STEPS)
 

@@ -19,7 +19,7 @@ from components.train.loop import TrainingLoop
 from components.train.networks import build_generator
 from components.train.step import train
 from components.train.trainer import Trainer
-from components.train.training_folder import TrainingFolder
+from components.train.training_folder import TrainingFolder, evenly_spread
 from components.train.training_state import mark, read_state
 from tests.components.train.conftest import assert_same_results
 
@@ -52,7 +52,7 @@ def test_training_leaves_sheets_snapshots_curves_and_events(inputs, tmp_path):
     assert summary["data"]["counts"]["train"] == 24
     assert summary["descends_from"] is None
     assert read_json(training / "training.json") == summary
-    assert names_in(training / "snapshots") == snapshots_of(2, 3)
+    assert names_in(training / "snapshots") == snapshots_of(0, 3)
     sheets = sorted((training / "sheets").iterdir())
     assert [path.name for path in sheets] == [f"epoch-000{epoch}.png" for epoch in range(4)]
     pixels = np.asarray(Image.open(sheets[-1]))
@@ -107,7 +107,7 @@ def test_snapshot_is_the_generator_that_drew_the_last_sheet(inputs, tmp_path):
 
 def test_snapshot_has_the_discriminator_as_it_was_after_that_epoch(inputs, tmp_path):
     """Though the training goes on while it is written."""
-    run(inputs, tmp_path)
+    run(inputs, tmp_path, config=CONFIG.model_copy(update={"snapshots_kept": 3}))
     run(inputs, tmp_path, "two", CONFIG.model_copy(update={"epochs": 2}), "two.checkpoints")
     (folder,) = (tmp_path / "two.checkpoints").iterdir()
     with (
@@ -133,22 +133,40 @@ def test_finished_training_is_not_done_again(inputs, tmp_path, caplog):
     assert_same_results(tmp_path / "training", tmp_path / "again")
 
 
-def test_the_last_snapshots_are_kept_whatever_their_names_length(tmp_path):
+@pytest.mark.parametrize(
+    ("epoch", "every", "kept", "before"),
+    [
+        (0, 1, 1, []),
+        (7, 1, 1, []),
+        (7, 1, 8, [0, 1, 2, 3, 4, 5, 6]),
+        (8, 1, 8, [0, 2, 4, 6]),
+        (148, 15, 8, [0, 30, 60, 90, 120]),
+        (105, 15, 8, [0, 15, 30, 45, 60, 75, 90]),
+        (10001, 1, 3, [0, 8192]),
+    ],
+)
+def test_snapshots_are_spread_evenly_over_the_training(epoch, every, kept, before):
+    assert [*evenly_spread(epoch, every, kept)] == before
+
+
+def test_a_training_of_any_length_keeps_the_newest_and_few_others(tmp_path):
+    """And one that was killed, and makes its last epochs again, keeps the same."""
     generator = build_generator(CONFIG, 32)
     with TrainingFolder(tmp_path, {}) as folder:
-        for epoch in (9998, 9999, 10000, 10001):
-            folder.save_snapshot(epoch, generator, {}, kept=2)
-        assert names_in(folder.path / "snapshots") == snapshots_of(10000, 10001)
+        for epoch in [*range(0, 20, 3), 9, 12, 15, 18, 20]:
+            folder.save_snapshot(epoch, generator, {}, every=3, kept=4)
+        assert names_in(folder.path / "snapshots") == snapshots_of(0, 12, 20)
 
 
 def test_last_snapshot_before_a_training_went_wrong_is_kept(tmp_path):
     generator = build_generator(CONFIG, 32)
     with TrainingFolder(tmp_path, {}) as folder:
         for epoch in range(1, 10):
-            folder.save_snapshot(epoch, generator, {}, kept=2, spared=[4] if epoch > 4 else [])
-        assert names_in(folder.path / "snapshots") == snapshots_of(4, 8, 9)
-        folder.save_snapshot(10, generator, {}, kept=2)
-        assert names_in(folder.path / "snapshots") == snapshots_of(9, 10)
+            spared = [4] if epoch > 4 else []
+            folder.save_snapshot(epoch, generator, {}, every=1, kept=2, spared=spared)
+        assert names_in(folder.path / "snapshots") == snapshots_of(4, 9)
+        folder.save_snapshot(10, generator, {}, every=1, kept=2)
+        assert names_in(folder.path / "snapshots") == snapshots_of(10)
 
 
 def test_too_few_pictures_for_a_batch_are_refused(inputs, tmp_path):
@@ -207,7 +225,7 @@ def test_weights_that_are_not_finite_are_never_saved(inputs, tmp_path, monkeypat
         run(inputs, tmp_path, config=config)
     (folder,) = (tmp_path / "checkpoints").iterdir()
     assert read_json(folder / "training_state.json")["status"] == "stopped"
-    assert names_in(folder / "snapshots") == snapshots_of(1)
+    assert names_in(folder / "snapshots") == snapshots_of(0, 1)
     assert not (folder / "sheets" / "epoch-0002.png").exists()
     for path in (folder / "checkpoints").iterdir():
         with np.load(path) as arrays:
