@@ -1,12 +1,13 @@
-"""Loads a SavedModel as its user does, and asks it for pictures: TensorFlow alone.
+"""A program that loads a SavedModel as its user does, by TensorFlow alone, and asks it to draw.
 
-A program, which `canary` runs in a new process: `python -I` keeps this package out of its sight.
+`canary` runs it in a new process, from which `-I` keeps this package away:
 
     python -I ask_saved_model.py MODEL REQUESTS ANSWERS SECONDS
 
-REQUESTS and ANSWERS are .npz files of what goes in and comes out, by "signature/name"; PNG files
-are given decoded. A line of JSON says what is done now, the last one how it ended. Who takes
-longer than SECONDS for an answer, or hangs before, is ended by SIGALRM.
+REQUESTS and ANSWERS are .npz files with inputs and outputs by "signature/name"; PNG files come
+decoded. It prints lines of JSON: what it is `doing`, for how many seconds at most (`limit`), then
+the `seconds` that each signature took, or the `error`. SIGALRM ends it where a signature takes
+more than SECONDS, the first call's optimisation of its graph included.
 """
 
 import json
@@ -17,53 +18,52 @@ from typing import Any
 
 import numpy as np
 
-_SECONDS_TO_LOAD = 600.0  # for TensorFlow and the model: a hang, not a slow disk
+_LONGEST = 600.0  # seconds for TensorFlow and the model to load; then it hangs, on whatever disk
 
 
 def main(model: str, requests: str, answers: str, seconds: float) -> None:
-    """Ask, and write what is answered."""
-    # The kernel's alarm ends whatever hangs, in native code, too, and though the parent be gone.
+    """Ask for what is in `requests`, and write what comes."""
+    # The kernel's alarm also ends what hangs in native code, and when the parent is gone.
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    said: dict[str, Any] = {}
+    _begin("loading", _LONGEST)
     try:
-        said["doing"] = "loading"
-        _say(said, _SECONDS_TO_LOAD)
         import tensorflow as tf
 
-        signatures = (loaded := tf.saved_model.load(model)).signatures
-        with np.load(requests) as asked:
-            inputs: dict[str, dict[str, tf.Tensor]] = {}
-            for key, value in asked.items():
+        loaded = tf.saved_model.load(model)
+        inputs: dict[str, dict[str, Any]] = {}
+        with np.load(requests) as file:
+            for key, value in file.items():
                 signature, name = key.split("/")
                 inputs.setdefault(signature, {})[name] = tf.constant(value)
-        if missing := sorted(inputs.keys() - set(signatures)):
-            raise LookupError(f"no signature {missing[0]}, but {', '.join(sorted(signatures))}")
-        answered, said["seconds"] = {}, {}
+        if missing := ", ".join(sorted(inputs.keys() - set(loaded.signatures))):
+            raise LookupError(f"no signature {missing}")
+
+        outputs, taken = {}, {}
         for signature, values in inputs.items():
-            said["doing"] = signature
-            _say(said, seconds)
+            _begin(signature, seconds)
             started = time.monotonic()
-            for name, answer in signatures[signature](**values).items():
-                answered[f"{signature}/{name}"] = _pictures_of(tf, answer)
-            said["seconds"][signature] = round(time.monotonic() - started, 3)
-        said["doing"] = "writing the answers"
-        _say(said, _SECONDS_TO_LOAD)
-        np.savez(answers, **answered)
-        del loaded  # the functions live no longer than it
+            for name, output in loaded.signatures[signature](**values).items():
+                outputs[f"{signature}/{name}"] = output.numpy()
+            taken[signature] = time.monotonic() - started
+
+        _begin("decoding", _LONGEST)
+        for key, output in outputs.items():
+            if output.dtype == object:  # of files
+                outputs[key] = np.stack([tf.io.decode_png(file).numpy() for file in output])
+        np.savez(answers, **outputs)
     except Exception as error:  # whatever it is, the parent tells it
-        _say(said | {"error": f"{type(error).__name__}: {error}"}, _SECONDS_TO_LOAD)
+        _say(error=f"{type(error).__name__}: {error}")
         sys.exit(1)
+    _say(seconds=taken)
 
 
-def _pictures_of(tf: Any, answer: Any) -> np.ndarray:
-    if answer.dtype != tf.string:
-        return answer.numpy()
-    return np.stack([tf.io.decode_png(file).numpy() for file in answer])
+def _begin(doing: str, limit: float) -> None:
+    _say(doing=doing, limit=limit)
+    signal.setitimer(signal.ITIMER_REAL, limit)
 
 
-def _say(said: dict[str, Any], seconds: float) -> None:
-    print(json.dumps(said), flush=True)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+def _say(**what: Any) -> None:
+    print(json.dumps(what), flush=True)
 
 
 if __name__ == "__main__":
