@@ -67,4 +67,5 @@ def _say(**what: Any) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:4], float(sys.argv[4]))
+    _model, _requests, _answers, _seconds = sys.argv[1:]
+    main(_model, _requests, _answers, float(_seconds))
