@@ -40,7 +40,7 @@ def main(model: str, requests: str, answers: str, seconds: float) -> None:
 
         outputs, taken = {}, {}
         for signature, values in inputs.items():
-            _begin(signature, seconds)
+            _begin(f"signature {signature}", seconds)
             started = time.monotonic()
             for name, output in loaded.signatures[signature](**values).items():
                 outputs[f"{signature}/{name}"] = output.numpy()
