@@ -44,6 +44,13 @@ class ExportConfig(StepConfig):
         description="The generator once more, as generator.onnx, which needs tf2onnx, or "
         "generator.tflite.",
     )
+    canary_seconds: float = Field(
+        120,
+        gt=0,
+        le=3600,
+        description="Longest that the exported model may take for 32 pictures, by each of its "
+        "signatures, s.",
+    )
     versions_kept: int = Field(
         5, ge=1, description="Newest published versions that stay; one has nothing to go back to."
     )

@@ -16,7 +16,7 @@ _IMAGES = "images"
 # Pictures drawn at once, always as many: sums differ in their last bits from batch size to
 # batch size, and a picture must not depend on how many were asked for. On two cores larger
 # batches draw no more pictures a second at full width.
-_BATCH = 32
+BATCH = 32
 
 
 def load_generator(path: Path) -> keras.Model:
@@ -71,7 +71,7 @@ def signatures_of(generator: keras.Model) -> dict[str, Callable[..., dict[str, t
 
         drawn = tf.map_fn(
             draw_batch,
-            tf.range((count + _BATCH - 1) // _BATCH),
+            tf.range((count + BATCH - 1) // BATCH),
             fn_output_signature=finished,
             parallel_iterations=1,  # for the memory
         )
@@ -81,13 +81,13 @@ def signatures_of(generator: keras.Model) -> dict[str, Callable[..., dict[str, t
         return {_IMAGES: pictures_of(latents)}
 
     def generate(count: tf.Tensor, seed: tf.Tensor, truncation: tf.Tensor) -> dict[str, tf.Tensor]:
-        drawn = tf.TensorSpec([_BATCH, *generator.output_shape[1:]], tf.uint8)
+        drawn = tf.TensorSpec([BATCH, *generator.output_shape[1:]], tf.uint8)
         return {_IMAGES: draw(count, seed, truncation, tf.identity, drawn)}
 
     def generate_png(
         count: tf.Tensor, seed: tf.Tensor, truncation: tf.Tensor
     ) -> dict[str, tf.Tensor]:
-        encoded = tf.TensorSpec([_BATCH], tf.string)
+        encoded = tf.TensorSpec([BATCH], tf.string)
         return {PNG_BYTES: draw(count, seed, truncation, tf.io.encode_png, encoded)}
 
     return {
@@ -116,10 +116,10 @@ def draw_latents(
         latent_size: Values a picture.
 
     Returns:
-        float32 [_BATCH, latent_size].
+        float32 [BATCH, latent_size].
     """
     # By name, since the default algorithm is the device's choice.
-    normal = tf.random.stateless_normal([_BATCH, latent_size], [seed, batch], alg="philox")
+    normal = tf.random.stateless_normal([BATCH, latent_size], [seed, batch], alg="philox")
     return truncation * normal
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from PIL import Image
 
 from components.export.animations import write_animation
+from components.export.canary import try_saved_model
 from components.export.config import ExportConfig
 from components.export.formats import write_format
 from components.export.gif import write_gif
@@ -55,7 +56,8 @@ def export(training: Path, evaluation: Path, model: Path, config: ExportConfig) 
         what it descends from.
 
     Raises:
-        PipelineError: The training left no sample sheets.
+        PipelineError: The training left no sample sheets, or the SavedModel does not draw what
+            was evaluated.
         UsageError: `config` asks for what no installed package can make.
     """
     check_packages(config)
@@ -91,6 +93,7 @@ def export(training: Path, evaluation: Path, model: Path, config: ExportConfig) 
         for form in config.formats:
             write_format((folder / GENERATOR).with_suffix(f".{form}"), form, generator)
         write_json(folder / MODEL_INFO, info)
+        try_saved_model(folder / SAVED_MODEL, generator, config.canary_seconds)
     return info
 
 

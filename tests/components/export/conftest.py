@@ -135,6 +135,12 @@ def exported(inputs, tmp_path_factory):
     return model
 
 
+@pytest.fixture
+def untried(monkeypatch):
+    """Export without its canary, a process of seconds; test_canary and `exported` have it."""
+    monkeypatch.setattr("components.export.step.try_saved_model", lambda *_: None)
+
+
 @pytest.fixture(scope="session")
 def make_model():
     return _make_model

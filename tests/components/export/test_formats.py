@@ -62,6 +62,7 @@ def test_the_interpreter_of_tensorflow_lite_draws_what_keras_draws(generator, la
     assert_same(draw(latents=latents)["images"], generator, latents)
 
 
+@pytest.mark.usefixtures("untried")
 def test_export_writes_what_is_asked_for(inputs, tmp_path):
     export(
         inputs / "training", inputs / "evaluation", tmp_path / "model",

@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 
 import keras
@@ -123,15 +124,22 @@ def test_export_reports_and_logs(inputs, tmp_path, caplog):
         ExportConfig(gif_frames=4, licence="CC0"),
     )  # fmt: skip
     assert (report["name"], report["licence"]) == ("dcgan", "CC0")
-    assert caplog.messages == [
+    *messages, canary = caplog.messages
+    assert messages == [
         "dcgan.gif: 4 frames, 42×59, 0.0 MB",
         "latent_walk.gif: 4 frames, 32×32, 0.0 MB",
         "SavedModel: latents [n, 4] -> images [n, 8, 8, 3]",
     ]
+    assert re.fullmatch(
+        r"canary: pictures as evaluated, within [01] of 255 levels; "
+        r"serving_default [\d.]+ s, generate [\d.]+ s, generate_png [\d.]+ s",
+        canary,
+    )
     assert durations(tmp_path / "model/dcgan.gif") == [120, 120, 120, 2000]
     assert durations(tmp_path / "model/latent_walk.gif") == [120] * 4  # no stop where it closes
 
 
+@pytest.mark.usefixtures("untried")
 def test_the_walk_is_of_the_trainings_seed(inputs, exported, tmp_path):
     shutil.copytree(inputs / "training", tmp_path / "training")
     training = json.loads((tmp_path / "training/training.json").read_text())
@@ -164,6 +172,7 @@ def test_a_failure_half_way_leaves_nothing(inputs, tmp_path, monkeypatch):
     assert not list((tmp_path / "out").iterdir())
 
 
+@pytest.mark.usefixtures("untried")
 def test_five_digit_epochs_come_last(inputs, tmp_path, monkeypatch):
     """epoch-10000 sorts before epoch-9999 by name."""
     shutil.copytree(inputs / "training", tmp_path / "training")
