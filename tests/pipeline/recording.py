@@ -36,7 +36,7 @@ class Recording:
         self._training.__exit__()
 
     def start(self):
-        self._recorder.record_start(self._weights)
+        self._recorder.record_start(self._weights, {})
         return self
 
     def epochs(self, count):
