@@ -5,15 +5,16 @@ import hashlib
 from pathlib import Path
 
 import components
+from components.shared.contracts import ROOMS
 
 _ROOT = Path(components.__file__).parent
 
 
 @functools.cache  # a process runs the code that it began with
 def code_version(step: str) -> str:
-    """Digest of all files that a step's process runs: its own room and the shared one."""
+    """Digest of all files that a step's process runs: its own room and those it shares."""
     digest = hashlib.sha256()
-    rooms = (_ROOT / room for room in ("shared", step))
+    rooms = (_ROOT / room for room in ROOMS[step])
     for path in sorted(
         [*_ROOT.glob("*.py"), *(path for room in rooms for path in room.rglob("*"))]
     ):

@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from components.evaluate.config import ControlName
-from components.evaluate.metrics.compared import Compared
-from components.evaluate.metrics.kid import kid_difference
+from components.metrics.compared import Compared
+from components.metrics.kid import kid_difference
 
 _BLUR = 1 / 64  # standard deviation, of a picture's side
 _COLLAPSED = 16  # one picture in so many is left

@@ -8,13 +8,14 @@ import numpy as np
 
 from components.evaluate.config import EvaluateConfig
 from components.evaluate.controls import controls_of, sentence_on
-from components.evaluate.extractors.extractor import Extractor
 from components.evaluate.feature_cache import cached_feature_set
-from components.evaluate.metrics.compared import Compared, hold_against
-from components.evaluate.metrics.feature_set import FeatureSet
 from components.evaluate.nearest import nearest_training_pictures
-from components.evaluate.scoring import SAMPLES_KEPT, draw, score
+from components.evaluate.scoring import SAMPLES_KEPT, score
 from components.evaluate.smoothness import smoothness
+from components.metrics.compared import Compared, hold_against
+from components.metrics.drawing import draw
+from components.metrics.extractor import Extractor
+from components.metrics.feature_set import FeatureSet
 from components.shared.normalization import to_pixels
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from components.evaluate.extractors.extractor import Extractor
-from components.evaluate.metrics.feature_set import FeatureSet, Within
+from components.metrics.extractor import Extractor
+from components.metrics.feature_set import FeatureSet, Within
 from components.shared.errors import one_line
 
 LOG = logging.getLogger("dcgan.evaluate")

@@ -97,9 +97,9 @@ def _challenge(
 
     from components.evaluate.extractors.registry import load_extractor
     from components.evaluate.feature_cache import cached_feature_set
-    from components.evaluate.metrics.compared import hold_against
-    from components.evaluate.metrics.kid import kid, kid_difference
     from components.evaluate.scoring import draw_samples, load_real
+    from components.metrics.compared import hold_against
+    from components.metrics.kid import kid, kid_difference
 
     extractor = load_extractor(config)
     pictures, _ = load_real(records, config)

@@ -18,11 +18,11 @@ import keras
 import numpy as np
 
 from components.evaluate.config import EvaluateConfig
-from components.evaluate.extractors.extractor import Extractor
-from components.evaluate.metrics.compared import hold_against
-from components.evaluate.metrics.feature_set import FeatureSet
-from components.evaluate.metrics.kid import kid
-from components.evaluate.scoring import describe, random_latents
+from components.metrics.compared import hold_against
+from components.metrics.drawing import describe, random_latents
+from components.metrics.extractor import Extractor
+from components.metrics.feature_set import FeatureSet
+from components.metrics.kid import kid
 from components.shared.contracts import epoch_of
 
 LOG = logging.getLogger("dcgan.evaluate")

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from components.evaluate.extractors.extractor import Extractor
+from components.metrics.extractor import Extractor
 from components.shared.contracts import TRAIN_SPLIT
 from components.shared.records import RecordReader, shard_paths
 

@@ -1,7 +1,6 @@
 """How pictures are scored, the same way for every generator that is compared with another."""
 
 import math
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,15 +9,16 @@ import numpy as np
 
 from components.evaluate.config import EvaluateConfig
 from components.evaluate.enough import refuse_too_few
-from components.evaluate.extractors.extractor import Extractor
-from components.evaluate.metrics.compared import Compared
-from components.evaluate.metrics.density_coverage import coverage, density
-from components.evaluate.metrics.feature_set import FeatureSet
-from components.evaluate.metrics.frechet import frechet_distance
-from components.evaluate.metrics.frechet_infinity import frechet_infinity
-from components.evaluate.metrics.gaussians import fit_gaussians
-from components.evaluate.metrics.kid import kid
-from components.evaluate.metrics.precision_recall import precision, recall
+from components.metrics.compared import Compared
+from components.metrics.density_coverage import coverage, density
+from components.metrics.drawing import describe, draw, random_latents
+from components.metrics.extractor import Extractor
+from components.metrics.feature_set import FeatureSet
+from components.metrics.frechet import frechet_distance
+from components.metrics.frechet_infinity import frechet_infinity
+from components.metrics.gaussians import fit_gaussians
+from components.metrics.kid import kid
+from components.metrics.precision_recall import precision, recall
 from components.shared.contracts import EVAL_SPLIT, MANIFEST, TRAIN_SPLIT
 from components.shared.files import read_json
 from components.shared.normalization import to_pixels
@@ -28,7 +28,7 @@ SCORE_NAMES = (
     "kid", "kid_interval", "frechet_distance", "frechet_infinity",
     "precision", "recall", "density", "coverage",
 )  # fmt: skip
-SAMPLES_KEPT = 64  # also what is drawn at once
+SAMPLES_KEPT = 64  # for the sheet and what is told of single ones
 
 Scores = dict[str, float | None]  # None: not finite, which JSON cannot hold
 NOT_FINITE: Scores = dict.fromkeys(SCORE_NAMES)  # of pictures
@@ -67,33 +67,10 @@ def draw_samples(generator: keras.Model, extractor: Extractor, config: EvaluateC
         config: Settings of this step.
     """
     latents = random_latents(config.seed, config.samples, generator)
-    first = to_pixels(np.nan_to_num(next(draw(generator, latents)))).numpy()
+    first = next(draw(generator, latents[:SAMPLES_KEPT]))
     features = describe(generator, latents, extractor)
+    first = to_pixels(np.nan_to_num(first)).numpy()
     return Samples(first, None if features is None else FeatureSet(features, config.neighbours))
-
-
-def random_latents(seed: int | Sequence[int], count: int, generator: keras.Model) -> np.ndarray:
-    """Standard normal, float32 [count, L]; the first of more are the same."""
-    shape = [count, generator.input_shape[-1]]
-    return np.random.default_rng(seed).standard_normal(shape, np.float32)
-
-
-def describe(
-    generator: keras.Model, latents: np.ndarray, extractor: Extractor
-) -> np.ndarray | None:
-    """Features of what a generator draws from latents, [B, d]; None where a pixel is not finite."""
-    features = []
-    for values in draw(generator, latents):
-        if not np.isfinite(values).all():
-            return None
-        features.append(extractor(to_pixels(values).numpy()))
-    return np.concatenate(features)
-
-
-def draw(generator: keras.Model, latents: np.ndarray) -> Iterator[np.ndarray]:
-    """Draw from float32 latents [B, L], 64 at once: what the generator gives."""
-    for start in range(0, len(latents), SAMPLES_KEPT):
-        yield np.asarray(generator(latents[start : start + SAMPLES_KEPT], training=False))
 
 
 def score(compared: Compared) -> Scores:

@@ -13,10 +13,10 @@ from components.evaluate.extractors.registry import load_extractor
 from components.evaluate.feature_cache import cached_feature_set
 from components.evaluate.halving import choose_snapshot
 from components.evaluate.limits import kid_limit
-from components.evaluate.metrics.compared import hold_against
 from components.evaluate.real_features import RealFeatures
 from components.evaluate.scoring import NOT_FINITE, draw_samples, load_real, score
 from components.evaluate.verdict import standing
+from components.metrics.compared import hold_against
 from components.shared.contracts import (
     DISCRIMINATOR,
     GENERATOR,

@@ -215,7 +215,7 @@ def _compare(changes: Drift, records: Path, old: RealFeatures, config: EvaluateC
     import numpy as np
 
     from components.evaluate.extractors.registry import load_extractor
-    from components.evaluate.metrics.drift import drift_kid
+    from components.metrics.drift import drift_kid
     from components.shared.records import decode_images, load_images
 
     extractor = load_extractor(config)

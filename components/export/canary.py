@@ -111,7 +111,11 @@ def _ask(
     }
     np.savez(asked, **values)  # type: ignore[arg-type]
     done = subprocess.run(
-        [sys.executable, "-I", _PROGRAM, saved_model, asked, answered, str(seconds)],
+        # -I has it pass over PYTHONUTF8, and paths were written as this process writes them.
+        [
+            *(sys.executable, "-I", "-X", f"utf8={sys.flags.utf8_mode}"),
+            *(_PROGRAM, saved_model, asked, answered, str(seconds)),
+        ],
         # A GPU's memory is this process's already, and its float32 products may be TF32.
         env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
         capture_output=True,

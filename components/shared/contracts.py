@@ -3,6 +3,10 @@
 from pathlib import Path
 
 STEPS = ("ingest", "transform", "train", "evaluate", "export")
+ROOMS = {  # folders beside this one's whose code a step runs
+    **{step: ("shared", step) for step in STEPS},
+    **{step: ("shared", "metrics", step) for step in ("train", "evaluate")},
+}
 
 # ingest → transform, validate, train, evaluate: the `records` folder.
 MANIFEST = "manifest.json"

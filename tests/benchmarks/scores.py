@@ -42,14 +42,14 @@ for score in (precision, recall, density, coverage):
     scores[score.__name__] = score(real, fake, 5)
 """
 SCORES = """
-from components.evaluate.metrics.compared import hold_against
-from components.evaluate.metrics.density_coverage import coverage, density
-from components.evaluate.metrics.feature_set import FeatureSet
-from components.evaluate.metrics.frechet import frechet_distance
-from components.evaluate.metrics.frechet_infinity import frechet_infinity
-from components.evaluate.metrics.gaussians import fit_gaussians
-from components.evaluate.metrics.kid import kid
-from components.evaluate.metrics.precision_recall import precision, recall
+from components.metrics.compared import hold_against
+from components.metrics.density_coverage import coverage, density
+from components.metrics.feature_set import FeatureSet
+from components.metrics.frechet import frechet_distance
+from components.metrics.frechet_infinity import frechet_infinity
+from components.metrics.gaussians import fit_gaussians
+from components.metrics.kid import kid
+from components.metrics.precision_recall import precision, recall
 compared = hold_against(FeatureSet(real, 5), FeatureSet(fake, 5))
 gaussians = fit_gaussians(real), fit_gaussians(fake)
 frechet = frechet_distance(*(one.whole for one in gaussians))

@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from components.evaluate.halving import plan_rungs
-from components.evaluate.metrics.compared import Compared, hold_against
-from components.evaluate.metrics.feature_set import FeatureSet
-from components.evaluate.metrics.kid import kid, kid_difference
+from components.metrics.compared import Compared, hold_against
+from components.metrics.feature_set import FeatureSet
+from components.metrics.kid import kid, kid_difference
 
 SIZE = 64  # of a picture's features
 SNAPSHOTS, SAMPLES, HELD_OUT, TRAINING = 10, 400, 191, 400  # as the demo has them

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from components.shared.contracts import STEPS
+from components.shared.contracts import ROOMS, STEPS
 
 pytestmark = pytest.mark.docker
 ROOT = Path(__file__).parents[2]
@@ -113,7 +113,7 @@ def test_image_holds_no_certificate_of_the_build_machine(files):
 def test_image_holds_its_own_steps_code_alone(files, step):
     ours = [name.split("/") for name in files if name.startswith("app/")]
     assert {name[1] for name in ours} == {"components"}
-    assert {name[2] for name in ours if len(name) > 3} == {"shared", step}
+    assert {name[2] for name in ours if len(name) > 3} == set(ROOMS[step])
 
 
 def test_image_says_what_it_is_and_runs_as_nobody_in_particular(engine, image, step):

@@ -39,6 +39,7 @@ def changed(before):
     [
         ("components/train/step.py", {"train"}),
         ("components/shared/records.py", set(STEPS)),
+        ("components/metrics/kid.py", {"train", "evaluate"}),
         ("components/__init__.py", set(STEPS)),
         ("infra/images/Dockerfile", set(STEPS)),
         ("infra/images/entrypoint.sh", set(STEPS)),

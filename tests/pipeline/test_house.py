@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import pipeline.__main__
-from components.shared.contracts import STEPS
+from components.shared.contracts import ROOMS, STEPS
 
 ROOT = Path(__file__).parents[2]
 LOCKS = [ROOT / "requirements.lock", *sorted((ROOT / "infra/images/locks").glob("*.txt"))]
@@ -138,7 +138,7 @@ def test_each_process_imports_only_what_it_needs(needed):
 
 @pytest.mark.parametrize("step", STEPS)
 def test_image_has_what_its_step_imports(step):
-    rooms = [ROOT / "components" / "shared", ROOT / "components" / step]
+    rooms = [ROOT / "components" / room for room in ROOMS[step]]
     sources = [path for room in rooms for path in room.rglob("*.py")]
     asked = {name.split(".")[0] for path in sources for name in imported(path)}
     if step == "ingest":

@@ -78,7 +78,7 @@ def test_each_value_says_where_it_comes_from(listed, tmp_path, monkeypatch):
     assert found["train.dropout"] == (" ", "0.3", "file mine.yaml")
     assert found["train.batch_size"] == ("*", "8", "--set")
     assert found["train.palette"] == ("*", "8", "profile full")
-    assert found["train.snapshots_kept"] == (" ", "5", "profile full")
+    assert found["train.snapshots_kept"] == (" ", "8", "profile full")
     assert found["train.loss"] == (" ", "non_saturating", "default")
     assert found["transform.min_images"] == ("*", "16", "made from other settings")
     assert found["cluster.train.memory"] == ("*", "32Gi", "file mine.yaml")

@@ -15,8 +15,8 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
-from components.evaluate.extractors.extractor import Extractor
 from components.evaluate.extractors.source import read_source
+from components.metrics.extractor import Extractor
 from components.shared.errors import UsageError, one_line
 
 _GRAPH = "classify_image_graph_def.pb"  # in the archive

@@ -14,8 +14,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from components.evaluate.extractors.extractor import Extractor
 from components.evaluate.extractors.source import check_sha256, read_source
+from components.metrics.extractor import Extractor
 from components.shared.errors import PipelineError, UsageError, one_line
 from components.shared.files import digest_of_file
 

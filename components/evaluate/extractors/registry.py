@@ -3,7 +3,7 @@
 import functools
 
 from components.evaluate.config import EvaluateConfig
-from components.evaluate.extractors.extractor import Extractor
+from components.metrics.extractor import Extractor
 
 
 def load_extractor(config: EvaluateConfig) -> Extractor:
@@ -31,6 +31,6 @@ def _load(name: str, source: str, sha256: str) -> Extractor:
         from components.evaluate.extractors import saved_model
 
         return saved_model.load(source, sha256)
-    from components.evaluate.extractors import efficientnet_lite0
+    from components.metrics import efficientnet_lite0
 
     return efficientnet_lite0.load()

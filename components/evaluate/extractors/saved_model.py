@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from components.evaluate.extractors.extractor import Extractor
 from components.evaluate.extractors.source import check_sha256, digest_of_saved_model
+from components.metrics.extractor import Extractor
 from components.shared.errors import UsageError, one_line
 
 _SIGNATURE = "serving_default"

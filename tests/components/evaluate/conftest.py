@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 
 from components.evaluate.config import EvaluateConfig
-from components.evaluate.extractors.efficientnet_lite0 import DESCRIPTION
 from components.evaluate.real_features import RealFeatures
 from components.evaluate.report import write_report
 from components.evaluate.validate import validate
+from components.metrics.efficientnet_lite0 import DESCRIPTION
 from components.shared.contracts import (
     CONTACT_SHEET,
     DATA,

@@ -2,10 +2,10 @@
 
 import pytest
 
-from components.evaluate.metrics.kid import kid
+from components.metrics.kid import kid
 from tests.components.evaluate.degradations import STRENGTHS
 from tests.components.evaluate.extracting import extract_features
-from tests.components.evaluate.held import frechet, held
+from tests.components.metrics.held import frechet, held
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from components.evaluate.nearest import nearest_training_pictures
 from components.evaluate.smoothness import smoothness
 from tests.components.evaluate.degradations import blur, noise
 from tests.components.evaluate.extracting import extract_features
-from tests.components.evaluate.held import held
+from tests.components.metrics.held import held
 
 
 def test_controls_are_real_blurred_and_a_few_again_and_again(faces):

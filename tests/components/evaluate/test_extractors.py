@@ -13,8 +13,8 @@ import tensorflow as tf
 
 from components.evaluate.config import EvaluateConfig
 from components.evaluate.extractors import inception_v3_keras
-from components.evaluate.extractors.extractor import Extractor
 from components.evaluate.extractors.registry import load_extractor
+from components.metrics.extractor import Extractor
 from components.shared.errors import PipelineError, UsageError
 from tests.components.evaluate.extracting import WRONG, check_company, load, refusal
 from tests.components.evaluate.frozen_graph import SIDE, features_of, frozen_graph

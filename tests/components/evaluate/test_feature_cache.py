@@ -7,8 +7,8 @@ import threading
 import numpy as np
 import pytest
 
-from components.evaluate.extractors.extractor import Extractor
 from components.evaluate.feature_cache import cached_feature_set
+from components.metrics.extractor import Extractor
 
 DESCRIPTION = {"name": "net", "sha256": "ab", "resize": "none", "dtype": "float32"}
 
@@ -83,7 +83,7 @@ def test_what_the_pairs_come_to_is_kept_for_each_number_of_neighbours(
     faces, extractor, tmp_path, monkeypatch
 ):
     found = {k: cached_feature_set(faces[:8], extractor, k, tmp_path) for k in (2, 3)}
-    monkeypatch.setattr("components.evaluate.metrics.feature_set._walk", None)
+    monkeypatch.setattr("components.metrics.feature_set._walk", None)
     for k, first in found.items():
         again = cached_feature_set(faces[:8], extractor, k, tmp_path)
         np.testing.assert_array_equal(again.within, first.within)

@@ -8,9 +8,9 @@ import keras
 import pytest
 
 from components.evaluate.config import EvaluateConfig
-from components.evaluate.extractors.efficientnet_lite0 import DESCRIPTION
 from components.evaluate.gate import Comparison, compare
 from components.evaluate.step import evaluate
+from components.metrics.efficientnet_lite0 import DESCRIPTION
 from components.shared.contracts import GENERATOR, MODEL_INFO, SCORES_FILE
 from components.shared.errors import PipelineError
 from components.shared.files import read_json, write_json

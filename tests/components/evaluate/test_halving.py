@@ -8,7 +8,7 @@ import pytest
 
 from components.evaluate.config import EvaluateConfig
 from components.evaluate.halving import choose_snapshot, plan_rungs
-from components.evaluate.metrics.feature_set import FeatureSet
+from components.metrics.feature_set import FeatureSet
 from components.shared.contracts import epoch_file
 
 

@@ -8,9 +8,9 @@ from PIL import Image
 
 from components.evaluate import step as step_module
 from components.evaluate.config import EvaluateConfig
-from components.evaluate.extractors.efficientnet_lite0 import SHA256
 from components.evaluate.real_features import RealFeatures
 from components.evaluate.step import evaluate
+from components.metrics.efficientnet_lite0 import SHA256
 from components.shared.contracts import (
     DISCRIMINATOR,
     GENERATOR,

@@ -8,15 +8,15 @@ import pytest
 
 from components.evaluate.config import EvaluateConfig
 from components.evaluate.data_section import write_data_page
-from components.evaluate.extractors.efficientnet_lite0 import DESCRIPTION
-from components.evaluate.metrics.kid import kid
 from components.evaluate.real_features import MOST, RealFeatures
 from components.evaluate.validate import Drift
+from components.metrics.efficientnet_lite0 import DESCRIPTION
+from components.metrics.kid import kid
 from components.shared.contracts import DATA, DRIFT, REAL_FEATURES
 from components.shared.files import read_json
 from tests.components.evaluate.extracting import extract_features
-from tests.components.evaluate.held import held
 from tests.components.evaluate.html_page import Page
+from tests.components.metrics.held import held
 
 CONFIG = EvaluateConfig()
 COUNTS = "64 pictures to train on, 64 held out, 0 duplicates, 3 rejected"

@@ -96,7 +96,7 @@ def test_steps_follow_the_data_and_the_gate(compiled):
     assert edges["train"] == {"ingest", "transform", "validate"}
     assert edges["evaluate"] == {"ingest", "train"}
     assert edges["export"] == {"evaluate", "train"}
-    assert edges["compare"] == {"export", "fingerprint", "ingest"}
+    assert edges["compare"] == {"evaluate", "export", "fingerprint", "ingest"}
     assert edges["validate"] == {"fingerprint", "ingest", "transform"}
     assert edges["report"] == {
         "compare", "evaluate", "export", "ingest", "train", "validate"

@@ -195,7 +195,7 @@ def test_odd_answers_about_a_pod_end_nothing(dcgan, contract, phase, events):
 @pytest.mark.parametrize("command", ["submit", "show"])
 @pytest.mark.parametrize(
     ("compare", "why"),
-    [("SUCCEEDED", "KID 9 is above max_kid (=1)"), ("cached", "the model was not better than")],
+    [("SUCCEEDED", "KID 9 is above max_kid (=1)"), ("cached", "the model was not good enough")],
 )
 def test_a_model_that_was_not_good_enough(dcgan, contract, compare, why, command):
     contract.phases = [("SUCCEEDED", {"compare": compare, "condition-1": "SKIPPED"})]

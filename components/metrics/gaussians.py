@@ -4,7 +4,7 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from components.evaluate.metrics.blocks import blocks_of
+from components.metrics.blocks import blocks_of
 
 
 class Gaussian(NamedTuple):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from components.evaluate.metrics.compared import Compared
+from components.metrics.compared import Compared
 
 _STANDARD_ERRORS = 1.96  # to each side, of a 95 % interval
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from components.evaluate.extractors.extractor import Extractor
+from components.metrics.extractor import Extractor
 from components.shared.errors import PipelineError
 from components.shared.files import digest_of_file
 
@@ -26,7 +26,7 @@ DESCRIPTION = {
     "dtype": DTYPE,
 }
 
-_WEIGHTS = Path(__file__).parents[1] / "weights" / "efficientnet_lite0_features_f16.npz"
+_WEIGHTS = Path(__file__).with_name("weights") / "efficientnet_lite0_features_f16.npz"
 _SIDE = 224
 _EPSILON = 1e-3  # of the batch norms
 _STRIDES = (1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1, 1, 1, 1)  # one a block

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from components.evaluate.metrics import blocks
-from components.evaluate.metrics.density_coverage import coverage, density
-from components.evaluate.metrics.kid import kid
-from components.evaluate.metrics.precision_recall import precision, recall
-from tests.components.evaluate.held import held
+from components.metrics import blocks
+from components.metrics.density_coverage import coverage, density
+from components.metrics.kid import kid
+from components.metrics.precision_recall import precision, recall
+from tests.components.metrics.held import held
 
 NEIGHBOURS = 3
 

@@ -5,13 +5,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from components.evaluate.metrics.blocks import (
+from components.metrics.blocks import (
     Rows,
     blocks_of,
     exact_squared_distances,
     kernels_and_distances,
 )
-from components.evaluate.metrics.gaussians import Gaussians, fit_gaussians
+from components.metrics.gaussians import Gaussians, fit_gaussians
 
 _SPARE = 8  # neighbours beyond the k-th which rounding may have put behind it
 

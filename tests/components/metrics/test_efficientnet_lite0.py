@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from components.evaluate.extractors import efficientnet_lite0
-from components.evaluate.extractors.efficientnet_lite0 import load_weights
+from components.metrics import efficientnet_lite0
+from components.metrics.efficientnet_lite0 import load_weights
 from components.shared.errors import PipelineError
 from tests.components.evaluate.extracting import load
 

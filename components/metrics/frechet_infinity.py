@@ -8,8 +8,8 @@ dimensions it errs by .00 ± .08, that through 15 by .13 ± .09.
 
 import numpy as np
 
-from components.evaluate.metrics.frechet import frechet_distance
-from components.evaluate.metrics.gaussians import Gaussians
+from components.metrics.frechet import frechet_distance
+from components.metrics.gaussians import Gaussians
 
 
 def frechet_infinity(real: Gaussians, fake: Gaussians, distance: float) -> float:

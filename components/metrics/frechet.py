@@ -8,7 +8,7 @@ fewer pictures than dimensions.
 
 import numpy as np
 
-from components.evaluate.metrics.gaussians import Gaussian
+from components.metrics.gaussians import Gaussian
 
 
 def frechet_distance(real: Gaussian, fake: Gaussian) -> float:

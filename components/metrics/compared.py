@@ -8,14 +8,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from components.evaluate.metrics.blocks import (
+from components.metrics.blocks import (
     Rows,
     blocks_of,
     exact_squared_distances,
     kernels_and_distances,
     uncertainty,
 )
-from components.evaluate.metrics.feature_set import FeatureSet
+from components.metrics.feature_set import FeatureSet
 
 
 class Compared(NamedTuple):

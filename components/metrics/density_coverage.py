@@ -3,7 +3,7 @@
 Both use the balls of real pictures alone, which fakes far out cannot widen.
 """
 
-from components.evaluate.metrics.compared import Compared
+from components.metrics.compared import Compared
 
 
 def density(compared: Compared) -> float:

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from components.evaluate.metrics import blocks
-from components.evaluate.metrics.density_coverage import coverage, density
-from components.evaluate.metrics.frechet_infinity import frechet_infinity
-from components.evaluate.metrics.gaussians import fit_gaussians
-from components.evaluate.metrics.kid import kid, kid_difference
-from components.evaluate.metrics.precision_recall import precision, recall
-from tests.components.evaluate.held import frechet, held
+from components.metrics import blocks
+from components.metrics.density_coverage import coverage, density
+from components.metrics.frechet_infinity import frechet_infinity
+from components.metrics.gaussians import fit_gaussians
+from components.metrics.kid import kid, kid_difference
+from components.metrics.precision_recall import precision, recall
+from tests.components.metrics.held import frechet, held
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from components.evaluate.metrics.drift import drift_kid
-from components.evaluate.metrics.kid import kid
-from tests.components.evaluate.held import held
+from components.metrics.drift import drift_kid
+from components.metrics.kid import kid
+from tests.components.metrics.held import held
 
 
 def drawn(seed, count=60, shift=0.0):

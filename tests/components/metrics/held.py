@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from components.evaluate.metrics.compared import Compared, hold_against
-from components.evaluate.metrics.feature_set import FeatureSet
-from components.evaluate.metrics.frechet import frechet_distance
-from components.evaluate.metrics.gaussians import fit_gaussians
+from components.metrics.compared import Compared, hold_against
+from components.metrics.feature_set import FeatureSet
+from components.metrics.frechet import frechet_distance
+from components.metrics.gaussians import fit_gaussians
 
 
 def held(real: np.ndarray, fake: np.ndarray, neighbours: int = 1) -> Compared:

@@ -3,7 +3,7 @@
 Each is blind to what the other sees, and a few pictures far out widen the balls of both.
 """
 
-from components.evaluate.metrics.compared import Compared
+from components.metrics.compared import Compared
 
 
 def precision(compared: Compared) -> float:

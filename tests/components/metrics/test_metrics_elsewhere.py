@@ -7,9 +7,9 @@ which agree with each other. Where they are installed, they are asked again.
 import numpy as np
 import pytest
 
-from components.evaluate.metrics.kid import kid
-from components.evaluate.metrics.precision_recall import precision, recall
-from tests.components.evaluate.held import frechet, held
+from components.metrics.kid import kid
+from components.metrics.precision_recall import precision, recall
+from tests.components.metrics.held import frechet, held
 
 NEIGHBOURS = 3
 FRECHET_DISTANCE = 1.1853585132968547
