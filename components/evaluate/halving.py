@@ -27,7 +27,7 @@ from components.shared.contracts import epoch_of
 
 LOG = logging.getLogger("dcgan.evaluate")
 _KEEPS = 4  # one in so many goes on to the next rung, which has so many times the samples
-_FEWEST_SAMPLES = 100
+_FEWEST_SAMPLES = 250  # from fewer, chance moves KID by more than late snapshots differ
 _STREAM = 1  # of the seed; those that judge come from the seed itself
 
 
@@ -52,10 +52,12 @@ def plan_rungs(snapshots: int, samples: int) -> list[Rung]:
     while snapshots > 1:
         counts.append(snapshots)
         snapshots = -(-snapshots // _KEEPS)
-    return [
-        Rung(count, min(samples, max(_FEWEST_SAMPLES, samples // _KEEPS**later)))
-        for later, count in zip(range(len(counts), 0, -1), counts, strict=True)
-    ]
+    rungs: list[Rung] = []
+    for later, count in zip(range(len(counts), 0, -1), counts, strict=True):
+        rung = Rung(count, min(samples, max(_FEWEST_SAMPLES, samples // _KEEPS**later)))
+        if not rungs or rung.samples > rungs[-1].samples:  # otherwise it would tell no more
+            rungs.append(rung)
+    return rungs
 
 
 def choose_snapshot(

@@ -18,11 +18,12 @@ from components.shared.contracts import epoch_file
         (1, 1000, []),
         (2, 1000, [(2, 250)]),
         (4, 1000, [(4, 250)]),
-        (5, 1000, [(5, 100), (2, 250)]),
+        (5, 1000, [(5, 250)]),
+        (5, 4000, [(5, 250), (2, 1000)]),
         (10, 10_000, [(10, 625), (3, 2500)]),
         (17, 100_000, [(17, 1562), (5, 6250), (2, 25_000)]),
-        (8, 400, [(8, 100), (2, 100)]),
-        (8, 32, [(8, 32), (2, 32)]),
+        (8, 400, [(8, 250)]),
+        (8, 32, [(8, 32)]),
     ],
 )
 def test_each_rung_keeps_a_quarter_and_quadruples_the_samples(snapshots, samples, rungs):
@@ -83,10 +84,10 @@ def test_the_best_is_found_and_the_others_cost_little(save, training):
     extractor = Flat()
     choice = choose_snapshot(paths, training, extractor, CONFIG)
     assert choice.best == paths[3]
-    assert choice.rungs == [(6, 100), (2, 400)]
+    assert choice.rungs == [(6, 250), (2, 400)]
     assert [one["epoch"] for one in choice.looked_at] == [0, 1, 2, 3, 4, 5]
-    assert [one["samples"] for one in choice.looked_at] == [100, 100, 400, 400, 100, 100]
-    assert extractor.described == 4 * 100 + 2 * 400, "what was drawn before is not drawn again"
+    assert [one["samples"] for one in choice.looked_at] == [250, 250, 400, 400, 250, 250]
+    assert extractor.described == 4 * 250 + 2 * 400, "what was drawn before is not drawn again"
 
 
 def test_the_last_look_is_as_if_all_samples_were_drawn_at_once(save, training):
