@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from components.shared.contracts import (
+    KIDS,
     METRICS,
     SCORES_FILE,
     SHEETS,
@@ -67,7 +68,7 @@ def look(runs_dir: Path) -> dict[str, Any]:
         "status": _status(state),
         "facts": _facts(_parse(_read(folder / TRAINING_IDENTITY)), state, rows),
         "sheets": _sheets(folder / SHEETS),
-        "charts": charts | {"kid": {"KID": _kids(runs_dir, curves)}},
+        "charts": charts | {"kid": {"KID": _kids(runs_dir, folder, curves)}},
     }
 
 
@@ -148,20 +149,25 @@ def _sheets(folder: Path) -> list[tuple[int, str]]:
     return [(epoch, version) for epoch, version, _ in found]
 
 
-def _kids(runs_dir: Path, curves: str) -> list[list[float]]:
-    """Epoch, KID and half its interval of each snapshot, where this training was evaluated."""
+def _kids(runs_dir: Path, folder: Path, curves: str) -> list[list[float]]:
+    """Epoch, KID and half its interval of each snapshot that train or evaluate scored."""
+    if rows := [_parse(line) for line in _read(folder / KIDS).splitlines()]:
+        return _scored(rows)
     for evaluation, training in sorted(
         _evaluations(runs_dir), key=lambda pair: _changed(pair[0] / SCORES_FILE), reverse=True
     ):
         begins_with = _read(training / METRICS)
         if begins_with and curves.startswith(begins_with):  # it may have gone on since then
-            scored = _parse(_read(evaluation / SCORES_FILE)).get("snapshots") or []
-            return [
-                [one["epoch"], one["kid"], one["kid_interval"] or 0.0]
-                for one in scored
-                if _number(one["kid"]) is not None
-            ]
+            return _scored(_parse(_read(evaluation / SCORES_FILE)).get("snapshots") or [])
     return []
+
+
+def _scored(rows: list[dict[str, Any]]) -> list[list[float]]:
+    return [
+        [row["epoch"], row["kid"], row["kid_interval"] or 0.0]
+        for row in rows
+        if _number(row.get("kid")) is not None
+    ]
 
 
 def _evaluations(runs_dir: Path) -> Iterable[tuple[Path, Path]]:

@@ -28,6 +28,7 @@ STATISTICS = "statistics.json"
 SNAPSHOTS = "snapshots"  # epoch-0010.keras, …: the generator after that epoch; see discriminator_of
 SHEETS = "sheets"  # epoch-0000.png, …: 4×4 samples from fixed latents
 METRICS = "metrics.jsonl"
+KIDS = "kid.jsonl"  # of snapshots, where `train.patience` has them scored
 TENSORBOARD = "tensorboard"
 TRAINING = "training.json"
 

@@ -35,8 +35,9 @@ _ENDED = {"finished", "stopped", "left behind"}
 # Settings that decide when a training begins, how long it goes on, where its pictures wait, or
 # which files it leaves, but not what it has learned after a given step.
 _OTHER_SETTINGS = {
-    "resume", "queue", "epochs", "minutes", "guard_epochs", "cache_gib", "checkpoint_seconds",
-    "snapshot_epochs", "snapshots_kept", "trainings_kept", "trainings_kept_days",
+    "resume", "queue", "epochs", "minutes", "patience", "guard_epochs", "cache_gib",
+    "checkpoint_seconds", "snapshot_epochs", "snapshots_kept", "trainings_kept",
+    "trainings_kept_days",
 }  # fmt: skip
 
 
@@ -49,17 +50,19 @@ def identity_of(data_digest: str, code_version: str, config: TrainConfig) -> dic
 def last_epoch(state: dict[str, Any], config: TrainConfig) -> int:
     """Epoch at whose end the training is over, at the latest.
 
-    Where as many `minutes` were used up already it is the one that ended then, even for a
-    process that has a few last steps to do again.
+    Where as many `minutes` were used up already, or as much `patience` was, it is the one that
+    ended then, even for a process that has a few last steps to do again.
 
     Args:
         state: What `read_state` says of the training.
         config: Settings of this step.
     """
-    time_up = state.get("time_up")
-    if time_up and 0 < config.minutes <= time_up["minutes"]:
-        return min(time_up["epoch"], config.epochs)
-    return config.epochs
+    ends = [config.epochs]
+    for fact, limit in (("time_up", "minutes"), ("patience_up", "patience")):
+        end = state.get(fact)
+        if end and 0 < getattr(config, limit) <= end[limit]:
+            ends.append(end["epoch"])
+    return min(ends)
 
 
 def steps_of_epoch(counts: dict[str, int], config: TrainConfig) -> int:
@@ -138,7 +141,7 @@ def open_training(
         LOG.info("starting over: removing what was trained to step %d in %s", own.step, own.path)
         folder.clear()
     if anew or own.step is None:
-        folder.mark("running", begun=config.resume, time_up=None, dtype=None)
+        folder.mark("running", begun=config.resume, time_up=None, patience_up=None, dtype=None)
     for other in unfinished:
         _leave_behind(other)
     if own.state.get("epochs", end) < end:
@@ -242,7 +245,7 @@ def _leave_behind(training: _Training) -> None:
 
 def _forget_former_end(folder: "TrainingFolder", former_end: int, config: TrainConfig) -> None:
     """Go on past it: drop the snapshot that was taken only because the training ended there."""
-    folder.mark("running", time_up=None)
+    folder.mark("running", time_up=None, patience_up=None)
     if former_end % config.snapshot_epochs:
         folder.remove_snapshot(former_end)
 

@@ -128,6 +128,13 @@ class TrainConfig(StepConfig):
         60.0, ge=0, description="Time between checkpoints; one is also made at each snapshot."
     )
     snapshot_epochs: int = Field(1, ge=1, description="Epochs between snapshots of the generator.")
+    patience: int = Field(
+        0,
+        ge=0,
+        description="Epochs without a gain in KID beyond chance after which a training ends. "
+        "Meanwhile a process of its own scores snapshots by 500 samples, at most five in so many "
+        "epochs; the best so far is kept. 0 scores none.",
+    )
     snapshots_kept: int = Field(
         8,
         ge=1,

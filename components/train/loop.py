@@ -21,6 +21,7 @@ from components.train.batches import Pictures, batches
 from components.train.checkpoints import Arrays, values_of
 from components.train.config import TrainConfig
 from components.train.guards import spread_of_data
+from components.train.patience import Patience
 from components.train.progress import Progress, clock
 from components.train.recorder import Recorder
 from components.train.replicas import Replicas
@@ -48,6 +49,7 @@ class TrainingLoop:
         trainer: Trainer,
         folder: TrainingFolder,
         config: TrainConfig,
+        records: Path,
         pictures: Pictures,
         replicas: Replicas,
     ) -> None:
@@ -57,6 +59,7 @@ class TrainingLoop:
             trainer: The networks in training.
             folder: Where the training lives.
             config: Settings of this step.
+            records: Folder written by ingest.
             pictures: From `open_pictures`, as many as a batch at least.
             replicas: Those that train together; the chief's clock counts for all.
         """
@@ -70,7 +73,11 @@ class TrainingLoop:
         kept = folder.forget_after(self.first_step)
         image_size = trainer.generator.output_shape[1]
         data_spread = spread_of_data(pictures, image_size)
-        self._recorder = Recorder(folder, config, image_size, trainer.sheet_latents, data_spread)
+        epochs_done = self.first_step // self._steps_per_epoch
+        self._patience = Patience(folder, records, config, epochs_done)
+        self._recorder = Recorder(
+            folder, config, image_size, trainer.sheet_latents, data_spread, self._patience.spared
+        )
         self._recorder.replay(kept)
         self._progress = Progress(config, self._total, self.first_step)
         self._writer = Writer() if folder.writes else NoWriter()
@@ -95,8 +102,8 @@ class TrainingLoop:
                 collapsed; says where the snapshots from before are.
             Terminated: Asked to stop; a checkpoint of the step under way is written.
         """
-        self._announce()
         try:
+            self._announce()
             with stops_in_its_own_time() as stop, self._writer:
                 self._train(normalize, stop)
         except TrainingStopped as error:
@@ -104,6 +111,7 @@ class TrainingLoop:
             self._folder.mark("stopped", reason=reason, guard_epochs=self._config.guard_epochs)
             raise TrainingStopped(reason) from None
         finally:
+            self._patience.close()
             self._recorder.close()
         self._folder.mark("finished")
 
@@ -111,8 +119,8 @@ class TrainingLoop:
         # As of a process that ended after an epoch, before it could look at the clock.
         at_an_end = self.first_step > 0 and self.first_step % self._steps_per_epoch == 0
         facts: dict[str, Any] = {"epochs": self.epochs, "total_steps": self._total}
-        if at_an_end and self._minutes_are_over():
-            facts = self._end_after(self.first_step)
+        if at_an_end:
+            facts |= self._decide_on_the_end(self.first_step)
         self._folder.mark("running", progress=None, **facts)
         if self.first_step == self._total:
             LOG.info("already trained to step %d: nothing to do", self._total)
@@ -130,7 +138,10 @@ class TrainingLoop:
         config = self._config
         if self.first_step == 0:
             networks = self._trainer.sampler_weights(), self._discriminator()
-            self._writer.submit(self._recorder.record_start, *networks)
+            written = self._writer.submit(self._recorder.record_start, *networks)
+            self._patience.score(0, written)
+        elif self.first_step < self._total:
+            self._patience.catch_up(self.first_step // self._steps_per_epoch)
         if self.first_step == self._total and not self._folder.has_snapshot(self.epochs):
             # `epochs` or `minutes` were lowered to where the training happened to be.
             networks = self._trainer.sampler_weights(), self._discriminator()
@@ -158,12 +169,19 @@ class TrainingLoop:
         self._writer.check()
         if self._progress.is_due():
             means, seconds = self._means(done), self._count_time()
-            progress = self._progress.show(done, self._steps_per_epoch, means, seconds)
+            kid = self._patience.newest_kid
+            progress = self._progress.show(done, self._steps_per_epoch, means, seconds, kid)
             mark = functools.partial(self._folder.mark, "running", progress=progress)
             self._writer.submit(mark)  # for `dcgan watch`
         if done % self._steps_per_epoch == 0:
             if self._config.minutes:
-                self._look_at_the_clock(done)
+                self._count_time()
+            if facts := self._decide_on_the_end(done):
+                # Before the epoch's files are: a process that is killed among them, and does its
+                # last steps again, ends with the same epoch.
+                self._writer.submit(functools.partial(self._folder.mark, "running", **facts))
+            if done == self._total:
+                self._patience.wait()  # for the best, which stays
             seconds = self._record_epoch(done)
             self._progress.show_epoch(self._epoch_of(done), seconds)
         if time.monotonic() - self._saved_at >= self._config.checkpoint_seconds:
@@ -185,25 +203,30 @@ class TrainingLoop:
         limit = 60 * self._config.minutes
         return 0 < limit <= self._trainer.seconds.numpy()
 
-    def _look_at_the_clock(self, done: int) -> None:
-        """Have all workers end after this epoch where the chief's time is used up."""
-        self._count_time()
-        if self._replicas.from_chief(int(self._minutes_are_over())):
-            # Before the epoch's files are: a process that is killed among them, and does its
-            # last steps again, ends with the same epoch.
-            facts = self._end_after(done)
-            self._writer.submit(functools.partial(self._folder.mark, "running", **facts))
+    def _decide_on_the_end(self, done: int) -> dict[str, Any]:
+        """Have all workers end after this epoch where the chief's time or patience is used up.
 
-    def _end_after(self, done: int) -> dict[str, Any]:
-        """Make this the last step, and give what the folder has to know of it."""
-        self._total, minutes = done, self._config.minutes
-        used = clock(float(self._trainer.seconds.numpy()))
-        LOG.info(
-            "train.minutes (=%g) are used up (%s): epoch %d is the last one; a larger one goes on",
-            minutes, used, self.epochs,
-        )  # fmt: skip
-        return {"epochs": self.epochs, "total_steps": done,
-                "time_up": {"minutes": minutes, "epoch": self.epochs}}  # fmt: skip
+        Returns:
+            What the folder has to know of it; empty where the training goes on.
+        """
+        epoch, config = self._epoch_of(done), self._config
+        if config.minutes and self._replicas.from_chief(int(self._minutes_are_over())):
+            used = clock(float(self._trainer.seconds.numpy()))
+            why = f"train.minutes (={config.minutes:g}) are used up ({used})"
+            limit: dict[str, Any] = {"time_up": {"minutes": config.minutes, "epoch": epoch}}
+        elif done < self._total and self._patience.is_due(epoch):
+            gained = self._patience.last_gain(epoch)
+            gained = self._replicas.from_chief(-1 if gained is None else gained)
+            if gained < 0:
+                return {}
+            patience = f"train.patience (={config.patience}) is used up"
+            why = f"{patience}, no gain in KID since epoch {gained}"
+            limit = {"patience_up": {"patience": config.patience, "epoch": epoch}}
+        else:
+            return {}
+        LOG.info("%s: epoch %d is the last one; a larger one goes on", why, epoch)
+        self._total = done
+        return {"epochs": epoch, "total_steps": done, **limit}
 
     def _record_epoch(self, done: int) -> float:
         """Have an epoch recorded, and give its seconds; a checkpoint follows each snapshot."""
@@ -220,7 +243,9 @@ class TrainingLoop:
         snapshot_due = epoch % config.snapshot_epochs == 0 or done == self._total
         weights = self._trainer.sampler_weights()
         discriminator = self._discriminator() if snapshot_due else None
-        self._writer.submit(self._recorder.record_epoch, row, weights, discriminator)
+        written = self._writer.submit(self._recorder.record_epoch, row, weights, discriminator)
+        if snapshot_due and done < self._total:
+            self._patience.score(epoch, written)
         self._trainer.sums.assign(tf.zeros_like(self._trainer.sums))
         self._checkpoint_due |= snapshot_due
         return seconds

@@ -33,9 +33,14 @@ class Progress:
         return min(1.0, max(done / self._total, seconds / limit if limit else 0.0))
 
     def show(
-        self, done: int, steps_per_epoch: int, means: dict[str, float], seconds: float
+        self,
+        done: int,
+        steps_per_epoch: int,
+        means: dict[str, float],
+        seconds: float,
+        kid: float | None = None,
     ) -> dict[str, Any]:
-        """Log a line after `done` steps and so much training time, with the mean losses.
+        """Log a line after `done` steps and so much training time, with mean losses and KID.
 
         Returns:
             The same for a program: steps and epoch, pictures per second, seconds left, and the
@@ -50,8 +55,9 @@ class Progress:
             left = max(0.0, min(left, 60 * self._config.minutes - seconds))
             place = f"epoch {epoch} step {done} ({share:.0%})"
         LOG.info(
-            "%s %.0f img/s D %.2f G %.2f left %s", place, rate,
-            means["discriminator_loss"], means["generator_loss"], clock(left),
+            "%s %.0f img/s D %.2f G %.2f%s left %s", place, rate,
+            means["discriminator_loss"], means["generator_loss"],
+            "" if kid is None else f" KID {kid:.2f}", clock(left),
         )  # fmt: skip
         return {
             "step": done,

@@ -1,6 +1,6 @@
 """What an epoch leaves to look at: a point of the curves, a sheet, perhaps a snapshot."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ class Recorder:
         image_size: int,
         latents: tf.Tensor,
         data_spread: float,
+        spared: Callable[[], Iterable[float]] = tuple,
     ) -> None:
         """Make the twin, float32 on the CPU.
 
@@ -38,8 +39,10 @@ class Recorder:
             image_size: Side of the pictures in pixels.
             latents: float32 [16, latent_size], the same for each sheet.
             data_spread: `guards.spread` of the training pictures.
+            spared: Gives epochs whose snapshots stay, whatever else goes.
         """
         self._folder, self._config, self._data_spread = folder, config, data_spread
+        self._spared = spared
         self._rows: list[dict[str, Any]] = []  # of all epochs so far
         with tf.device("CPU:0"):
             self._generator = build_generator(config, image_size)
@@ -106,7 +109,7 @@ class Recorder:
                 tf.summary.scalar(name, row[name])
 
     def _save_snapshot(self, epoch: int, discriminator: Arrays) -> None:
-        config, spared = self._config, epochs_before_signs(self._rows)
+        config, spared = self._config, [*epochs_before_signs(self._rows), *self._spared()]
         every, kept = config.snapshot_epochs, config.snapshots_kept
         self._folder.save_snapshot(epoch, self._generator, discriminator, every, kept, spared)
 

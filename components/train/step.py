@@ -94,7 +94,7 @@ def train(
         graph = load_transform_graph(transform_graph)
         with replicas.strategy.scope():
             trainer = Trainer(config, manifest["image_size"], dtype)
-        loop = TrainingLoop(trainer, folder, config, pictures, replicas)
+        loop = TrainingLoop(trainer, folder, config, records, pictures, replicas)
         descends_from = read_state(folder.path).get("descends_from")
         if loop.first_step == 0:
             descends_from = start_from(config.warm_start, trainer) if config.warm_start else None

@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 
 from components.shared.contracts import (
+    KIDS,
     METRICS,
     SHEETS,
     SNAPSHOTS,
@@ -80,6 +81,7 @@ class TrainingFolder:
 
     def clear(self) -> None:
         """Forget all that was trained; checkpoints last, so that a kill leaves them to see."""
+        (self.path / KIDS).unlink(missing_ok=True)
         for name in (SNAPSHOTS, SHEETS, TENSORBOARD, CHECKPOINTS):
             shutil.rmtree(self.path / name, ignore_errors=True)
         self._make_folders()
@@ -119,8 +121,17 @@ class TrainingFolder:
 
     def write_metrics(self, rows: list[dict[str, Any]]) -> None:
         """Write the curves, one row for each epoch so far."""
-        lines = "".join(json.dumps(row) + "\n" for row in rows)
-        write_atomically(self.path / METRICS, lines.encode())
+        _write_json_lines(self.path / METRICS, rows)
+
+    def read_kids(self, epochs: int) -> list[dict[str, Any]]:
+        """The KIDs that were written of snapshots, of so many epochs and the start."""
+        path = self.path / KIDS
+        rows = read_json_lines(path) if path.exists() else []
+        return [row for row in rows if row["epoch"] <= epochs]
+
+    def write_kids(self, rows: Iterable[dict[str, Any]]) -> None:
+        """Write the KIDs of snapshots, one row each."""
+        _write_json_lines(self.path / KIDS, rows)
 
     def save_sheet(self, epoch: int, sheet: np.ndarray) -> None:
         """Save the sample sheet of an epoch as PNG."""
@@ -145,7 +156,7 @@ class TrainingFolder:
             kept: Snapshots that stay, spread evenly, with the newest among them.
             spared: Epochs; the last snapshot up to each stays, too.
         """
-        target = self._snapshot(epoch)
+        target = self.snapshot(epoch)
         with _whole(discriminator_of(target)) as partial:
             np.savez(partial, **discriminator)
         with _whole(target) as partial:  # last: it is what others look for
@@ -161,22 +172,25 @@ class TrainingFolder:
 
     def has_snapshot(self, epoch: int) -> bool:
         """Whether the generator was saved after an epoch."""
-        return self._snapshot(epoch).exists()
+        return self.snapshot(epoch).exists()
 
     def remove_snapshot(self, epoch: int) -> None:
         """Remove the snapshot of an epoch, if there is one."""
-        snapshot = self._snapshot(epoch)
+        snapshot = self.snapshot(epoch)
         for path in (discriminator_of(snapshot), snapshot):
             path.unlink(missing_ok=True)
 
-    def _snapshot(self, epoch: int) -> Path:
+    def snapshot(self, epoch: int) -> Path:
+        """Path of the snapshot of an epoch, be it there or not."""
         return self.path / SNAPSHOTS / epoch_file(epoch, ".keras")
 
     def copy_results(self, target: Path) -> None:
         """Copy what later steps and people read: all but the checkpoints."""
         for name in (SNAPSHOTS, SHEETS, TENSORBOARD):
             shutil.copytree(self.path / name, target / name)
-        shutil.copy(self.path / METRICS, target / METRICS)
+        for name in (METRICS, KIDS):
+            if (self.path / name).exists():
+                shutil.copy(self.path / name, target / name)
 
 
 class FollowerFolder(TrainingFolder):
@@ -209,6 +223,10 @@ def evenly_spread(epoch: int, every: int, kept: int) -> range:
     while len(range(0, epoch, distance)) > kept - 1:
         distance *= 2
     return range(0, epoch, distance)
+
+
+def _write_json_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    write_atomically(path, "".join(json.dumps(row) + "\n" for row in rows).encode())
 
 
 @contextlib.contextmanager
