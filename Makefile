@@ -67,6 +67,7 @@ bench: setup ## Measure speed, as ratios side by side (JSON=FOLDER keeps them; F
 	$(BIN)/python tests/benchmarks/evaluate.py $(if $(JSON),--json $(JSON)/evaluate.json)
 	$(BIN)/python tests/benchmarks/scores.py $(if $(JSON),--json $(JSON)/scores.json)
 	$(BIN)/python tests/benchmarks/train_step.py $(if $(JSON),--json $(JSON)/train_step.json)
+	$(BIN)/python tests/benchmarks/patience.py $(if $(JSON),--json $(JSON)/patience.json)
 	$(BIN)/python tests/benchmarks/stop.py $(if $(JSON),--json $(JSON)/stop.json)
 
 # tensorflow-cpu stands in for tensorflow in the images; the rest is as in requirements.lock.

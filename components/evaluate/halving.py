@@ -1,7 +1,7 @@
 """Which snapshot is the best: a few samples of each, more of those that promise more.
 
 Successive halving (Jamieson and Talwalkar 2016, §3, https://arxiv.org/abs/1502.07943): each rung
-keeps a quarter of the snapshots and gives those four times the samples.
+keeps a quarter of the snapshots and gives those four times the samples, 250 at least.
 
 The best of many is flattered by whatever it was chosen by. So snapshots are chosen by pictures of
 the training, as the field does (Karras et al. 2020, §2, https://arxiv.org/abs/2006.06676), and the
@@ -47,7 +47,7 @@ class Choice(NamedTuple):
 
 
 def plan_rungs(snapshots: int, samples: int) -> list[Rung]:
-    """The rungs that leave one of so many snapshots; the last has a quarter of all samples."""
+    """The rungs; the last one has a quarter of all samples, if that is not too few."""
     counts = []
     while snapshots > 1:
         counts.append(snapshots)

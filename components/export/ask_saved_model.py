@@ -1,6 +1,6 @@
 """A program that loads a SavedModel as its user does, by TensorFlow alone, and asks it to draw.
 
-`canary` runs it in a new process, from which `-I` keeps this package away:
+`canary` runs it in a new process, which imports nothing else of this package:
 
     python -I ask_saved_model.py MODEL REQUESTS ANSWERS SECONDS
 

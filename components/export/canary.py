@@ -51,7 +51,7 @@ _Answers = dict[str, np.ndarray]  # by "signature/output"
 
 
 def try_saved_model(saved_model: Path, generator: keras.Model, seconds: float) -> None:
-    """Load a SavedModel in a new process that has TensorFlow alone, and compare what it draws.
+    """Load a SavedModel in a new process that imports TensorFlow alone, and compare what it draws.
 
     Each signature is asked for one batch. `serving_default` is to draw what the generator draws
     of the same latents, the others what it draws of `draw_latents`.
@@ -160,6 +160,6 @@ def _difference(output: str, answers: _Answers, expected: np.ndarray) -> int:
 
 def _refused(what: str, to_do: str) -> PipelineError:
     return PipelineError(
-        "the exported SavedModel failed in a new process that has TensorFlow alone, and is not "
+        "the exported SavedModel failed in a new process that imports TensorFlow alone, and is not "
         f"published: {one_line(what)}; {to_do}"
     )

@@ -7,6 +7,7 @@ and a resumed one, which finds or makes the same figures, stops where an uninter
 import contextlib
 import json
 import logging
+import math
 import os
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from components.train.training_folder import TrainingFolder
 
 LOG = logging.getLogger("dcgan.train")
 _PROGRAM = "components.train.snapshot_kid"
-_SAMPLES = 500  # of each, and as many pictures of the training, or all
+SAMPLES = 500  # of each, and as many pictures of the training, or all
 _SCORED = 5  # snapshots in `train.patience` epochs, at most
 _LONGEST_CAUSE = 300  # characters of what the program says when it fails
 
@@ -46,7 +47,7 @@ class Patience:
         """
         self._folder, self._records, self._patience = folder, records, config.patience
         self._on = config.patience > 0 and folder.writes
-        apart = config.patience // (_SCORED * config.snapshot_epochs)
+        apart = math.ceil(config.patience / (_SCORED * config.snapshot_epochs))
         self._every = config.snapshot_epochs * max(1, apart)
         self._rows = folder.read_kids(epochs_done) if self._on else []
         self._begun: dict[int, Future[None]] = {}
@@ -150,7 +151,7 @@ class Patience:
             tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115
         )
         process = subprocess.Popen(
-            [sys.executable, "-m", _PROGRAM, str(self._records), str(_SAMPLES)],
+            [sys.executable, "-m", _PROGRAM, str(self._records), str(SAMPLES)],
             # Neither the training's GPU nor its other workers.
             env={**os.environ, "CUDA_VISIBLE_DEVICES": "", "TF_CONFIG": ""},
             stdin=subprocess.PIPE,

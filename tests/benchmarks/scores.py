@@ -1,9 +1,10 @@
 """Time and memory of all scores of two sets of features, against an earlier build.
 
 Each measurement is a process of its own; the builds take turns. Features are drawn at random,
-with what those of networks have: none below 0, a large common part, fading directions.
+with what those of networks have: none below 0, a large common part, fading directions. A Python
+that has torch-fidelity 0.4.0 takes turns, too, at the four scores that it has.
 
-    python tests/benchmarks/scores.py [--pictures N] [--before COMMIT] [--json FILE]
+    python tests/benchmarks/scores.py [--pictures N] [--before COMMIT] [--peer PYTHON] [--json FILE]
 """
 
 import argparse
@@ -58,10 +59,26 @@ scores["frechet_infinity"] = frechet_infinity(*gaussians, frechet)
 for score in (precision, recall, density, coverage):
     scores[score.__name__] = score(compared)
 """
+SCORES_PEER = """
+import torch
+from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
+from torch_fidelity.metric_kid import kid_features_to_metric
+from torch_fidelity.metric_prc import prc_features_to_metric
+real, fake = map(torch.from_numpy, (real, fake))
+kid = kid_features_to_metric(
+    real, fake, kid_subsets=1, kid_subset_size=len(real), kid_kernel="poly", rng_seed=0,
+    kid_kernel_poly_degree=3, kid_kernel_poly_gamma=None, kid_kernel_poly_coef0=1, verbose=False,
+)
+frechet = fid_statistics_to_metric(*map(fid_features_to_statistics, (real, fake)), verbose=False)
+# It calls the generated ones its first.
+found = prc_features_to_metric(fake, real, prc_neighborhood=5, prc_batch_size=1000, verbose=False)
+scores = {"kid": kid["kernel_inception_distance_mean"], "precision": found["precision"],
+          "frechet_distance": frechet["frechet_inception_distance"], "recall": found["recall"]}
+"""
 END = """
 seconds = time.perf_counter() - started
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-print(json.dumps({"seconds": seconds, "peak_mb": peak, **scores}))
+print(json.dumps({"seconds": seconds, "peak_mb": peak} | {k: float(v) for k, v in scores.items()}))
 """
 
 
@@ -91,14 +108,30 @@ def unpack(commit: str, folder: Path) -> None:
         archive.extractall(folder, filter="data")
 
 
-def measure(scores: str, build: Path, features: list[Path]) -> dict[str, float]:
+def measure(
+    scores: str, build: Path, features: list[Path], python: str = sys.executable
+) -> dict[str, float]:
     """Seconds, peak of memory and scores, by one build."""
-    command = [sys.executable, "-c", START + scores + END, *map(str, features)]
+    command = [python, "-c", START + scores + END, *map(str, features)]
     environment = os.environ | {"PYTHONPATH": str(build)}
     done = subprocess.run(
         command, cwd=build, env=environment, stdout=subprocess.PIPE, text=True, check=True
     )
     return dict(json.loads(done.stdout))
+
+
+def against_peer(ours: list[dict[str, float]], peers: list[dict[str, float]]) -> dict[str, float]:
+    """How much longer the peer takes for its scores than this build for all."""
+    ratios = [peer["seconds"] / now["seconds"] for now, peer in zip(ours, peers, strict=True)]
+    names = peers[0].keys() - {"seconds", "peak_mb"}
+    return {
+        "peer_seconds": statistics.median(peer["seconds"] for peer in peers),
+        "peer_peak_mb": max(peer["peak_mb"] for peer in peers),
+        "ratio_to_peer": statistics.median(ratios),
+        "ratio_to_peer_lowest": min(ratios),
+        "ratio_to_peer_highest": max(ratios),
+        "peer_difference": max(abs(ours[0][name] / peers[0][name] - 1) for name in names),
+    }
 
 
 def main() -> None:
@@ -107,16 +140,20 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=4_000, metavar="N", help="on each side")
     parser.add_argument("--turns", type=int, default=TURNS, metavar="N")
     parser.add_argument("--before", default=BEFORE, metavar="COMMIT", help="the earlier build")
+    parser.add_argument("--peer", metavar="PYTHON", help="one that has torch-fidelity")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here too")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         features = draw_features(Path(folder), arguments.pictures)
         earlier = Path(folder, "before")
         unpack(arguments.before, earlier)
-        turns = [
-            (measure(SCORES_BEFORE, earlier, features), measure(SCORES, ROOT, features))
-            for _ in range(arguments.turns)
-        ]
+        turns, peers = [], []
+        for _ in range(arguments.turns):
+            turns.append(
+                (measure(SCORES_BEFORE, earlier, features), measure(SCORES, ROOT, features))
+            )
+            if arguments.peer:
+                peers.append(measure(SCORES_PEER, Path(folder), features, arguments.peer))
     ratios = [before["seconds"] / now["seconds"] for before, now in turns]
     before, now = turns[0]
     found = {
@@ -139,6 +176,13 @@ def main() -> None:
             **found
         )
     )
+    if peers:
+        found |= against_peer([now for _, now in turns], peers)
+        print(
+            "torch-fidelity: {peer_seconds:.1f} s and {peer_peak_mb:.0f} MB, ratio "
+            "{ratio_to_peer:.1f} ({ratio_to_peer_lowest:.1f}–{ratio_to_peer_highest:.1f}); scores "
+            "differ by {peer_difference:.0e} of theirs at most".format(**found)
+        )
     if arguments.json:
         arguments.json.write_text(json.dumps(found, indent=2) + "\n")
 

@@ -10,7 +10,9 @@ import pytest
 from components.shared.contracts import KIDS, epoch_file
 from components.shared.files import read_json, read_json_lines
 from components.train.config import TrainConfig
+from components.train.patience import Patience
 from components.train.snapshot_kid import SnapshotKid
+from components.train.training_folder import FollowerFolder
 from components.train.training_state import read_state
 from tests.components.train.conftest import assert_same_training, only_folder
 from tests.components.train.test_minutes import snapshots
@@ -24,7 +26,7 @@ BY_PLAN = (
     "from components.train import patience\n"
     "patience._PROGRAM = 'tests.components.train.kid_by_plan'\n"
 )
-BY_FEW_SAMPLES = "from components.train import patience\npatience._SAMPLES = 20\n"
+BY_FEW_SAMPLES = "from components.train import patience\npatience.SAMPLES = 20\n"
 # Epoch 3 gains, 4 is lower by chance: after epoch 6 there are three without a gain.
 FALLS = [0.9, 0.5, 0.4, 0.3, 0.295, 0.31, 0.32, 0.33, 0.34, 0.35, 0.36, 0.37]
 
@@ -83,9 +85,7 @@ def test_more_patience_goes_on_as_if_it_had_been_given_at_first(train_by_plan, t
     assert_same_training(*(only_folder(tmp_path / c) for c in ("whole.checkpoints", "checkpoints")))
 
 
-def test_snapshots_are_scored_five_times_in_a_patience_and_several_steps_are_a_gain(
-    train_by_plan, tmp_path
-):
+def test_several_small_steps_are_a_gain(train_by_plan, tmp_path):
     config = CONFIG.model_copy(update={"patience": 10})
     slowly = [0.9, None, 0.5, None, 0.495, None, 0.489, None, 0.483, None, 0.47, None]
     train_by_plan(config, "training", slowly)
@@ -93,6 +93,17 @@ def test_snapshots_are_scored_five_times_in_a_patience_and_several_steps_are_a_g
     assert [(row["epoch"], row["gain"]) for row in rows] == [
         (0, True), (2, True), (4, False), (6, True), (8, False), (10, True)
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("apart", [1, 2, 3])
+@pytest.mark.parametrize("patience", [1, 4, 9, 10, 19, 20])
+def test_snapshots_are_scored_five_times_in_a_patience_at_most(patience, apart, tmp_path):
+    config = CONFIG.model_copy(update={"patience": patience, "snapshot_epochs": apart})
+    own = Patience(FollowerFolder(tmp_path, {}), tmp_path, config, 0)
+    due = [epoch for epoch in range(1, patience + 1) if own.is_due(epoch)]
+    assert len(due) <= 5
+    assert all(epoch % apart == 0 for epoch in due)
+    own.close()
 
 
 def test_a_process_that_fails_is_told_and_the_training_goes_on_from_there(train_by_plan):
