@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from components.evaluate.enough import FEWEST, fewest_of_each
 from components.ingest.addresses import addresses, all_addresses, is_pattern, of_braces
-from components.ingest.reasons import Reason
+from components.ingest.reasons import ADVICE, Reason
 from components.ingest.source import PICTURE_SUFFIXES, SetAside
 from components.ingest.sources import open_source
 from components.shared.buckets import is_remote
@@ -39,21 +39,32 @@ def check_sources(config: PipelineConfig) -> None:
     """
     needed, found = _needed(config), 0
     unusable: list[SetAside] = []
-    for address in addresses(config.sources):
-        found += _count(address, needed - found, unusable)
-    where = ", ".join(f"'{address}'" for address in config.sources.split("\n"))
+    sources = addresses(config.sources)
+    for address in sources:
+        # At least one of each, lest a disk that is not there goes unseen.
+        more = _count(address, max(1, needed - found), unusable)
+        if not more and len(sources) > 1:
+            raise DataRefused(f"no pictures in '{address}'{_why(unusable)}")
+        found += more
+    where = ", ".join(f"'{address}'" for address in sources)
+    if not found:
+        raise DataRefused(f"no pictures in {where}{_why(unusable)}")
     if unusable:
         where += f" ({in_words(unusable)})"
-    if not found:
-        raise DataRefused(
-            f"no pictures in {where}: pass a source with files that end in "
-            f"{', '.join(PICTURE_SUFFIXES)} (in any case, not hidden)"
-        )
     if found < needed:
         raise DataRefused(
             f"at most {found:,} pictures in {where}, and this run needs {_words(config)}: "
             f"{_advice(config, found, 'add pictures')}"
         )
+
+
+def _why(unusable: Sequence[SetAside]) -> str:
+    """Why there are none, and what to do."""
+    ways = [ADVICE.get(Reason(file.reason), "") for file in unusable]
+    default = f"pass a source with files that end in {', '.join(PICTURE_SUFFIXES)}"
+    advice = ", ".join(filter(None, dict.fromkeys(ways)))
+    advice = advice or f"{default} (in any case, not hidden)"
+    return f" ({in_words(unusable)}): {advice}" if unusable else f": {advice}"
 
 
 def in_words(unusable: Sequence[SetAside]) -> str:

@@ -1,5 +1,6 @@
 """What a local run refuses before anything is started."""
 
+import os
 import shutil
 import sys
 import tempfile
@@ -8,6 +9,7 @@ from pathlib import Path
 from components.evaluate.extractors.source import check_local
 from components.ingest.addresses import (
     addresses,
+    all_addresses,
     check_file,
     check_scheme,
     is_manifest,
@@ -15,7 +17,10 @@ from components.ingest.addresses import (
     listed_in,
     of_braces,
     refuse_picture,
+    split_pattern,
 )
+from components.ingest.chosen import ByPattern
+from components.ingest.source import Chosen
 from components.shared.buckets import explaining, is_remote, try_to_write
 from components.shared.contracts import STEPS
 from components.shared.errors import UsageError, one_line
@@ -50,6 +55,8 @@ def check(config: PipelineConfig, runs_dir: Path, publish_root: str) -> None:
             _check_word(f"{section}.{setting}", str(value))
     scored = config.evaluate
     check_local(scored.extractor, scored.extractor_source, scored.extractor_sha256)
+    for option, folder in folders.items():
+        _refuse_own_results(config.sources, option, folder)
     check_max_images(config)
     check_sources(config)
     home = home_of(publish_root, config.export.model_name)
@@ -68,6 +75,24 @@ def check(config: PipelineConfig, runs_dir: Path, publish_root: str) -> None:
             f"--runs-dir {runs_dir}: {free / 2**20:,.0f} MB free, this run needs about "
             f"{needed / 2**20:,.0f}; make room or choose another folder"
         )
+
+
+def _refuse_own_results(images: str, option: str, folder: Path) -> None:
+    """Refuse a folder of results from which the next run would take what this one draws."""
+    result = str(Path(folder).absolute() / "1")  # whatever the run or the model is called
+    for address in all_addresses(images):
+        if is_remote(address) or is_manifest(address):
+            continue
+        root, chosen = address, Chosen()
+        if is_pattern(address):
+            root, pattern = split_pattern(address)
+            chosen = ByPattern(pattern, address)
+        path = os.path.relpath(result, root)
+        if path.partition("/")[0] != ".." and chosen.leads_into(path):
+            raise UsageError(
+                f"{option} {folder}: lies in --images {address}, so that what a run draws would "
+                "be pictures of the next: choose another folder"
+            )
 
 
 def _check_source(address: str) -> None:

@@ -17,6 +17,7 @@ from components.shared.buckets import is_remote, names_bucket
 from components.shared.errors import UsageError
 
 _WILD = frozenset("*?[")
+_BOM = "\ufeff"
 
 
 def addresses(images: str) -> list[str]:
@@ -111,7 +112,7 @@ def lines_of(manifest: Path) -> list[Line]:
     folder = os.path.abspath(manifest.parent)  # noqa: PTH100
     lines = []
     for number, text in enumerate(_text_in(manifest).split("\n"), start=1):
-        line = text.removesuffix("\r")
+        line = text.removesuffix("\r").lstrip(_BOM)  # also where lists were joined
         if line.strip():
             address = line
             if not is_remote(line):
@@ -140,15 +141,16 @@ def check_file(address: str, path: str | Path) -> None:
 
 def _text_in(manifest: Path) -> str:
     content = manifest.read_bytes()
+    text = os.fsdecode(content)
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         with contextlib.suppress(UnicodeDecodeError):
-            return content.decode("utf-16")
-    if b"\0" in content:
+            text = content.decode("utf-16")
+    if "\0" in text:
         raise UsageError(
             f"'@{manifest}' is no list of pictures in UTF-8: write one path a line in it, and save "
             "it as UTF-8"
         )
-    return os.fsdecode(content.removeprefix(codecs.BOM_UTF8))
+    return text
 
 
 def all_addresses(images: str) -> Iterator[str]:

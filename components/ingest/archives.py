@@ -133,6 +133,14 @@ class Zip(_Archive):
                 "zip -s 0 PART.zip --out whole.zip"
             )
         self._infos = self._zip.infolist()
+        # Of `cat a.zip b.zip` it is the last that counts; what is before one is its program else.
+        file.seek(0)
+        first = min((info.header_offset for info in self._infos), default=0)
+        if first and file.read(4) == _ZIP_STARTS[0]:
+            raise UsageError(
+                f"'{printable(root)}' is several archives in a row: pass each as a source of "
+                "its own"
+            )
         self.in_order = "://" in root  # for what was fetched ahead is what comes next
 
     def _members(self) -> Iterator[tuple[str, Member]]:
@@ -199,18 +207,36 @@ def _problem_of(info: zipfile.ZipInfo) -> Rejected | None:
     return None
 
 
+class _Reader(tarfile.TarFile):
+    """Goes on behind the zeros that end an archive, where another one may follow."""
+
+    zeros = False  # whether they were met
+    trailing: int | None = None  # where they are followed by what is no header
+
+
 class _Header(tarfile.TarInfo):
     """One that is refused where it is damaged; tarfile takes it for the archive's end."""
 
     @classmethod
     def fromtarfile(cls, tarfile_: tarfile.TarFile) -> Self:
+        assert isinstance(tarfile_, _Reader)
         try:
-            return super().fromtarfile(tarfile_)
+            header = super().fromtarfile(tarfile_)
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
+            tarfile_.zeros = True
+            raise
         except (
             tarfile.InvalidHeaderError,  # type: ignore[attr-defined]
             tarfile.TruncatedHeaderError,  # type: ignore[attr-defined]
         ) as error:
+            if tarfile_.zeros:  # such as a tape has behind an archive
+                tarfile_.trailing = tarfile_.trailing or tarfile_.offset
+                raise tarfile.EOFHeaderError("no header") from None  # type: ignore[attr-defined]
             raise tarfile.ReadError(f"{error} at byte {tarfile_.offset}") from None
+        if tarfile_.trailing:
+            raise tarfile.ReadError(f"no header at byte {tarfile_.trailing}, but others after it")
+        tarfile_.zeros = False
+        return header
 
 
 class Tar(_Archive):
@@ -219,7 +245,8 @@ class Tar(_Archive):
     def __init__(self, root: str, file: IO[bytes], stamp: str) -> None:
         """Open the archive and tell whether it is compressed."""
         super().__init__(root, file, stamp)
-        self._tar = self._kept_open.enter_context(tarfile.open(fileobj=file, tarinfo=_Header))  # noqa: SIM115
+        opened = _Reader.open(fileobj=file, tarinfo=_Header, ignore_zeros=True)
+        self._tar = self._kept_open.enter_context(opened)
         compressed = self._tar.fileobj is not file
         self.in_order = compressed or "://" in root
         self._last: tuple[Any, bytes] = None, b""  # where, and the content, that was read last

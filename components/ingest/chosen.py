@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from components.ingest.reasons import Reason, Rejected
-from components.ingest.source import Chosen, is_hidden, is_named_picture, printable
+from components.ingest.source import Chosen, is_hidden, is_named_picture, is_unicode, printable
 from components.shared.errors import UsageError
 
 _ANY_FOLDERS = "**"
@@ -27,7 +27,7 @@ class ByPattern(Chosen):
             )
         if parts[-1] == _ANY_FOLDERS:
             parts.append("*")
-        self._parts = parts
+        self._parts, self.said = parts, address
         self._fits = [re.compile(fnmatch.translate(part)).match for part in parts]
         # Of each part, itself and those that may come in its place, as it may stand for no folder.
         self._from = [{len(parts)}]
@@ -96,7 +96,9 @@ def nothing_at(said: str) -> Rejected:
     """Why a path or an address of a list is set aside, and what may be wrong with it."""
     line = said.rpartition(" (line ")[0][1:-1]
     advice = ""
-    if line.startswith(('"', "'")) and line.endswith(line[0]):
+    if not is_unicode(line):
+        advice = ": save the list as UTF-8"
+    elif line.startswith(('"', "'")) and line.endswith(line[0]):
         advice = ": write it without the quotes"
     elif line != line.strip():
         advice = ": mind the blanks around it"
@@ -109,6 +111,11 @@ def nothing_at(said: str) -> Rejected:
     elif "\\" in line:
         advice = ": write / between folders"
     return Rejected(Reason.MISSING, f"nothing at {printable(said)}{advice}")
+
+
+def nothing_in(said: str) -> Rejected:
+    """Why an empty folder of a list is set aside: it may be a disk that is not there."""
+    return Rejected(Reason.MISSING, f"no file in {printable(said)}")
 
 
 def no_file_at(said: str) -> Rejected:

@@ -27,7 +27,7 @@ from PIL import (
 )
 
 from components.ingest.config import IngestConfig
-from components.ingest.headers import Header, form_of, read_header
+from components.ingest.headers import Header, form_of, read_header, unread_form_of
 from components.ingest.reasons import Reason, Rejected
 
 _Colour = tuple[int, int, int]
@@ -82,6 +82,8 @@ def decode(data: bytes, config: IngestConfig) -> Picture:
         raise Rejected(Reason.EMPTY)
     form = form_of(data)
     if form is None:
+        if unread := unread_form_of(data):
+            raise Rejected(Reason.FORMAT, f"{unread}: convert it to JPEG or PNG")
         raise Rejected(Reason.NOT_A_PICTURE)
     header = read_header(data, form)
     background = _rgb(config.background)

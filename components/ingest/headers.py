@@ -29,6 +29,14 @@ _EXIF = b"Exif\0\0"
 _TIFFS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the latter two: BigTIFF
 _GIF_CONTROL, _GIF_EXTENSION, _GIF_IMAGE = 0xF9, 0x21, 0x2C
 _ORIENTATION = 0x0112
+_UNREAD_BRANDS = {
+    **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1"), "HEIC"),
+    **dict.fromkeys((b"avif", b"avis"), "AVIF"),
+}
+_UNREAD_STARTS = {
+    b"\xff\x0a": "JPEG XL", b"\0\0\0\x0cJXL \r\n\x87\n": "JPEG XL",
+    b"\0\0\0\x0cjP  \r\n\x87\n": "JPEG 2000", b"8BPS": "PSD",
+}  # fmt: skip
 
 
 class Header(NamedTuple):
@@ -59,6 +67,13 @@ def form_of(data: bytes) -> str | None:
     if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
         return "WEBP"
     return "TIFF" if data.startswith(_TIFFS) else None
+
+
+def unread_form_of(data: bytes) -> str | None:
+    """Name a format of pictures that is not read, by which phones and browsers call theirs .jpg."""
+    if data[4:8] == b"ftyp":  # ISO 14496-12, whose brands are registered at mp4ra.org
+        return _UNREAD_BRANDS.get(data[8:12])
+    return next((form for start, form in _UNREAD_STARTS.items() if data.startswith(start)), None)
 
 
 def read_header(data: bytes, form: str) -> Header:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from components.ingest.chosen import no_file_at, nothing_at
+from components.ingest.chosen import no_file_at, nothing_at, nothing_in
 from components.ingest.reasons import Reason, Rejected
 from components.ingest.source import (
     Chosen,
@@ -72,9 +72,11 @@ class Folder(Source):
         with setting_aside(), open(location, "rb") as file:  # noqa: PTH123
             return file.read()
 
-    def _below(self, folders: list[bytes]) -> Iterator[_Found]:
-        """What is in these folders and below."""
-        visited: set[tuple[int, int]] = set()
+    def _below(
+        self, folders: list[bytes], visited: set[tuple[int, int]] | None = None
+    ) -> Iterator[_Found]:
+        """What is in these folders and below, but for those that were `visited` before."""
+        visited = set() if visited is None else visited
         linked_folders: list[bytes] = []  # visited last, so that a file's own path wins
         while folders or linked_folders:
             folder = folders.pop() if folders else linked_folders.pop(0)
@@ -99,12 +101,12 @@ class Folder(Source):
 
     def _at(self, listed: Mapping[str, str]) -> Iterator[_Found]:
         """Each of these files, and those in folders among them."""
-        folders, files = [], set()
+        folders, files, visited = {}, set(), set[tuple[int, int]]()
         for name, said in listed.items():
             where = os.fsencode(name)
             mode, file = _look_at(Path(self.root, name), where)
             if stat.S_ISDIR(mode):
-                folders.append(where)
+                folders[where] = said
                 continue
             if file.problem and file.problem.reason is Reason.MISSING:
                 file = file._replace(problem=nothing_at(said))
@@ -112,7 +114,14 @@ class Folder(Source):
                 file = file._replace(problem=no_file_at(said))
             files.add(where)
             yield file
-        yield from (file for file in self._below(folders) if file.where not in files)
+        for folder, said in folders.items():
+            before, found = len(visited), False
+            for file in self._below([folder], visited):
+                found = True
+                if file.where not in files:
+                    yield file
+            if not found and len(visited) > before:
+                yield _Found(folder, 0, "", nothing_in(said))
 
 
 def _items_of(location: bytes, visited: set[tuple[int, int]]) -> list[os.DirEntry[bytes]]:

@@ -50,7 +50,7 @@ def see(entry: Entry, content: bytes | Rejected, config: IngestConfig) -> tuple[
 def _set_aside(sha256: bytes, entry: Entry, size: int, rejected: Rejected) -> SeenFile:
     """Say why; of a file that nobody called a picture, that it is none."""
     reason, detail = rejected.reason, rejected.detail
-    if not is_named_picture(entry.path):
+    if not is_named_picture(entry.path) and reason is not Reason.FORMAT:
         detail = "" if reason is Reason.NOT_A_PICTURE else reason
         reason = Reason.OTHER
     return SeenFile(sha256, entry.path, size, reason, detail=detail)

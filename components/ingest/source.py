@@ -7,6 +7,7 @@ import gzip
 import heapq
 import lzma
 import operator
+import re
 import tarfile
 import zipfile
 import zlib
@@ -25,12 +26,16 @@ PICTURE_SUFFIXES = (
 # Of phones, cameras, browsers and drawing programs; only names tell, and none is opened.
 _UNREAD_SUFFIXES = (
     ".heic", ".heif", ".avif", ".jxl", ".jp2", ".j2k", ".svg", ".psd", ".ico", ".tga", ".exr",
-    ".ppm", ".pgm", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".raf",
+    ".ppm", ".pgm", ".pbm", ".pnm", ".pcx", ".dng", ".cr2", ".cr3", ".crw", ".nef", ".arw", ".orf",
+    ".raf", ".rw2", ".pef", ".srw", ".hif", ".avifs", ".jpx", ".jxr", ".svgz",
 )  # fmt: skip
+UNREAD = "its format is not read: convert it to JPEG or PNG"  # by its name
+_UNREAD_ARCHIVES = (".rar", ".7z")
 # By which a list and a pattern mean archives. Where one is named itself, its content tells.
 ARCHIVE_SUFFIXES = (
     ".zip", ".tar", ".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz",
 )  # fmt: skip
+_EXTENSION = re.compile(r"[^/]\.(?!\d+$)[^\W_]{1,10}$")  # not `1.jpg?w=300`, `1.jpg.2`, `a. b c`
 MAX_FILE_BYTES = 512 << 20  # what a member of an archive may claim to unpack to, too
 
 # What one file may raise while the others are well; a failing disk or network ends the step.
@@ -95,6 +100,7 @@ class Chosen:
     """Which files below a source's root the user named: all of them."""
 
     listed: Mapping[str, str] | None = None  # where each listed path was named; None: no list
+    said = ""  # how the user wrote it, of a pattern
 
     def fits(self, path: str) -> bool:
         """Whether this file is meant."""
@@ -123,6 +129,7 @@ class Source(abc.ABC):
         """Open the source that lies at `root`; all files in it count unless some are chosen."""
         self.root = root
         self._chosen = chosen or Chosen()
+        self.said = printable(self._chosen.said or root)  # what the user calls it
         self._kept_open = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
@@ -196,10 +203,12 @@ class Source(abc.ABC):
     def _no_picture_by_name(self, path: str) -> Rejected | None:
         if is_named_archive(path):
             return Rejected(Reason.ARCHIVE, self.on_archives)
+        if path.lower().endswith(_UNREAD_ARCHIVES):
+            return Rejected(Reason.ARCHIVE, "it is not read: unpack it, or pack it as .zip")
         if path.lower().endswith(_UNREAD_SUFFIXES):
-            return Rejected(Reason.FORMAT, "its format is not read: convert it to JPEG or PNG")
-        # A name without an extension, as a bucket has, says nothing: only its content does.
-        return Rejected(Reason.OTHER) if "." in path.rpartition("/")[2] else None
+            return Rejected(Reason.FORMAT, UNREAD)
+        # Without one, as in buckets and where programs name what they fetch, only content tells.
+        return Rejected(Reason.OTHER) if _EXTENSION.search(path) else None
 
 
 def is_hidden(path: str) -> bool:
@@ -215,6 +224,11 @@ def is_named_archive(name: str) -> bool:
 def is_named_picture(path: str) -> bool:
     """Whether a file's extension is a picture's."""
     return path.lower().endswith(PICTURE_SUFFIXES)
+
+
+def is_unicode(path: str) -> bool:
+    """Whether it holds no bytes that are not UTF-8."""
+    return printable(path) == path
 
 
 def printable(path: str) -> str:

@@ -26,7 +26,7 @@ from components.ingest.local_files import Folder
 from components.ingest.reasons import Reason, Rejected
 from components.ingest.source import Entry, Source, is_named_archive, printable
 from components.shared.buckets import is_remote
-from components.shared.errors import UsageError
+from components.shared.errors import DataRefused, UsageError
 
 ADVICE = (
     "pass a folder, a .zip or a .tar (also compressed), a pattern such as 'faces/**/*.jpg', "
@@ -65,10 +65,18 @@ class Several(Source):
         self.in_order = any(source.in_order for source in sources)
 
     def files(self) -> Iterator[Entry]:
-        """All files of all sources."""
+        """All files of all sources.
+
+        Raises:
+            DataRefused: There is none in one of them: it may be a disk that is away.
+        """
         for index, source in enumerate(self._sources):
+            is_empty = True
             for entry in source.files():
+                is_empty = False
                 yield self._named(index, entry)
+            if is_empty:
+                raise DataRefused(f"no file in '{source.said}', which is one of the sources")
 
     def at_a_glance(self) -> Iterator[Entry]:
         """At least all files of all sources, none of which is listed before it is its turn."""

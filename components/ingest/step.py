@@ -17,6 +17,7 @@ from components.ingest.near_duplicates import count_near_duplicates, difference_
 from components.ingest.reasons import Reason
 from components.ingest.refusals import by_frequency, refuse_if_lost, refuse_if_unusable
 from components.ingest.shard import SPLITS, ShardReport, rejection, shard_names
+from components.ingest.source import UNREAD
 from components.shared.contracts import (
     CONTACT_SHEET,
     EVAL_SPLIT,
@@ -71,6 +72,7 @@ def ingest(source: str, records: Path, config: IngestConfig) -> dict[str, Any]:
                 _lines({**line, "sha256": None, "outcome": "rejected"} for line in rejected)
             )
         rejected += [line for shard in shards.values() for line in shard.rejected]
+        _warn_of_formats(rejected)
         rejected.sort(key=lambda line: line["path"])
         (folder / REJECTED).write_text("".join(_lines(rejected)), encoding="utf-8")
         manifest = make_manifest(shards, rejected, config)
@@ -105,13 +107,24 @@ def _warn(rejected: Sequence[dict[str, Any]]) -> None:
         LOG.warning("'%s' is left out: %s", line["path"], line.get("detail", line["reason"]))
     if more := len(told[_MOST_WARNINGS:]):
         LOG.warning("%s more are left out; see %s", f"{more:,}", REJECTED)
-    names = [line["path"] for line in rejected if line["reason"] == Reason.FORMAT]
-    if suffixes := collections.Counter(PurePath(name).suffix.lower() for name in names):
-        LOG.warning(
-            "%s files are left out, for their format is not read (%s): convert them to JPEG or PNG",
-            f"{len(names):,}",
-            by_frequency(suffixes),
-        )
+
+
+def _warn_of_formats(rejected: Sequence[dict[str, Any]]) -> None:
+    """Tell how many pictures are of a format that is not read, by name or by content."""
+    unread = [line for line in rejected if line["reason"] == Reason.FORMAT]
+    if not unread:
+        return
+    formats = collections.Counter(
+        PurePath(line["path"]).suffix.lower()
+        if line["detail"] == UNREAD
+        else line["detail"].partition(":")[0]
+        for line in unread
+    )
+    LOG.warning(
+        "%s files are left out, for their format is not read (%s): convert them to JPEG or PNG",
+        f"{len(unread):,}",
+        by_frequency(formats),
+    )
 
 
 def _lines(values: Iterable[dict[str, Any]]) -> Iterable[str]:

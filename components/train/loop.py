@@ -216,11 +216,11 @@ class TrainingLoop:
             limit: dict[str, Any] = {"time_up": {"minutes": config.minutes, "epoch": epoch}}
         elif done < self._total and self._patience.is_due(epoch):
             gained = self._patience.last_gain(epoch)
-            gained = self._replicas.from_chief(-1 if gained is None else gained)
-            if gained < 0:
+            told = self._replicas.from_chief(0 if gained is None else gained + 1)
+            if not told:
                 return {}
             patience = f"train.patience (={config.patience}) is used up"
-            why = f"{patience}, no gain in KID since epoch {gained}"
+            why = f"{patience}, no gain in KID since epoch {told - 1}"
             limit = {"patience_up": {"patience": config.patience, "epoch": epoch}}
         else:
             return {}

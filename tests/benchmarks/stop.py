@@ -147,7 +147,7 @@ def train() -> None:
     for line in sys.stdin:
         folder = TrainingFolder(Path(line.strip()), {})
         with folder, contextlib.suppress(Terminated):
-            TrainingLoop(trainer, folder, config, pictures, alone).run(normalize)
+            TrainingLoop(trainer, folder, config, folder.path, pictures, alone).run(normalize)
         (checkpoint,) = folder.path.glob("checkpoints/step-*.npz")
         print(times["durable"] - times["signal"], checkpoint.stat().st_size, flush=True)
 

@@ -198,3 +198,53 @@ def test_too_low_a_limit_is_refused(most):
 def test_a_limit_that_leaves_enough_is_not(most):
     chosen = ["train.batch_size=4", f"ingest.max_images={most}"]
     check_max_images(load_config("demo", overrides=chosen))
+
+
+def test_an_empty_one_of_several_sources_is_refused(make, tmp_path):
+    folder = make(2 * NEEDED)
+    (tmp_path / "empty").mkdir()
+    for images in ((folder, tmp_path / "empty"), (tmp_path / "empty", folder)):
+        with pytest.raises(DataRefused, match=r"^no pictures in '\S+/empty': pass a source with"):
+            check(*images)
+
+
+def test_the_advice_is_that_of_the_cause(tmp_path):
+    (tmp_path / "list").write_text("gone.png\n")
+    with pytest.raises(
+        DataRefused, match=r"'gone.png' \(line 1 of list\)\)\): bring them back, or"
+    ):
+        check(f"@{tmp_path}/list")
+
+
+@pytest.mark.parametrize(
+    ("images", "runs_dir", "is_refused"),
+    [
+        ("faces", "faces/runs", True),
+        ("faces", "faces", True),
+        (".", "runs", True),
+        (".", ".runs", False),
+        ("faces", "runs", False),
+        ("faces", "faces2", False),
+        ("*/*.JPG", "runs", False),
+        ("**/*.JPG", "runs", True),
+        ("faces/**/*", "runs", False),
+        ("@list", "runs", False),
+        ("@tree", "runs", True),
+    ],
+)
+def test_results_among_the_pictures_are_refused(
+    make, tmp_path, monkeypatch, images, runs_dir, is_refused
+):
+    """The next run would train on what this one draws."""
+    folder = make(2 * NEEDED)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "list").write_text("".join(f"{path}\n" for path in folder.iterdir()))
+    (tmp_path / "tree").write_text(".\n")
+    config = load_config("demo", overrides=["train.batch_size=4"], images=[images])
+    place, other = tmp_path / runs_dir, tmp_path / ".other"
+    for options in ((place, str(other)), (other, str(place))):
+        if is_refused:
+            with pytest.raises(UsageError, match="so that what a run draws would be pictures of "):
+                preflight.check(config, *options)
+        else:
+            preflight.check(config, *options)

@@ -1,6 +1,7 @@
 """What keeps an archive, or a member of it, from being read, and how that is told."""
 
 import struct
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,50 @@ def test_one_part_of_several_is_named(tree, pack, make_bucket, scheme, comment):
         source = f"{bucket.address}/a.zip"
     with pytest.raises(UsageError, match=r"a\.zip' is one part of several: join them first, as "):
         open_source(source)
+
+
+@pytest.mark.parametrize("suffix", ["tar", "tar.gz"])
+def test_archives_in_a_row_are_all_read(tree, tmp_path, pack, suffix):
+    more = tmp_path / "more"
+    more.mkdir()
+    (more / "z.png").write_bytes((tree / "0.PNG").read_bytes())
+    first, second = (pack(root, f"{root.name}.{suffix}").read_bytes() for root in (tree, more))
+    joined = tmp_path / f"joined.{suffix}"
+    joined.write_bytes(first + second)
+    with open_source(str(joined)) as source:
+        assert len(source.list().pictures) == 41
+    joined.write_bytes(first + b"\0" * 1024 if suffix == "tar.gz" else first + b"of a tape" * 200)
+    with open_source(str(joined)) as source:
+        assert len(source.list().pictures) == 40
+
+
+def test_zips_in_a_row_are_refused_and_a_program_before_one_is_not(tree, tmp_path, pack):
+    one = pack(tree, "one.zip").read_bytes()
+    (tmp_path / "joined.zip").write_bytes(one + one)
+    with pytest.raises(UsageError, match=r"joined.zip' is several archives in a row: pass each"):
+        open_source(f"{tmp_path}/joined.zip")
+    (tmp_path / "program.zip").write_bytes(b"#!/bin/sh\nexit\n" + one)
+    with open_source(f"{tmp_path}/program.zip") as source:
+        assert len(source.list().pictures) == 40
+
+
+def test_a_header_of_zeros_in_the_midst_of_a_tar_is_damage(tree, tmp_path, pack):
+    content = bytearray(pack(tree, "one.tar").read_bytes())
+    with tarfile.open(tmp_path / "one.tar") as archive:
+        infos = [info for info in archive if info.isreg()]
+    start, end = infos[20].offset, infos[20].offset_data
+    content[start:end] = bytes(end - start)
+    (tmp_path / "one.tar").write_bytes(content)
+    with (
+        pytest.raises(DataRefused, match="no header at byte"),
+        open_source(f"{tmp_path}/one.tar") as source,
+    ):
+        source.list()
+
+
+def test_other_archives_are_named(tree, run, caplog):
+    for name in ("a.rar", "b.7z"):
+        (tree / name).touch()
+    run(tree)
+    assert "'a.rar' is left out: it is not read: unpack it, or pack it as .zip" in caplog.text
+    assert "'b.7z' is left out" in caplog.text

@@ -128,7 +128,7 @@ def test_a_line_that_is_no_utf_8_is_told_so_that_it_can_be_shown(pictures, make_
     lines = [b"a.jpg", *(top.encode() + name for name in (b"\xe9.jpg", b"\xe9/", b"caf\xe9.v2"))]
     (pictures / "list").write_bytes(b"\n".join(lines))
     assert sorted(each[2] for each in set_aside(f"@{pictures}/list")) == sorted(
-        f"nothing at '{top}{line}' (line {number} of list)"
+        f"nothing at '{top}{line}' (line {number} of list): save the list as UTF-8"
         for number, line in enumerate([r"\xe9.jpg", r"\xe9/", r"caf\xe9.v2"], start=2)
     )
     (pictures / "list").write_bytes(top.encode() + b"\xe9.zip\n")
@@ -221,3 +221,24 @@ def test_names_of_sources_that_are_no_utf_8_can_be_shown(tmp_path, tree, pack):
     paths = paths_in(f"@{tmp_path}/list")
     assert len(paths) == 80
     assert "a\\xff.zip/0.PNG" in paths
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_lists_that_were_joined_lose_nothing(pictures, encoding):
+    lists = [f"{name}\r\n".encode(encoding) for name in NAMES]
+    (pictures / "list").write_bytes(b"".join(lists))
+    assert paths_in(f"@{pictures}/list") == sorted(NAMES)
+
+
+def test_a_list_in_utf_32_is_refused(pictures):
+    (pictures / "list").write_text("a.jpg\n", encoding="utf-32")
+    with pytest.raises(UsageError, match="save it as UTF-8"):
+        open_source(f"@{pictures}/list")
+
+
+def test_an_empty_folder_of_a_list_is_told(pictures):
+    (pictures / "empty").mkdir()
+    (pictures / "list").write_text("empty\nsub\nsub\na.jpg\n")
+    assert set_aside(f"@{pictures}/list") == [
+        ("empty", Reason.MISSING, "no file in 'empty' (line 1 of list)")
+    ]

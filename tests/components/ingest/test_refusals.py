@@ -57,6 +57,34 @@ def test_a_source_of_names_without_an_extension_tells_what_is_wrong(run, tmp_pat
     assert message.startswith(f"no pictures in '{source}' (3 other files; 3 too small): pass ")
 
 
+UNREAD = {
+    "HEIC": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
+    "AVIF": b"\0\0\0\x1cftypavif\0\0\0\0avifmif1",
+    "JPEG XL": b"\0\0\0\x0cJXL \r\n\x87\n",
+    "JPEG 2000": b"\0\0\0\x0cjP  \r\n\x87\n",
+    "PSD": b"8BPS\0\1",
+}
+
+
+def test_formats_that_are_not_read_are_known_by_content_too(tree, run, caplog):
+    """Phones and browsers call them .jpg, and buckets nothing."""
+    for number, content in enumerate(UNREAD.values()):
+        for name in (f"named{number}.jpg", f"bare{number}"):
+            (tree / name).write_bytes(content + bytes(40))
+    (tree / "z.psd").touch()
+    records = run(tree, max_reject_share=0)
+    assert read_json(records / MANIFEST)["rejected_by_reason"]["format that is not read"] == 11
+    assert (
+        "11 files are left out, for their format is not read (2 AVIF, 2 HEIC, 2 JPEG 2000, 2 JPEG "
+        "XL, 2 PSD, 1 .psd): convert them"
+    ) in caplog.text
+    for path in tree.rglob("*.[Pj][Np][Gg]"):
+        if not path.name.startswith("named"):
+            path.unlink()
+    with pytest.raises(DataRefused, match=r"no pictures in .*'bare0' \(HEIC: convert it to JPEG"):
+        run(tree, name="none")
+
+
 def test_pictures_in_formats_that_are_not_read_are_told(tree, run, pack, bucket, tmp_path, caplog):
     """As phones and browsers save them: they are no broken ones, and are told as others are not."""
     for name in ("1.heic", "sub/2.HEIC", "3.avif"):

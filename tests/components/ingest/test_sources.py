@@ -368,3 +368,21 @@ def test_sources_of_one_name_are_numbered(tmp_path):
         "2-faces/1.jpg",
         "3-c/1.jpg",
     ]
+
+
+def test_an_empty_one_of_several_is_refused(tmp_path, tree):
+    (tmp_path / "empty").mkdir()
+    for empty in (tmp_path / "empty", f"{tree}/*.tiff"):
+        with (
+            pytest.raises(DataRefused, match=f"no file in '{re.escape(str(empty))}', which is one"),
+            open_source(f"{tree}\n{empty}") as source,
+        ):
+            source.list()
+
+
+@pytest.mark.parametrize(
+    "name", ["q.jpg?w=300", "p.jpg.1", "x.jpg%3Fw=3", "noending.", "IMG 2021.05.01 x", "v1.2"]
+)
+def test_what_is_no_extension_says_nothing(tmp_path, name):
+    (tmp_path / name).touch()
+    assert paths_in(tmp_path) == [name]

@@ -18,7 +18,7 @@ CONFIG = IngestConfig(image_size=32)
 # What a decoder finds; the others are found before.
 BAD = {
     Reason.EMPTY, Reason.TRUNCATED, Reason.NOT_A_PICTURE, Reason.TOO_SMALL, Reason.TOO_MANY_PIXELS,
-    Reason.UNREADABLE,
+    Reason.UNREADABLE, Reason.FORMAT,
 }  # fmt: skip
 
 

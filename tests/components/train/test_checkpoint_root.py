@@ -160,7 +160,7 @@ def test_fresh_tries_once_more_what_was_stopped(tmp_path):
     "change",
     [
         {"resume": "fresh"}, {"queue": "weekly"},
-        {"epochs": 51}, {"minutes": 5.0}, {"guard_epochs": 0},
+        {"epochs": 51}, {"minutes": 5.0}, {"patience": 9}, {"guard_epochs": 0},
         {"cache_gib": 0}, {"checkpoint_seconds": 1}, {"snapshot_epochs": 7}, {"snapshots_kept": 1},
         {"trainings_kept": 0}, {"trainings_kept_days": 0},
     ],
@@ -172,8 +172,9 @@ def test_settings_that_teach_nothing_are_the_same_training(change):
 
 
 @pytest.mark.parametrize("field", sorted(set(TrainConfig.model_fields) - {
-    "resume", "queue", "epochs", "minutes", "guard_epochs", "cache_gib", "checkpoint_seconds",
-    "snapshot_epochs", "snapshots_kept", "trainings_kept", "trainings_kept_days",
+    "resume", "queue", "epochs", "minutes", "patience", "guard_epochs", "cache_gib",
+    "checkpoint_seconds", "snapshot_epochs", "snapshots_kept", "trainings_kept",
+    "trainings_kept_days",
 }))  # fmt: skip
 def test_each_other_knob_is_another_training(field):
     other = CONFIG.model_copy(update={field: another(getattr(CONFIG, field))})

@@ -33,11 +33,11 @@ step.Trainer = told
 CHIEF = """
 from components.train import precision
 from components.train.loop import TrainingLoop
-def late(loop, done, look=TrainingLoop._look_at_the_clock):
+def late(loop, done, decide=TrainingLoop._decide_on_the_end):
     if done == 6:
         loop._trainer.seconds.assign_add(1e6)
-    look(loop, done)
-TrainingLoop._look_at_the_clock = late
+    return decide(loop, done)
+TrainingLoop._decide_on_the_end = late
 precision.has_bfloat16 = lambda: True
 precision.images_per_second = lambda *_: {"float32": 1.0, "bfloat16": 2.0}
 """

@@ -147,5 +147,5 @@ def test_penalty_is_paid_every_so_many_steps(monkeypatch, tmp_path):
     pictures = [bytes(32 * 32 * 3)] * 42
     with TrainingFolder(tmp_path, {}) as folder:
         replicas = Replicas(tf.distribute.get_strategy())
-        TrainingLoop(trainer, folder, config, pictures, replicas).run(tf.strings.length)
+        TrainingLoop(trainer, folder, config, tmp_path, pictures, replicas).run(tf.strings.length)
     assert paid == [True, False, False, True, False, False, True]
