@@ -8,6 +8,7 @@ import time
 import pytest
 
 from components.shared.contracts import (
+    KIDS,
     METRICS,
     SCORES_FILE,
     SHEETS,
@@ -222,3 +223,16 @@ def test_kid_is_that_of_this_training_alone(runs_dir, folder, evaluate):
     assert look(runs_dir)["charts"]["kid"]["KID"][1] == [3, 0.125, 0.01], "the newer ones"
     (folder / METRICS).write_text((folder / METRICS).read_text().replace("1.5", "1.25"))
     assert look(runs_dir)["charts"]["kid"] == {"KID": []}
+
+
+def test_kids_that_are_worked_out_while_it_trains_are_seen(tmp_path):
+    with Recording(tmp_path) as recording:
+        recording.start().epochs(2)
+        rows = [
+            {"epoch": 0, "kid": 0.9, "kid_interval": 0.02, "gain": True},
+            {"epoch": 1, "kid": None, "kid_interval": None, "gain": False},
+            {"epoch": 2, "kid": 0.5, "kid_interval": 0.01, "gain": True},
+        ]
+        lines = [json.dumps(row) for row in rows]
+        (recording.folder / KIDS).write_text("\n".join([*lines, lines[0][:20]]))
+        assert look(tmp_path)["charts"]["kid"] == {"KID": [[0, 0.9, 0.02], [2, 0.5, 0.01]]}
