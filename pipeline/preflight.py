@@ -4,12 +4,12 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from components.evaluate.extractors.source import check_local
 from components.ingest.addresses import (
     addresses,
-    all_addresses,
     check_file,
     check_scheme,
     is_manifest,
@@ -20,7 +20,7 @@ from components.ingest.addresses import (
     split_pattern,
 )
 from components.ingest.chosen import ByPattern
-from components.ingest.source import Chosen
+from components.ingest.source import is_hidden
 from components.shared.buckets import explaining, is_remote, try_to_write
 from components.shared.contracts import STEPS
 from components.shared.errors import UsageError, one_line
@@ -55,8 +55,7 @@ def check(config: PipelineConfig, runs_dir: Path, publish_root: str) -> None:
             _check_word(f"{section}.{setting}", str(value))
     scored = config.evaluate
     check_local(scored.extractor, scored.extractor_source, scored.extractor_sha256)
-    for option, folder in folders.items():
-        _refuse_own_results(config.sources, option, folder)
+    _refuse_own_results(config.sources, folders)
     check_max_images(config)
     check_sources(config)
     home = home_of(publish_root, config.export.model_name)
@@ -77,22 +76,30 @@ def check(config: PipelineConfig, runs_dir: Path, publish_root: str) -> None:
         )
 
 
-def _refuse_own_results(images: str, option: str, folder: Path) -> None:
-    """Refuse a folder of results from which the next run would take what this one draws."""
-    result = str(Path(folder).absolute() / "1")  # whatever the run or the model is called
-    for address in all_addresses(images):
-        if is_remote(address) or is_manifest(address):
+def _refuse_own_results(images: str, folders: Mapping[str, Path]) -> None:
+    """Refuse folders of results from which the next run would take what this one draws."""
+    for address in addresses(images):
+        if is_remote(address):
             continue
-        root, chosen = address, Chosen()
-        if is_pattern(address):
-            root, pattern = split_pattern(address)
-            chosen = ByPattern(pattern, address)
-        path = os.path.relpath(result, root)
-        if path.partition("/")[0] != ".." and chosen.leads_into(path):
-            raise UsageError(
-                f"{option} {folder}: lies in --images {address}, so that what a run draws would "
-                "be pictures of the next: choose another folder"
-            )
+        listed = listed_in(Path(address[1:])) if is_manifest(address) else None
+        for option, folder in folders.items():
+            result = folder.absolute() / "1"  # whatever the run or the model is called
+            below = {str(root): str(result.relative_to(root)) for root in result.parents}
+            if _leads_to(address, listed, below):
+                raise UsageError(
+                    f"{option} {folder}: lies in --images {address}, so that what a run draws "
+                    "would be pictures of the next: choose another folder"
+                )
+
+
+def _leads_to(address: str, listed: Sequence[str] | None, below: Mapping[str, str]) -> bool:
+    """Whether a source means a path, which is given as it is `below` each folder above it."""
+    if listed is None and is_pattern(address):
+        root, pattern = split_pattern(address)
+        path = below.get(os.path.normpath(root))
+        return path is not None and ByPattern(pattern, address).leads_into(path)
+    roots = [os.path.normpath(address)] if listed is None else listed
+    return any(root in below and not is_hidden(below[root]) for root in roots)
 
 
 def _check_source(address: str) -> None:

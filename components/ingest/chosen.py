@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from components.ingest.reasons import Reason, Rejected
-from components.ingest.source import Chosen, is_hidden, is_named_picture, is_unicode, printable
+from components.ingest.source import Chosen, is_hidden, is_named_picture, printable
 from components.shared.errors import UsageError
 
 _ANY_FOLDERS = "**"
@@ -96,7 +96,7 @@ def nothing_at(said: str) -> Rejected:
     """Why a path or an address of a list is set aside, and what may be wrong with it."""
     line = said.rpartition(" (line ")[0][1:-1]
     advice = ""
-    if not is_unicode(line):
+    if line != printable(line):
         advice = ": save the list as UTF-8"
     elif line.startswith(('"', "'")) and line.endswith(line[0]):
         advice = ": write it without the quotes"

@@ -72,11 +72,9 @@ class Folder(Source):
         with setting_aside(), open(location, "rb") as file:  # noqa: PTH123
             return file.read()
 
-    def _below(
-        self, folders: list[bytes], visited: set[tuple[int, int]] | None = None
-    ) -> Iterator[_Found]:
-        """What is in these folders and below, but for those that were `visited` before."""
-        visited = set() if visited is None else visited
+    def _below(self, folders: list[bytes]) -> Iterator[_Found]:
+        """What is in these folders and below."""
+        visited: set[tuple[int, int]] = set()
         linked_folders: list[bytes] = []  # visited last, so that a file's own path wins
         while folders or linked_folders:
             folder = folders.pop() if folders else linked_folders.pop(0)
@@ -101,12 +99,14 @@ class Folder(Source):
 
     def _at(self, listed: Mapping[str, str]) -> Iterator[_Found]:
         """Each of these files, and those in folders among them."""
-        folders, files, visited = {}, set(), set[tuple[int, int]]()
+        folders, files = [], set()
         for name, said in listed.items():
             where = os.fsencode(name)
             mode, file = _look_at(Path(self.root, name), where)
             if stat.S_ISDIR(mode):
-                folders[where] = said
+                folders.append(where)
+                if next(self._below([where]), None) is None:
+                    yield _Found(where, 0, "", nothing_in(said))
                 continue
             if file.problem and file.problem.reason is Reason.MISSING:
                 file = file._replace(problem=nothing_at(said))
@@ -114,14 +114,7 @@ class Folder(Source):
                 file = file._replace(problem=no_file_at(said))
             files.add(where)
             yield file
-        for folder, said in folders.items():
-            before, found = len(visited), False
-            for file in self._below([folder], visited):
-                found = True
-                if file.where not in files:
-                    yield file
-            if not found and len(visited) > before:
-                yield _Found(folder, 0, "", nothing_in(said))
+        yield from (file for file in self._below(folders) if file.where not in files)
 
 
 def _items_of(location: bytes, visited: set[tuple[int, int]]) -> list[os.DirEntry[bytes]]:

@@ -226,11 +226,6 @@ def is_named_picture(path: str) -> bool:
     return path.lower().endswith(PICTURE_SUFFIXES)
 
 
-def is_unicode(path: str) -> bool:
-    """Whether it holds no bytes that are not UTF-8."""
-    return printable(path) == path
-
-
 def printable(path: str) -> str:
     r"""Show bytes that are not UTF-8 as ``\xff``, since records and JSON hold UTF-8."""
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

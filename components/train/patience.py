@@ -67,6 +67,8 @@ class Patience:
 
     def catch_up(self, epochs_done: int) -> None:
         """Have those of so many epochs scored that an earlier process did not come to."""
+        if not self._on:
+            return
         for epoch in range(0, epochs_done + 1, self._every):
             if self._folder.has_snapshot(epoch):
                 self.score(epoch)
@@ -104,7 +106,7 @@ class Patience:
         epochs = {epoch for epoch, future in [*self._begun.items()] if not future.done()}
         if finite := [row for row in self._rows if row["kid"] is not None]:
             epochs.add(min(finite, key=lambda row: row["kid"])["epoch"])
-        return epochs | {_gained(self._rows)}
+        return epochs | {_gained(self._rows)} if self._rows else epochs
 
     def close(self) -> None:
         """End the process; what it was at is begun again by whoever goes on."""

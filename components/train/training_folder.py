@@ -107,7 +107,7 @@ class TrainingFolder:
         only a few kept, they would be missed until they are made again.
         """
         shutil.rmtree(self.path / TENSORBOARD, ignore_errors=True)
-        rows = [row for row in self._read_metrics() if row["step"] <= step]
+        rows = [row for row in self._read_rows(METRICS) if row["step"] <= step]
         self.write_metrics(rows)
         last = rows[-1]["epoch"] if rows else 0
         for sheet in (self.path / SHEETS).iterdir():
@@ -115,8 +115,8 @@ class TrainingFolder:
                 sheet.unlink()
         return rows
 
-    def _read_metrics(self) -> list[dict[str, Any]]:
-        path = self.path / METRICS
+    def _read_rows(self, name: str) -> list[dict[str, Any]]:
+        path = self.path / name
         return read_json_lines(path) if path.exists() else []
 
     def write_metrics(self, rows: list[dict[str, Any]]) -> None:
@@ -125,9 +125,7 @@ class TrainingFolder:
 
     def read_kids(self, epochs: int) -> list[dict[str, Any]]:
         """The KIDs that were written of snapshots, of so many epochs and the start."""
-        path = self.path / KIDS
-        rows = read_json_lines(path) if path.exists() else []
-        return [row for row in rows if row["epoch"] <= epochs]
+        return [row for row in self._read_rows(KIDS) if row["epoch"] <= epochs]
 
     def write_kids(self, rows: Iterable[dict[str, Any]]) -> None:
         """Write the KIDs of snapshots, one row each."""
@@ -188,9 +186,9 @@ class TrainingFolder:
         """Copy what later steps and people read: all but the checkpoints."""
         for name in (SNAPSHOTS, SHEETS, TENSORBOARD):
             shutil.copytree(self.path / name, target / name)
-        for name in (METRICS, KIDS):
-            if (self.path / name).exists():
-                shutil.copy(self.path / name, target / name)
+        shutil.copy(self.path / METRICS, target / METRICS)
+        if (self.path / KIDS).exists():
+            shutil.copy(self.path / KIDS, target / KIDS)
 
 
 class FollowerFolder(TrainingFolder):

@@ -103,6 +103,7 @@ def test_snapshots_are_scored_five_times_in_a_patience_at_most(patience, apart, 
     due = [epoch for epoch in range(1, patience + 1) if own.is_due(epoch)]
     assert len(due) <= 5
     assert all(epoch % apart == 0 for epoch in due)
+    assert own.spared() == set(), "who scores nothing spares no snapshot"
     own.close()
 
 
