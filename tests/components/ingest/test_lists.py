@@ -242,3 +242,13 @@ def test_an_empty_folder_of_a_list_is_told(pictures):
     assert set_aside(f"@{pictures}/list") == [
         ("empty", Reason.MISSING, "no file in 'empty' (line 1 of list)")
     ]
+
+
+def test_of_listed_folders_that_a_link_joins_each_file_keeps_its_own_path(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"{name}.png").touch()
+    (tmp_path / "a" / "link").symlink_to("../b")
+    (tmp_path / "list").write_text("a\nb\n")
+    assert paths_in(f"@{tmp_path}/list") == ["a/a.png", "b/b.png"]
+    assert set_aside(f"@{tmp_path}/list") == []
