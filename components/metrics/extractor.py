@@ -1,13 +1,20 @@
 """What every extractor is."""
 
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
+import tensorflow as tf
 
 from components.shared.errors import UsageError
 
-_BATCH = 32
+# Two threads with batches of 8 describe 1.30 times as many pictures on two cores as one whose
+# operations share batches of 32 (1.11 to 1.45, eight turns), with the same features to the bit.
+# ONNX Runtime, LiteRT and OpenVINO were no faster than that.
+_BATCH = 8
+_MOST_THREADS = 8
 
 
 class Extractor(NamedTuple):
@@ -17,7 +24,7 @@ class Extractor(NamedTuple):
     network: Callable[[np.ndarray], Any]  # uint8 [B, H, W, 3] → [B, d], an array or a tensor
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Describe pictures by d numbers each, in batches.
+        """Describe pictures by d numbers each, several batches at once.
 
         Args:
             images: uint8 [N, H, W, 3].
@@ -28,9 +35,10 @@ class Extractor(NamedTuple):
         Raises:
             UsageError: They are not all finite numbers.
         """
-        starts = range(0, len(images), _BATCH)
-        batches = [np.asarray(self.network(images[i : i + _BATCH])) for i in starts]
-        features = np.concatenate(batches).astype(np.float32, copy=False)
+        batches = [images[i : i + _BATCH] for i in range(0, len(images), _BATCH)]
+        with ThreadPoolExecutor(_threads()) as pool:
+            described = [*pool.map(lambda batch: np.asarray(self.network(batch)), batches)]
+        features = np.concatenate(described).astype(np.float32, copy=False)
         if not np.isfinite(features).all():
             raise UsageError(
                 f"evaluate.extractor: {self.description['name']} (SHA-256 "
@@ -38,3 +46,9 @@ class Extractor(NamedTuple):
                 "choose another network or other weights"
             )
         return features
+
+
+def _threads() -> int:
+    """As many as TensorFlow may use here, which is one where it was told so."""
+    allowed = tf.config.threading.get_intra_op_parallelism_threads()
+    return min(allowed or os.cpu_count() or 1, _MOST_THREADS)

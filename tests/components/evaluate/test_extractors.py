@@ -5,6 +5,7 @@ import http.server
 import re
 import tarfile
 import threading
+import time
 
 import keras
 import numpy as np
@@ -65,9 +66,24 @@ def test_pictures_go_through_in_batches_and_keep_their_order():
 
     images = np.arange(70 * 3, dtype=np.uint8).reshape(70, 1, 1, 3)
     features = Extractor({}, network)(images)
-    assert sizes == [32, 32, 6]
+    assert sorted(sizes) == [6] + 8 * [8]
     assert features.dtype == np.float32
     np.testing.assert_array_equal(features, images[:, 0, 0])
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_as_many_batches_at_once_as_tensorflow_has_threads(monkeypatch, threads):
+    monkeypatch.setattr(tf.config.threading, "get_intra_op_parallelism_threads", lambda: threads)
+    together, idents = threading.Barrier(threads), set()
+
+    def network(batch):
+        idents.add(threading.get_ident())
+        together.wait(timeout=20)
+        time.sleep(0.01)  # so that further threads would find work
+        return batch[:, 0, 0]
+
+    Extractor({}, network)(np.zeros([6 * 8, 1, 1, 3], np.uint8))
+    assert len(idents) == threads
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e300])
