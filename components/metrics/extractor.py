@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from components.shared.errors import UsageError
 
-# Two threads with batches of 8 describe 1.30 times as many pictures on two cores as one whose
-# operations share batches of 32 (1.11 to 1.45, eight turns), with the same features to the bit.
+# Two threads with batches of 8 describe 1.18 times as many pictures on two cores as one whose
+# operations share batches of 32 (1.13 to 1.23, eight turns), with the same features to the bit.
 # ONNX Runtime, LiteRT and OpenVINO were no faster than that.
 _BATCH = 8
 _MOST_THREADS = 8
