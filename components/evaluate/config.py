@@ -27,8 +27,8 @@ class EvaluateConfig(StepConfig):
         ge=10,
         le=100_000,
         description="Pictures that the best snapshot draws to be scored, and the most real ones "
-        "compared with; to find the best, each draws 250, and the better ones up to a quarter of "
-        "these.",
+        "compared with; to find the best, each draws 250 or more, and the better ones up to a "
+        "quarter of these.",
     )
     neighbours: int = Field(
         5, ge=1, le=50, description="k of precision, recall, density and coverage."

@@ -115,8 +115,8 @@ class TrainConfig(StepConfig):
         5,
         ge=0,
         description="Epochs in a row, at least 500 steps, after which a training is stopped "
-        "whose logits exploded or, from step 2,000 on, whose samples collapsed or whose "
-        "discriminator has won; 0 never stops for that.",
+        "whose logits exploded or, from step 2,000 and two half-lives of the average on, whose "
+        "samples collapsed or whose discriminator has won; 0 never stops for that.",
     )
     cache_gib: float = Field(
         2.0,

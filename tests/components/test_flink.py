@@ -42,11 +42,6 @@ def fail(options, how):
         _ = pipeline | beam.Create([1, 2]) | beam.Reshuffle() | beam.ParDo(Fail(how))
 
 
-@pytest.fixture(params=["flink_local", "flink_session"])
-def flink(request):
-    return request.getfixturevalue(request.param)
-
-
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
     """More files than two chunks hold, in folders; some are duplicates, some broken."""
@@ -60,7 +55,9 @@ def pictures(tmp_path_factory):
     return root
 
 
-def test_ingest_gives_the_same_as_on_one_machine(flink, tmp_path, pictures):
+@pytest.mark.parametrize("flink", ["flink_local", "flink_session"])
+def test_ingest_gives_the_same_as_on_one_machine(flink, request, tmp_path, pictures):
+    flink = request.getfixturevalue(flink)
     here, there, staging = tmp_path / "here", tmp_path / "there", tmp_path / "staging"
     ingest(str(pictures), here, IngestConfig(image_size=32))
     config = IngestConfig(image_size=32, beam_options=flink, staging=str(staging))
@@ -82,10 +79,12 @@ def test_workers_of_ingest_may_share_no_disk(flink_local, tmp_path, pictures, bu
     assert not bucket.client.find(staging)
 
 
-def test_transform_gives_the_same_as_on_one_machine(flink, tmp_path, make_records, random_images):
+def test_transform_gives_the_same_as_on_one_machine(
+    flink_local, tmp_path, make_records, random_images
+):
     records = make_records(train=random_images, eval=random_images[:2])
     here, there, staging = tmp_path / "here", tmp_path / "there", tmp_path / "staging"
-    config = TransformConfig(beam_options=flink, staging=str(staging))
+    config = TransformConfig(beam_options=flink_local, staging=str(staging))
     transform(records, here, TransformConfig())
     in_a_process(transform, records, there, config)
     assert (there / STATISTICS).read_bytes() == (here / STATISTICS).read_bytes()
