@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
-import tensorflow as tf
 
 from components.shared.errors import UsageError
 
@@ -50,5 +49,7 @@ class Extractor(NamedTuple):
 
 def _threads() -> int:
     """As many as TensorFlow may use here, which is one where it was told so."""
+    import tensorflow as tf  # seconds, which those who only name an extractor need not wait
+
     allowed = tf.config.threading.get_intra_op_parallelism_threads()
     return min(allowed or os.cpu_count() or 1, _MOST_THREADS)
