@@ -151,18 +151,19 @@ def _sheets(folder: Path) -> list[tuple[int, str]]:
 
 def _kids(runs_dir: Path, folder: Path, curves: str) -> list[list[float]]:
     """Epoch, KID and half its interval of each snapshot that train or evaluate scored."""
-    if rows := [_parse(line) for line in _read(folder / KIDS).splitlines()]:
-        return _scored(rows)
+    by_train = _scored(_parse(line) for line in _read(folder / KIDS).splitlines())
     for evaluation, training in sorted(
         _evaluations(runs_dir), key=lambda pair: _changed(pair[0] / SCORES_FILE), reverse=True
     ):
         begins_with = _read(training / METRICS)
         if begins_with and curves.startswith(begins_with):  # it may have gone on since then
-            return _scored(_parse(_read(evaluation / SCORES_FILE)).get("snapshots") or [])
-    return []
+            by_evaluate = _scored(_parse(_read(evaluation / SCORES_FILE)).get("snapshots") or [])
+            # Each by its own samples and pictures: those that reach further.
+            return max(by_train, by_evaluate, key=lambda kids: kids[-1][0] if kids else -1)
+    return by_train
 
 
-def _scored(rows: list[dict[str, Any]]) -> list[list[float]]:
+def _scored(rows: Iterable[dict[str, Any]]) -> list[list[float]]:
     return [
         [row["epoch"], row["kid"], row["kid_interval"] or 0.0]
         for row in rows

@@ -60,7 +60,9 @@ def _kept(path: Path, make: Callable[[], np.ndarray]) -> np.ndarray:
 
 def _key(pictures: np.ndarray, description: dict[str, str]) -> str:
     header = json.dumps([description, pictures.shape], sort_keys=True).encode()
-    return hashlib.sha256(header + b"\n" + pictures.tobytes()).hexdigest()
+    digest = hashlib.sha256(header + b"\n")
+    digest.update(np.ascontiguousarray(pictures).data)  # as bytes they would be there twice
+    return digest.hexdigest()
 
 
 def _read(path: Path) -> np.ndarray | None:

@@ -111,9 +111,9 @@ def _ask(
     }
     np.savez(asked, **values)  # type: ignore[arg-type]
     done = subprocess.run(
-        # -I has it pass over PYTHONUTF8, and paths were written as this process writes them.
+        # Its own folder is no place to import from. Paths were written as this process writes them.
         [
-            *(sys.executable, "-I", "-X", f"utf8={sys.flags.utf8_mode}"),
+            *(sys.executable, "-P", "-X", f"utf8={sys.flags.utf8_mode}"),
             *(_PROGRAM, saved_model, asked, answered, str(seconds)),
         ],
         # A GPU's memory is this process's already, and its float32 products may be TF32.
@@ -135,7 +135,9 @@ def _failure(code: int, said: Mapping[str, Any], stderr: str) -> PipelineError:
     if "error" in said:
         return _refused(f"{doing}: {said['error'][:_LONGEST_CAUSE]}", _ANEW)
     if code == -signal.SIGALRM:
-        to_do = "give export more cores, or raise export.canary_seconds"
+        to_do = "give export more cores"
+        if doing.startswith("signature"):
+            to_do += ", or raise export.canary_seconds"
         return _refused(f"{doing}: more than {said['limit']:g} s", to_do)
     if code == -signal.SIGKILL:
         return _refused(f"{doing}: killed, as where memory runs out", "give export more memory")

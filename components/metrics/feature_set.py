@@ -13,7 +13,9 @@ from components.metrics.blocks import (
 )
 from components.metrics.gaussians import Gaussians, fit_gaussians
 
-_SPARE = 8  # neighbours beyond the k-th which rounding may have put behind it
+# Neighbours beyond the k-th which rounding may have put behind it. A picture with more of them that
+# close gets too large a radius; a pixel in three thousand that differs is enough to tell them apart.
+_SPARE = 8
 
 
 class Within(NamedTuple):

@@ -50,10 +50,13 @@ class Patience:
         apart = math.ceil(config.patience / (_SCORED * config.snapshot_epochs))
         self._every = config.snapshot_epochs * max(1, apart)
         self._rows = folder.read_kids(epochs_done) if self._on else []
+        if self._rows and not folder.has_snapshot(_gained(self._rows)):
+            self._rows = []  # it went while patience was off: those that are left are scored anew
         self._begun: dict[int, Future[None]] = {}
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="patience")
         self._process: subprocess.Popen[str] | None = None
         self._at_the_end = contextlib.ExitStack()
+        self._closed = False
 
     def is_due(self, epoch: int) -> bool:
         """Whether the snapshot of an epoch is to be scored, and the end to be decided on."""
@@ -110,10 +113,12 @@ class Patience:
 
     def close(self) -> None:
         """End the process; what it was at is begun again by whoever goes on."""
+        self._closed = True  # for a process that is being started
         if self._process is not None:
             self._process.kill()
         self._thread.shutdown(cancel_futures=True)
-        self._at_the_end.close()
+        with contextlib.suppress(BrokenPipeError):  # of a question that nobody read
+            self._at_the_end.close()
 
     def _score(self, epoch: int, written: "Future[None] | None") -> None:
         if written is not None:
@@ -132,6 +137,8 @@ class Patience:
 
     def _ask(self, snapshot: Path, best: Path | None) -> dict[str, Any]:
         process = self._process = self._process or self._start()
+        if self._closed:
+            process.kill()
         assert process.stdin is not None
         assert process.stdout is not None
         with contextlib.suppress(BrokenPipeError):

@@ -221,6 +221,9 @@ def test_kid_is_that_of_this_training_alone(runs_dir, folder, evaluate):
     assert look(runs_dir)["charts"]["kid"] == scored, "it has gone on since then"
     evaluate(0.125)
     assert look(runs_dir)["charts"]["kid"]["KID"][1] == [3, 0.125, 0.01], "the newer ones"
+    (folder / KIDS).write_text('{"epoch": 2, "kid": 0.7, "kid_interval": 0.02, "gain": true}\n')
+    assert look(runs_dir)["charts"]["kid"]["KID"][1] == [3, 0.125, 0.01], "patience saw fewer"
+    (folder / KIDS).unlink()
     (folder / METRICS).write_text((folder / METRICS).read_text().replace("1.5", "1.25"))
     assert look(runs_dir)["charts"]["kid"] == {"KID": []}
 

@@ -64,6 +64,7 @@ def test_one_line_says_where_the_samples_stand(kid, samples_are, said):
     ("max_kid", "kid", "coverage", "reason"),
     [
         (0.2, 0.2001, 0.2, "KID 0.2001 is above 0.2 (evaluate.max_kid)"),
+        (0.2, 0.200003, 0.2, "KID 0.200003 is above 0.2 (evaluate.max_kid)"),
         (0.2, 0.2, 0.1999, "coverage 0.1999 is below 0.2 (evaluate.min_coverage)"),
         (0.2, None, None, "the pictures of epoch 7, the best, are not finite numbers"),
         (
@@ -106,6 +107,7 @@ def test_a_model_at_the_limits_is(max_kid, kid, min_coverage, reason):
             33, 0.5, False,
             "33 of 64 samples are nearer, more than 50% (evaluate.max_memorised)",
         ),
+        (1, 0.015, False, "1 of 64 samples are nearer, more than 1.5% (evaluate.max_memorised)"),
         (1, 0.0, False, "1 of 64 samples are nearer, more than 0% (evaluate.max_memorised)"),
     ],
 )  # fmt: skip

@@ -120,10 +120,19 @@ def test_is_refused_in_a_sentence_and_leaves_what_was_there(
             "starting Python: killed, .*; give export more memory",
         ),
         ("import sys; sys.exit('no TensorFlow')", "starting Python: ended with 1: no TensorFlow"),
+        ("import sys, elsewhere; sys.exit('found')", "starting Python: ended with 1: found"),
+        (
+            """print('{"doing": "loading", "limit": 600}', flush=True)
+import signal; signal.raise_signal(signal.SIGALRM)""",
+            "loading: more than 600 s; give export more cores$",
+        ),
     ],
 )
 def test_a_process_that_dies_is_told(inputs, exported, tmp_path, monkeypatch, program, said):
     (tmp_path / "dies.py").write_text(program)
+    (tmp_path / "path").mkdir()
+    (tmp_path / "path/elsewhere.py").touch()
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "path"))
     monkeypatch.setattr("components.export.canary._PROGRAM", tmp_path / "dies.py")
     generator = load_generator(inputs / "evaluation/generator.keras")
     with pytest.raises(PipelineError, match=said):

@@ -85,6 +85,17 @@ def test_more_patience_goes_on_as_if_it_had_been_given_at_first(train_by_plan, t
     assert_same_training(*(only_folder(tmp_path / c) for c in ("whole.checkpoints", "checkpoints")))
 
 
+def test_patience_that_was_off_meanwhile_begins_with_the_snapshots_that_are_left(
+    train_by_plan, tmp_path
+):
+    """That of epoch 3, which gained last, is not among them."""
+    patient = {"patience": 10}
+    for changes in (patient | {"epochs": 5}, {"patience": 0, "epochs": 10}, patient):
+        train_by_plan(CONFIG.model_copy(update=changes), "training", FALLS)
+    rows = read_json_lines(tmp_path / "training" / KIDS)
+    assert [(row["epoch"], row["gain"]) for row in rows] == [(0, True), (10, True)]
+
+
 def test_several_small_steps_are_a_gain(train_by_plan, tmp_path):
     config = CONFIG.model_copy(update={"patience": 10})
     slowly = [0.9, None, 0.5, None, 0.495, None, 0.489, None, 0.483, None, 0.47, None]
@@ -107,12 +118,20 @@ def test_snapshots_are_scored_five_times_in_a_patience_at_most(patience, apart, 
     own.close()
 
 
-def test_a_process_that_fails_is_told_and_the_training_goes_on_from_there(train_by_plan):
-    training = train_by_plan(CONFIG, "never", [0.9, 0.5, None], code=1)
-    assert (
-        "epoch-0002.keras for train.patience (=3), by a process that ended with 1: " in training.log
-    )
-    assert "no memory is left; begin the same run again, which goes on" in training.log
+@pytest.mark.parametrize(
+    ("kids", "said"),
+    [
+        ([0.9, 0.5, None], "ended with 1: no memory is left"),
+        ([0.9, "0.5"], "ended with 0: it said nothing"),
+    ],
+    ids=["while it answers", "while it waits"],
+)
+def test_a_process_that_fails_is_told_and_the_training_goes_on_from_there(
+    train_by_plan, kids, said
+):
+    training = train_by_plan(CONFIG, "never", kids, code=1)
+    assert "epoch-0002.keras for train.patience (=3), by a process that " in training.log
+    assert f"{said}; begin the same run again, which goes on" in training.log
     assert "Traceback" not in training.log
     resumed = train_by_plan(CONFIG, "training", FALLS)
     assert resumed.events("done")[-1] == 42
