@@ -13,8 +13,8 @@ from components.metrics.blocks import (
 )
 from components.metrics.gaussians import Gaussians, fit_gaussians
 
-# Neighbours beyond the k-th which rounding may have put behind it. A picture with more of them that
-# close gets too large a radius; a pixel in three thousand that differs is enough to tell them apart.
+# Neighbours beyond the k-th which rounding may have put behind it. A picture with more of them so
+# close gets too large a radius; one pixel of three thousand that differs tells pictures apart.
 _SPARE = 8
 
 
