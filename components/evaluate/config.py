@@ -28,7 +28,7 @@ class EvaluateConfig(StepConfig):
         le=100_000,
         description="Pictures that the best snapshot draws to be scored, and the most real ones "
         "compared with; to find the best, each draws 250 or more, and the better ones up to a "
-        "quarter of these.",
+        "fifth of these.",
     )
     neighbours: int = Field(
         5, ge=1, le=50, description="k of precision, recall, density and coverage."

@@ -1,7 +1,9 @@
 """Which snapshot is the best: a few samples of each, more of those that promise more.
 
 Successive halving (Jamieson and Talwalkar 2016, §3, https://arxiv.org/abs/1502.07943): each rung
-keeps a quarter of the snapshots and gives those four times the samples, 250 at least.
+keeps a fifth of the snapshots and gives those five times the samples, 250 at least. Of those that
+chance may have put behind the lowest KID, the newest is taken: pictures still gain details, eyes
+above all, long after KID has ceased to tell.
 
 The best of many is flattered by whatever it was chosen by. So snapshots are chosen by pictures of
 the training, as the field does (Karras et al. 2020, §2, https://arxiv.org/abs/2006.06676), and the
@@ -18,15 +20,15 @@ import keras
 import numpy as np
 
 from components.evaluate.config import EvaluateConfig
-from components.metrics.compared import hold_against
+from components.metrics.compared import Compared, hold_against
 from components.metrics.drawing import describe, random_latents
 from components.metrics.extractor import Extractor
 from components.metrics.feature_set import FeatureSet
-from components.metrics.kid import kid
+from components.metrics.kid import kid, kid_difference
 from components.shared.contracts import epoch_of
 
 LOG = logging.getLogger("dcgan.evaluate")
-_KEEPS = 4  # one in so many goes on to the next rung, which has so many times the samples
+_KEEPS = 5  # one in so many goes on to the next rung, which has so many times the samples
 _FEWEST_SAMPLES = 250  # from fewer, chance moves KID by more than late snapshots differ
 _STREAM = 1  # of the seed; those that judge come from the seed itself
 
@@ -47,7 +49,7 @@ class Choice(NamedTuple):
 
 
 def plan_rungs(snapshots: int, samples: int) -> list[Rung]:
-    """The rungs; the last one has a quarter of all samples, if that is not too few."""
+    """The rungs; the last one has a fifth of all samples, if that is not too few."""
     counts = []
     while snapshots > 1:
         counts.append(snapshots)
@@ -63,7 +65,7 @@ def plan_rungs(snapshots: int, samples: int) -> list[Rung]:
 def choose_snapshot(
     paths: Sequence[Path], training: FeatureSet, extractor: Extractor, config: EvaluateConfig
 ) -> Choice:
-    """Find the snapshot of the lowest KID, as far as its samples on the rungs tell.
+    """Find the newest of the snapshots whose KID is the lowest, as far as their samples tell.
 
     Args:
         paths: Snapshots, in the order of their epochs.
@@ -81,7 +83,23 @@ def choose_snapshot(
             contender.look(rung.samples, training, extractor, config)
             LOG.info("%s", contender)
         best.sort(key=lambda contender: contender.kid)
-    return Choice(best[0].path, rungs, [one.found() for one in contenders] if rungs else [])
+    chosen = newest_of_the_best([(contender.path, contender.compared) for contender in best])
+    return Choice(chosen, rungs, [one.found() for one in contenders] if rungs else [])
+
+
+def newest_of_the_best(looked_at: Sequence[tuple[Path, Compared | None]]) -> Path:
+    """The newest snapshot whose KID is not above the lowest by more than chance gives.
+
+    Args:
+        looked_at: Snapshots, by the same real pictures; None where pictures are not finite.
+    """
+    finite = [(path, compared) for path, compared in looked_at if compared is not None]
+    if not finite:
+        return looked_at[0][0]
+    _, lowest = min(finite, key=lambda pair: kid(pair[1]).value)
+    differences = [(path, kid_difference(compared, lowest)) for path, compared in finite]
+    as_good = [path for path, above in differences if above.value <= above.interval]
+    return max(as_good, key=epoch_of)
 
 
 class _Contender:
@@ -89,6 +107,7 @@ class _Contender:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.compared: Compared | None = None  # with the pictures of the training
         self.kid = math.inf  # where pictures are not finite
         self._scores: dict[str, Any] = {"samples": 0, "kid": None, "kid_interval": None}
         self._features: list[np.ndarray] = []
@@ -100,11 +119,13 @@ class _Contender:
         generator = keras.models.load_model(self.path, compile=False)
         latents = random_latents([config.seed, _STREAM], samples, generator)
         new = describe(generator, latents[self._scores["samples"] :], extractor)
+        self.compared = None
         self.kid, self._scores = math.inf, dict.fromkeys(self._scores) | {"samples": samples}
         if new is not None:
             self._features.append(new)
             drawn = FeatureSet(np.concatenate(self._features), config.neighbours)
-            self.kid, interval = kid(hold_against(training, drawn))
+            self.compared = hold_against(training, drawn)
+            self.kid, interval = kid(self.compared)
             self._scores.update(kid=self.kid, kid_interval=interval)
 
     def found(self) -> dict[str, Any]:

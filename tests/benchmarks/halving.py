@@ -18,11 +18,12 @@ import keras
 
 from components.evaluate.config import EvaluateConfig
 from components.evaluate.extractors.registry import load_extractor
-from components.evaluate.halving import choose_snapshot
+from components.evaluate.halving import choose_snapshot, newest_of_the_best
 from components.evaluate.scoring import draw_samples, load_real, score
-from components.metrics.compared import hold_against
+from components.metrics.compared import Compared, hold_against
 from components.metrics.extractor import Extractor
 from components.metrics.feature_set import FeatureSet
+from components.metrics.kid import kid
 from components.shared.contracts import SNAPSHOTS, epoch_of
 from components.shared.files import read_json
 
@@ -31,9 +32,9 @@ class Found(NamedTuple):
     """What one run came to."""
 
     snapshots: int
-    full: int  # epoch of the best, by all samples of each
+    full: int  # epoch that is chosen by all samples of each
     chosen: int  # epoch that evaluate chooses
-    lost: float  # KID of the chosen above that of the best, both by all samples
+    lost: float  # KID of the one above that of the other, both by all samples
     ratio: float  # seconds of the one way over those of the other
 
 
@@ -49,22 +50,24 @@ def compare(run: Path, extractor: Extractor, samples: int) -> Found:
     paths = sorted(snapshots.glob("epoch-*.keras"), key=epoch_of)
 
     started = time.perf_counter()
-    kids = {path: _score(path, train_split, extractor, config) for path in paths}
-    best = min(paths, key=kids.__getitem__)
+    in_all = {path: _score(path, train_split, extractor, config) for path in paths}
+    best = newest_of_the_best([*in_all.items()])
     in_full = time.perf_counter() - started
 
     started = time.perf_counter()
     chosen = choose_snapshot(paths, train_split, extractor, config).best
     _score(chosen, held_out, extractor, config)
     by_rungs = time.perf_counter() - started
-    lost = kids[chosen] - kids[best]
+    lost = kid(in_all[chosen]).value - kid(in_all[best]).value
     return Found(len(paths), epoch_of(best), epoch_of(chosen), lost, in_full / by_rungs)
 
 
-def _score(path: Path, real: FeatureSet, extractor: Extractor, config: EvaluateConfig) -> float:
+def _score(path: Path, real: FeatureSet, extractor: Extractor, config: EvaluateConfig) -> Compared:
     drawn = draw_samples(keras.models.load_model(path, compile=False), extractor, config)
-    kid = score(hold_against(real, drawn.features))["kid"] if drawn.features else None
-    return float("inf") if kid is None else kid
+    assert drawn.features is not None
+    compared = hold_against(real, drawn.features)
+    score(compared)
+    return compared
 
 
 def main() -> None:

@@ -16,10 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
-from components.evaluate.halving import plan_rungs
+from components.evaluate.halving import newest_of_the_best, plan_rungs
 from components.metrics.compared import Compared, hold_against
 from components.metrics.feature_set import FeatureSet
 from components.metrics.kid import kid, kid_difference
+from components.shared.contracts import epoch_file
 
 SIZE = 64  # of a picture's features
 SNAPSHOTS, SAMPLES, HELD_OUT, TRAINING = 8, 400, 191, 191  # as the demo has them
@@ -32,17 +33,19 @@ def trial(random: np.random.Generator) -> tuple[bool, bool]:
     real = random.standard_normal([HELD_OUT, SIZE], np.float32)
     held_out = FeatureSet(real, NEIGHBOURS)
     training = FeatureSet(random.standard_normal([TRAINING, SIZE], np.float32), NEIGHBOURS)
-    champion, *snapshots = (_direction(random) for _ in range(1 + SNAPSHOTS))
+    champion = _direction(random)
+    snapshots = {Path(epoch_file(epoch, "")): _direction(random) for epoch in range(SNAPSHOTS)}
     defender = _draw(champion, SAMPLES, random, held_out)
 
-    drawn = [_draw(snapshot, SAMPLES, random, held_out) for snapshot in snapshots]
+    drawn = [_draw(snapshot, SAMPLES, random, held_out) for snapshot in snapshots.values()]
     luckiest = min(drawn, key=lambda compared: kid(compared).value)
 
-    best = snapshots
+    best = [*snapshots]
     for rung in plan_rungs(SNAPSHOTS, SAMPLES):
-        looks = [kid(_draw(one, rung.samples, random, training)).value for one in best]
-        best = [best[i] for i in np.argsort(looks)[: math.ceil(len(best) / 4)]]
-    chosen = _draw(best[0], SAMPLES, random, held_out)
+        best = best[: rung.snapshots]
+        looks = {path: _draw(snapshots[path], rung.samples, random, training) for path in best}
+        best.sort(key=lambda path: kid(looks[path]).value)
+    chosen = _draw(snapshots[newest_of_the_best([*looks.items()])], SAMPLES, random, held_out)
     return _blessed(luckiest, defender), _blessed(chosen, defender)
 
 
