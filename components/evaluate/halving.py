@@ -107,8 +107,7 @@ class _Contender:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.compared: Compared | None = None  # with the pictures of the training
-        self.kid = math.inf  # where pictures are not finite
+        self.compared: Compared | None = None  # with training pictures; None: not finite
         self._scores: dict[str, Any] = {"samples": 0, "kid": None, "kid_interval": None}
         self._features: list[np.ndarray] = []
 
@@ -119,14 +118,18 @@ class _Contender:
         generator = keras.models.load_model(self.path, compile=False)
         latents = random_latents([config.seed, _STREAM], samples, generator)
         new = describe(generator, latents[self._scores["samples"] :], extractor)
-        self.compared = None
-        self.kid, self._scores = math.inf, dict.fromkeys(self._scores) | {"samples": samples}
+        self.compared, self._scores = None, dict.fromkeys(self._scores) | {"samples": samples}
         if new is not None:
             self._features.append(new)
             drawn = FeatureSet(np.concatenate(self._features), config.neighbours)
             self.compared = hold_against(training, drawn)
-            self.kid, interval = kid(self.compared)
-            self._scores.update(kid=self.kid, kid_interval=interval)
+            value, interval = kid(self.compared)
+            self._scores.update(kid=value, kid_interval=interval)
+
+    @property
+    def kid(self) -> float:
+        """That of the last look; above all others where pictures are not finite."""
+        return math.inf if self._scores["kid"] is None else self._scores["kid"]
 
     def found(self) -> dict[str, Any]:
         """What the last look at it came to."""

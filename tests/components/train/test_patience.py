@@ -130,8 +130,10 @@ def test_a_process_that_fails_is_told_and_the_training_goes_on_from_there(
     train_by_plan, kids, said
 ):
     training = train_by_plan(CONFIG, "never", kids, code=1)
-    assert "epoch-0002.keras for train.patience (=3), by a process that " in training.log
-    assert f"{said}; begin the same run again, which goes on" in training.log
+    assert (
+        f"epoch-0002.keras for train.patience (=3), by a process that {said}; "
+        "begin the same run again, which goes on"
+    ) in training.log
     assert "Traceback" not in training.log
     resumed = train_by_plan(CONFIG, "training", FALLS)
     assert resumed.events("done")[-1] == 42
