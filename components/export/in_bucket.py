@@ -111,13 +111,13 @@ class BucketHome:
         claim = self._claim_of(number)
         try:
             self._client.pipe_file(claim, token, mode="create")
-        except Exception:  # servers word it differently that somebody was quicker
+        except Exception as error:  # servers word it differently that somebody was quicker
             try:
                 made = self._client.cat_file(claim)
             except FileNotFoundError:
-                made = None
-            if made is None:
-                raise
+                if not isinstance(error, FileExistsError):
+                    raise error from None
+                made = None  # whoever was quicker has given up since
             # A client that heard no answer asks again, and finds its own.
             if made != token:
                 raise self._under_way(number) from None

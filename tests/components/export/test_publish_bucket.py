@@ -218,6 +218,23 @@ class TestTrouble:
         with pytest.raises(PipelineError, match=r"another publish .* is under way, of version 1"):
             publish(make_model(tmp_path / "a", "aaa"), root)
 
+    def test_another_that_was_quicker_and_gave_up_at_once(
+        self, make_model, tmp_path, root, monkeypatch
+    ):
+        client = in_bucket.BucketHome(root)._client
+        create = client.pipe_file
+
+        def come_too_late(address, content, mode):
+            create(address, b"another's", mode=mode)
+            try:
+                create(address, content, mode=mode)
+            finally:
+                client.rm_file(address)
+
+        monkeypatch.setattr(client, "pipe_file", come_too_late)
+        with pytest.raises(PipelineError, match=r"another publish .* is under way, of version 1"):
+            publish(make_model(tmp_path / "a", "aaa"), root)
+
     @pytest.mark.parametrize("kill_after", range(1, 12))
     def test_killed_at_any_point(
         self, make_model, tmp_path, root, start, an_hour_passes, kill_after
