@@ -6,6 +6,7 @@ given back what it lacks.
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,29 +16,46 @@ BLOCK = 1024  # rows, and columns, in memory at once
 _ROUNDING = 2
 
 
+class Block(NamedTuple):
+    """Some rows of a set, in the dtype of its features."""
+
+    features: np.ndarray  # less the centre, [R, d]
+    squares: np.ndarray  # their squared norms, [R]
+    shift: np.ndarray  # what each adds to the kernel's base, [R]
+
+
 class Rows:
-    """The features of a set, float [N, d], seen from a centre, [d]."""
+    """The features of a set, float [N, d], seen from a centre, [d].
+
+    Attributes:
+        uncertainty: Float64 [N]. The squared distance of two rows, each of a set, is off by less
+            than the sum of what it says of both.
+    """
 
     def __init__(self, features: np.ndarray, centre: np.ndarray) -> None:
         """Find what each row has of its own."""
-        self.features = features
+        self._features = features
         self._centre = centre.astype(features.dtype)
         centre = self._centre.astype(np.float64)
-        self.squares = np.empty(len(features))
+        self._squares = np.empty(len(features))
         along = np.empty(len(features))
         for block in blocks_of(features):
-            self.squares[block] = np.square(self[block], dtype=np.float64).sum(axis=1)
+            centred = features[block] - self._centre
+            self._squares[block] = np.square(centred, dtype=np.float64).sum(axis=1)
             along[block] = features[block].astype(np.float64) @ centre
+        d = features.shape[1]
         # Of both rows of a pair together: what x·y/d + 1 has beside the product from the centre.
-        self._shift = (along - centre @ centre / 2) / features.shape[1] + 0.5
+        self._shift = (along - centre @ centre / 2) / d + 0.5
+        self.uncertainty = _ROUNDING * d**0.5 * np.finfo(features.dtype).eps * self._squares
 
-    def __getitem__(self, block: slice) -> np.ndarray:
-        """These rows less the centre."""
-        return self.features[block] - self._centre
-
-    def shift(self, block: slice) -> np.ndarray:
-        """What these rows add to the kernel's base."""
-        return self._shift[block].astype(self.features.dtype)
+    def block(self, rows: slice) -> Block:
+        """Take these rows."""
+        dtype = self._features.dtype
+        return Block(
+            self._features[rows] - self._centre,
+            self._squares[rows].astype(dtype),
+            self._shift[rows].astype(dtype),
+        )
 
 
 def blocks_of(rows: np.ndarray) -> Iterator[slice]:
@@ -46,27 +64,23 @@ def blocks_of(rows: np.ndarray) -> Iterator[slice]:
         yield slice(start, min(start + BLOCK, len(rows)))
 
 
-def kernels_and_distances(
-    left: Rows, rows: slice, right: Rows, columns: slice
-) -> tuple[np.ndarray, np.ndarray]:
-    """Kernel of KID, (x·y/d + 1)³, and squared Euclidean distance of each pair of a block."""
-    products = left[rows] @ right[columns].T
+def kernels_and_distances(left: Block, right: Block) -> tuple[np.ndarray, np.ndarray]:
+    """Kernel of KID, (x·y/d + 1)³, and squared Euclidean distance of each pair, [R, C]."""
+    products = left.features @ right.features.T
     base = products / products.dtype.type(left.features.shape[1])
-    base += left.shift(rows)[:, np.newaxis]
-    base += right.shift(columns)
+    base += left.shift[:, np.newaxis]
+    base += right.shift
     kernels = np.square(base)
     kernels *= base
     products *= -2
-    products += left.squares[rows, np.newaxis].astype(products.dtype)
-    products += right.squares[columns].astype(products.dtype)
+    products += left.squares[:, np.newaxis]
+    products += right.squares
     return kernels, products
 
 
-def uncertainty(left: Rows, rows: slice, right: Rows, columns: slice) -> np.ndarray:
-    """How far from the truth each squared distance of a block may be."""
-    part = _ROUNDING * left.features.shape[1] ** 0.5 * np.finfo(left.features.dtype).eps
-    squares = left.squares[rows, np.newaxis] + right.squares[columns]
-    return (part * squares).astype(left.features.dtype)
+def pairs_where(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of what is true, in the order of rows; faster than `nonzero` for few."""
+    return np.divmod(np.flatnonzero(mask), mask.shape[1])
 
 
 def exact_squared_distances(

@@ -13,7 +13,7 @@ from components.metrics.blocks import (
     blocks_of,
     exact_squared_distances,
     kernels_and_distances,
-    uncertainty,
+    pairs_where,
 )
 from components.metrics.feature_set import FeatureSet
 
@@ -31,11 +31,7 @@ class Compared(NamedTuple):
 
 
 def hold_against(real: FeatureSet, fake: FeatureSet) -> Compared:
-    """Walk over the pairs.
-
-    Whether a picture lies in a ball is decided as by float64: where the features' own dtype leaves
-    it open, the distance is worked out again.
-    """
+    """Walk over the pairs."""
     centre = real.features.mean(axis=0, dtype=np.float64)
     reals, fakes = Rows(real.features, centre), Rows(fake.features, centre)
     n, m = len(real), len(fake)
@@ -43,21 +39,44 @@ def hold_against(real: FeatureSet, fake: FeatureSet) -> Compared:
         real, fake, np.zeros(n), np.zeros(m), np.zeros(n, int), np.zeros(m, int), np.zeros(n, bool)
     )
     for rows in blocks_of(real.features):
+        left = reals.block(rows)
         for columns in blocks_of(fake.features):
-            kernels, distances = kernels_and_distances(reals, rows, fakes, columns)
+            kernels, distances = kernels_and_distances(left, fakes.block(columns))
             found.kernel_sums_real[rows] += kernels.sum(axis=1, dtype=np.float64)
             found.kernel_sums_fake[columns] += kernels.sum(axis=0, dtype=np.float64)
-            radii = real.within.squared_radii[rows, np.newaxis], fake.within.squared_radii[columns]
-            to_real, to_fake = (distances - one.astype(distances.dtype) for one in radii)
-            in_real, in_fake = to_real < 0, to_fake < 0
-            unsure = uncertainty(reals, rows, fakes, columns)
-            i, j = np.nonzero((np.abs(to_real) <= unsure) | (np.abs(to_fake) <= unsure))
-            exact = exact_squared_distances(
-                real.features, i + rows.start, fake.features, j + columns.start
+            i, j, in_real, in_fake = _balls_of_pairs(
+                distances, _Balls(real, reals, rows), _Balls(fake, fakes, columns)
             )
-            in_real[i, j] = exact < radii[0][i, 0]
-            in_fake[i, j] = exact < radii[1][j]
-            found.covered[rows] |= in_real.any(axis=1)
-            found.fake_in_real_balls[columns] += in_real.sum(axis=0)
-            found.real_in_fake_balls[rows] += in_fake.sum(axis=1)
+            found.covered[i[in_real]] = True
+            found.fake_in_real_balls[:] += np.bincount(j[in_real], minlength=m)
+            found.real_in_fake_balls[:] += np.bincount(i[in_fake], minlength=n)
     return found
+
+
+class _Balls:
+    """Some pictures of a set, each with its ball."""
+
+    def __init__(self, pictures: FeatureSet, seen: Rows, block: slice) -> None:
+        self.features, self.start = pictures.features, block.start
+        self.squared_radii = pictures.within.squared_radii[block]
+        self.uncertainty = seen.uncertainty[block]
+
+
+def _balls_of_pairs(distances: np.ndarray, real: _Balls, fake: _Balls) -> tuple[np.ndarray, ...]:
+    """Numbers of the pictures of a few pairs, and whether they lie in the real or the fake ball.
+
+    No other pair lies in a ball. It is decided as by float64: where the features' own dtype leaves
+    it open, the distance is worked out again.
+    """
+    unsure = real.uncertainty.max() + fake.uncertainty.max()
+    reach_real, reach_fake = (
+        (balls.squared_radii + unsure).astype(distances.dtype) for balls in (real, fake)
+    )
+    i, j = pairs_where((distances <= reach_real[:, np.newaxis]) | (distances <= reach_fake))
+    near = distances[i, j].astype(np.float64)
+    radii_real, radii_fake = real.squared_radii[i], fake.squared_radii[j]
+    unsure = real.uncertainty[i] + fake.uncertainty[j]
+    i, j = i + real.start, j + fake.start
+    is_open = (np.abs(near - radii_real) <= unsure) | (np.abs(near - radii_fake) <= unsure)
+    near[is_open] = exact_squared_distances(real.features, i[is_open], fake.features, j[is_open])
+    return i, j, near < radii_real, near < radii_fake

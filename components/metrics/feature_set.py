@@ -10,6 +10,7 @@ from components.metrics.blocks import (
     blocks_of,
     exact_squared_distances,
     kernels_and_distances,
+    pairs_where,
 )
 from components.metrics.gaussians import Gaussians, fit_gaussians
 
@@ -55,8 +56,9 @@ def _walk(features: np.ndarray, neighbours: int) -> Within:
     nearest = _Nearest(len(features), min(neighbours + _SPARE, len(features) - 1), features.dtype)
     blocks = [*blocks_of(features)]
     for index, left in enumerate(blocks):
+        block = rows.block(left)
         for right in blocks[index:]:  # those before have met it
-            kernels, distances = kernels_and_distances(rows, left, rows, right)
+            kernels, distances = kernels_and_distances(block, rows.block(right))
             if left == right:
                 np.fill_diagonal(kernels, 0)
                 np.fill_diagonal(distances, np.inf)
@@ -65,7 +67,7 @@ def _walk(features: np.ndarray, neighbours: int) -> Within:
                 nearest.take(right, distances.T, left.start)
             sums[left] += kernels.sum(axis=1, dtype=np.float64)
             nearest.take(left, distances, right.start)
-    return Within(sums, nearest.squared_radii(features, neighbours))
+    return Within(sums, nearest.squared_radii(features, rows.uncertainty, neighbours))
 
 
 class _Nearest:
@@ -78,20 +80,31 @@ class _Nearest:
     def take(self, rows: slice, distances: np.ndarray, start: int) -> None:
         """Look at the distances, [R, C], of some rows to those that begin at `start`."""
         kept = self._distances.shape[1]
-        offered = _smallest(distances, kept)
-        distances = np.take_along_axis(distances, offered, axis=1)
+        farthest = self._distances[rows].max(axis=1)
+        if np.isinf(farthest).any():
+            offered = _smallest(distances, kept)
+            distances = np.take_along_axis(distances, offered, axis=1)
+        else:
+            distances, offered = _nearer(distances, farthest)
         both = np.concatenate([self._distances[rows], distances], axis=1)
         numbers = np.concatenate([self._numbers[rows], offered + start], axis=1)
         chosen = _smallest(both, kept)
         self._distances[rows] = np.take_along_axis(both, chosen, axis=1)
         self._numbers[rows] = np.take_along_axis(numbers, chosen, axis=1)
 
-    def squared_radii(self, features: np.ndarray, neighbours: int) -> np.ndarray:
-        """The `neighbours`-th smallest of the exact distances, float64 [N]."""
-        exact = np.empty(self._numbers.shape)
-        themselves = np.arange(len(features))
-        for column, numbers in enumerate(self._numbers.T):
-            exact[:, column] = exact_squared_distances(features, themselves, features, numbers)
+    def squared_radii(
+        self, features: np.ndarray, uncertainty: np.ndarray, neighbours: int
+    ) -> np.ndarray:
+        """The `neighbours`-th smallest of the exact distances, float64 [N].
+
+        Exact ones are worked out where rounded ones do not tell which that is.
+        """
+        rounded = np.partition(self._distances, neighbours - 1, axis=1)[:, neighbours - 1]
+        off = self._distances.astype(np.float64) - rounded[:, np.newaxis]
+        unsure = uncertainty[:, np.newaxis] + uncertainty[self._numbers]
+        i, place = pairs_where(np.abs(off) <= unsure + unsure.max(axis=1, keepdims=True))
+        exact = np.copysign(np.inf, off)
+        exact[i, place] = exact_squared_distances(features, i, features, self._numbers[i, place])
         return np.partition(exact, neighbours - 1, axis=1)[:, neighbours - 1]
 
 
@@ -100,3 +113,18 @@ def _smallest(values: np.ndarray, count: int) -> np.ndarray:
     if values.shape[1] <= count:
         return np.broadcast_to(np.arange(values.shape[1]), values.shape)
     return np.argpartition(values, count - 1, axis=1)[:, :count]
+
+
+def _nearer(distances: np.ndarray, limits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Distances of each row below its limit, and their places; [R, the most of a row].
+
+    Rows with fewer are filled up with infinity.
+    """
+    i, j = pairs_where(np.ascontiguousarray(distances < limits[:, np.newaxis]))
+    counts = np.bincount(i, minlength=len(limits))
+    starts = np.cumsum(counts) - counts
+    shape = len(limits), counts.max()
+    found, places = np.full(shape, np.inf, distances.dtype), np.zeros(shape, np.int64)
+    order = np.arange(len(i)) - starts[i]
+    found[i, order], places[i, order] = distances[i, j], j
+    return found, places

@@ -95,11 +95,11 @@ def test_no_distance_is_farther_off_than_is_taken_for_uncertain(draw, d):
     random = np.random.default_rng(d)
     real = np.tile(draw(random, 200), (1, d))[:, :d].astype(np.float32)
     rows = blocks.Rows(real, real.mean(axis=0, dtype=np.float64))
-    everything = slice(0, len(real))
-    _, distances = blocks.kernels_and_distances(rows, everything, rows, everything)
+    block = rows.block(slice(0, len(real)))
+    _, distances = blocks.kernels_and_distances(block, block)
     i, j = np.indices(distances.shape).reshape(2, -1)
     exact = blocks.exact_squared_distances(real, i, real, j).reshape(distances.shape)
-    uncertain = blocks.uncertainty(rows, everything, rows, everything)
+    uncertain = rows.uncertainty[:, np.newaxis] + rows.uncertainty
     assert np.all(np.abs(distances - exact) <= uncertain / 2), np.max(
         np.abs(distances - exact) / uncertain
     )
