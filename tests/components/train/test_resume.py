@@ -27,7 +27,7 @@ PROFILES = Path(pipeline.__file__).with_name("profiles")
 def profile(name, **changes):
     """The train section of a profile, made small."""
     section = yaml.safe_load((PROFILES / f"{name}.yaml").read_text())["train"]
-    small = {"base_width": 16, "batch_size": 4, "epochs": 3, "precision": "float32"}
+    small = {"base_width": 16, "batch_size": 4, "epochs": 3, "precision": "float32", "patience": 0}
     return TrainConfig(**section | small | changes)
 
 
