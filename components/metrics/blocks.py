@@ -12,8 +12,9 @@ import numpy as np
 
 BLOCK = 1024  # rows, and columns, in memory at once
 # A squared distance of d dimensions is off by less than this times √d, in epsilons of its dtype
-# and parts of both squared norms: twice the most that was seen, at 8 to 2,048 dimensions.
-_ROUNDING = 2
+# and parts of both squared norms: more than was seen at 1 to 2,048 dimensions, also of rows that are
+# multiples of one another, whose errors add up.
+_ROUNDING = 4
 
 
 class Block(NamedTuple):
@@ -25,7 +26,7 @@ class Block(NamedTuple):
 
 
 class Rows:
-    """The features of a set, float [N, d], seen from a centre, [d].
+    """The features of a set, float32 or float64 [N, d], seen from a centre, [d].
 
     Attributes:
         uncertainty: Float64 [N]. The squared distance of two rows, each of a set, is off by less

@@ -54,7 +54,7 @@ def hold_against(real: FeatureSet, fake: FeatureSet) -> Compared:
 
 
 class _Balls:
-    """Some pictures of a set, each with its ball."""
+    """A block of the pictures of a set, each with its ball."""
 
     def __init__(self, pictures: FeatureSet, seen: Rows, block: slice) -> None:
         self.features, self.start = pictures.features, block.start
@@ -68,9 +68,9 @@ def _balls_of_pairs(distances: np.ndarray, real: _Balls, fake: _Balls) -> tuple[
     No other pair lies in a ball. It is decided as by float64: where the features' own dtype leaves
     it open, the distance is worked out again.
     """
-    unsure = real.uncertainty.max() + fake.uncertainty.max()
+    most_unsure = real.uncertainty.max() + fake.uncertainty.max()
     reach_real, reach_fake = (
-        (balls.squared_radii + unsure).astype(distances.dtype) for balls in (real, fake)
+        (balls.squared_radii + most_unsure).astype(distances.dtype) for balls in (real, fake)
     )
     i, j = pairs_where((distances <= reach_real[:, np.newaxis]) | (distances <= reach_fake))
     near = distances[i, j].astype(np.float64)

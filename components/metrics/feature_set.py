@@ -14,8 +14,7 @@ from components.metrics.blocks import (
 )
 from components.metrics.gaussians import Gaussians, fit_gaussians
 
-# Neighbours beyond the k-th which rounding may have put behind it. A picture with more of them so
-# close gets too large a radius; one pixel of three thousand that differs tells pictures apart.
+# Neighbours beyond the k-th which rounding may have put behind it, before all is done in float64.
 _SPARE = 8
 
 
@@ -27,13 +26,13 @@ class Within(NamedTuple):
 
 
 class FeatureSet:
-    """Features, float [N, d], and what belongs to them alone."""
+    """Features, float32 or float64 [N, d], and what belongs to them alone."""
 
     def __init__(self, features: np.ndarray, neighbours: int, within: Within | None = None) -> None:
         """Walk over all pairs, unless what they come to is known from before.
 
         Args:
-            features: Float [N, d], N > `neighbours`.
+            features: Float32 or float64 [N, d], finite, N > `neighbours`.
             neighbours: k, of the balls.
             within: Of the same features and k.
         """
@@ -67,7 +66,10 @@ def _walk(features: np.ndarray, neighbours: int) -> Within:
                 nearest.take(right, distances.T, left.start)
             sums[left] += kernels.sum(axis=1, dtype=np.float64)
             nearest.take(left, distances, right.start)
-    return Within(sums, nearest.squared_radii(features, rows.uncertainty, neighbours))
+    squared_radii, is_decided = nearest.squared_radii(features, rows.uncertainty, neighbours)
+    if not is_decided and features.dtype != np.float64:  # as in a set of a few tight clusters
+        return _walk(features.astype(np.float64), neighbours)
+    return Within(sums, squared_radii)
 
 
 class _Nearest:
@@ -94,18 +96,24 @@ class _Nearest:
 
     def squared_radii(
         self, features: np.ndarray, uncertainty: np.ndarray, neighbours: int
-    ) -> np.ndarray:
+    ) -> tuple[np.ndarray, bool]:
         """The `neighbours`-th smallest of the exact distances, float64 [N].
 
         Exact ones are worked out where rounded ones do not tell which that is.
+
+        Returns:
+            The distances, and whether none that was not kept can be smaller.
         """
         rounded = np.partition(self._distances, neighbours - 1, axis=1)[:, neighbours - 1]
         off = self._distances.astype(np.float64) - rounded[:, np.newaxis]
         unsure = uncertainty[:, np.newaxis] + uncertainty[self._numbers]
-        i, place = pairs_where(np.abs(off) <= unsure + unsure.max(axis=1, keepdims=True))
+        most = 2 * unsure.max(axis=1)
+        i, place = pairs_where(np.abs(off) <= most[:, np.newaxis])
         exact = np.copysign(np.inf, off)
         exact[i, place] = exact_squared_distances(features, i, features, self._numbers[i, place])
-        return np.partition(exact, neighbours - 1, axis=1)[:, neighbours - 1]
+        found = np.partition(exact, neighbours - 1, axis=1)[:, neighbours - 1]
+        keeps_all = self._distances.shape[1] == len(features) - 1
+        return found, keeps_all or not np.any((off.max(axis=1) <= most) & (found > 0))
 
 
 def _smallest(values: np.ndarray, count: int) -> np.ndarray:
@@ -120,7 +128,7 @@ def _nearer(distances: np.ndarray, limits: np.ndarray) -> tuple[np.ndarray, np.n
 
     Rows with fewer are filled up with infinity.
     """
-    i, j = pairs_where(np.ascontiguousarray(distances < limits[:, np.newaxis]))
+    i, j = pairs_where(distances < limits[:, np.newaxis])
     counts = np.bincount(i, minlength=len(limits))
     starts = np.cumsum(counts) - counts
     shape = len(limits), counts.max()

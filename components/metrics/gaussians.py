@@ -22,7 +22,7 @@ class Gaussians(NamedTuple):
 
 
 def fit_gaussians(features: np.ndarray) -> Gaussians:
-    """Fit them, N ≥ 4; rows are not held in float64 where they are more than dimensions."""
+    """Fit them, N ≥ 4. More rows than dimensions are summed up block by block."""
     dimensions = features.shape[1]
     halves = features[0::2], features[1::2]
     if len(features) <= dimensions:

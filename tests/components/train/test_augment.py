@@ -1,11 +1,14 @@
+from typing import get_args
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from components.train.augment import augment, flip
+from components.train.config import Augmentation
 
 SEED = tf.constant([5, 6], tf.int64)
-KINDS = ("color", "translation", "cutout")
+KINDS = get_args(Augmentation)
 
 
 @pytest.fixture
@@ -17,7 +20,7 @@ def test_nothing_asked_nothing_changed(images):
     assert augment(images, (), SEED) is images
 
 
-@pytest.mark.parametrize("kind", ["color", "translation", "cutout"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_changes_are_a_function_of_the_seed(images, kind):
     first = augment(images, [kind], SEED)
     np.testing.assert_array_equal(first, augment(images, [kind], SEED))

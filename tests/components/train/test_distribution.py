@@ -4,6 +4,7 @@ import json
 import signal
 import socket
 from types import SimpleNamespace
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import tensorflow as tf
 
 from components.shared.errors import UsageError
 from components.shared.files import read_json
-from components.train.config import TrainConfig
+from components.train.config import Augmentation, TrainConfig
 from components.train.replicas import Replicas, find_replicas
 from components.train.step import train
 from tests.components.train.conftest import CODE, curve, newest_checkpoint, only_folder
@@ -19,7 +20,7 @@ from tests.components.train.conftest import CODE, curve, newest_checkpoint, only
 CONFIG = TrainConfig(
     epochs=2, batch_size=8, base_width=16, latent_size=8, precision="float32", dropout=0,
     batch_norm_momentum=0.9, ema_half_life=50, spectral_norm=True, r1_weight=1.0, r1_interval=1,
-    flip=True, augment=("color", "translation", "cutout"),
+    flip=True, augment=get_args(Augmentation),
 )  # fmt: skip
 
 TOLD = """

@@ -1,12 +1,14 @@
 """One training step against the same step written out with a tape per network."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from components.train.augment import flip
 from components.train.checkpoints import values_of
-from components.train.config import TrainConfig
+from components.train.config import Augmentation, TrainConfig
 from components.train.losses import discriminator_loss, generator_loss
 from components.train.replicas import Replicas
 from components.train.trainer import Purpose, Trainer, normal
@@ -64,7 +66,7 @@ def two_tapes(trainer, config, real, penalize):
     [
         {},
         {"loss": "hinge", "spectral_norm": True, "flip": True, "upsampling": "nearest",
-         "augment": ("color", "translation", "cutout")},
+         "augment": get_args(Augmentation)},
     ],
     ids=["default", "all else"],
 )  # fmt: skip
