@@ -12,8 +12,8 @@ import numpy as np
 
 BLOCK = 1024  # rows, and columns, in memory at once
 # A squared distance of d dimensions is off by less than this times √d, in epsilons of its dtype
-# and parts of both squared norms: more than was seen at 1 to 2,048 dimensions, also of rows that are
-# multiples of one another, whose errors add up.
+# and parts of both squared norms: more than was seen at 1 to 2,048 dimensions, also of rows that
+# are multiples of one another, whose errors add up.
 _ROUNDING = 4
 
 
