@@ -1,13 +1,19 @@
 """What keeps an archive, or a member of it, from being read, and how that is told."""
 
+import gzip
+import io
+import lzma
 import struct
 import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
 
+from components.ingest.reasons import Reason, Rejected
 from components.ingest.sources import open_source
 from components.shared.errors import DataRefused, UsageError
+from tests.components.ingest.reading import contents_of, paths_in
 
 
 def spoiled(archive: Path, flag: int = 0, method: int | None = None) -> bytes:
@@ -129,3 +135,95 @@ def test_other_archives_are_named(tree, run, caplog):
     run(tree)
     assert "'a.rar' is left out: it is not read: unpack it, or pack it as .zip" in caplog.text
     assert "'b.7z' is left out" in caplog.text
+
+
+def test_twins_that_macos_adds_to_a_zip_are_no_pictures(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
+        file.writestr("1.jpg", b"")
+        file.writestr("__MACOSX/._1.jpg", b"")
+    assert paths_in(tmp_path / "a.zip") == ["1.jpg"]
+
+
+def test_links_inside_a_tar(tmp_path, pack):
+    root = tmp_path / "root"
+    (root / "a").mkdir(parents=True)
+    (root / "a/1.jpg").write_bytes(b"1")
+    (root / "a/hard.jpg").hardlink_to(root / "a/1.jpg")
+    (root / "soft.jpg").symlink_to("a/1.jpg")
+    assert contents_of(pack(root, "a.tar")) == dict.fromkeys(
+        ["a/1.jpg", "a/hard.jpg", "soft.jpg"], b"1"
+    )
+    (root / "lost.jpg").symlink_to("nowhere")
+    assert sorted(contents_of(pack(root, "b.tar"))) == ["a/1.jpg", "a/hard.jpg", "soft.jpg"]
+
+
+@pytest.mark.parametrize("name", ["a.zip", "a.tar"])
+def test_of_two_members_with_one_path_the_later_counts(tmp_path, recwarn, name):
+    archive = tmp_path / name
+    for content in (b"old", b"new"):
+        (tmp_path / "1.jpg").write_bytes(content)
+        if name == "a.zip":
+            with zipfile.ZipFile(archive, "a") as file:
+                file.write(tmp_path / "1.jpg", "1.jpg")
+        else:
+            with tarfile.open(archive, "a") as file:
+                file.add(tmp_path / "1.jpg", "1.jpg")
+    assert contents_of(archive) == {"1.jpg": b"new"}
+
+
+def test_a_damaged_member_is_unreadable_and_the_others_are_not(tmp_path):
+    archive = tmp_path / "a.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("1.jpg", b"one" * 50)
+        file.writestr("2.jpg", b"two" * 50)
+    archive.write_bytes(archive.read_bytes().replace(b"oneone", b"oneOne", 1))
+    with open_source(str(archive)) as opened:
+        one, two = opened.read(opened.list().pictures)
+    assert isinstance(one, Rejected) and one.reason == Reason.UNREADABLE
+    assert two == b"two" * 50
+
+
+def test_a_member_that_claims_to_be_huge_is_not_unpacked(tmp_path, monkeypatch):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("1.jpg", bytes(1001))
+        file.writestr("2.jpg", bytes(1000))
+    monkeypatch.setattr("components.ingest.source.MAX_FILE_BYTES", 1000)
+    huge, large = contents_of(tmp_path / "a.zip").values()
+    assert huge.reason == Reason.TOO_LARGE
+    assert large == bytes(1000)
+
+
+@pytest.mark.parametrize("name", ["a.zip", "a.tar", "a.tar.gz", "a.tar.xz"])
+def test_an_archive_that_ends_early_is_refused(tree, pack, name):
+    archive = pack(tree, name)
+    archive.write_bytes(archive.read_bytes()[: archive.stat().st_size // 2])
+    with pytest.raises(DataRefused, match=rf"{name}' is damaged .*: fetch it again") as caught:
+        paths_in(archive)
+    assert caught.value.exit_code == 3
+
+
+@pytest.mark.parametrize("mode", ["", "gz", "xz"])
+@pytest.mark.parametrize("damage", ["garbled", "cut"])
+def test_a_tar_with_a_damaged_header_in_its_midst_is_refused(tmp_path, mode, damage):
+    """Python's tarfile takes that for the archive's end, and what follows would be lost."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as file:
+        for name in "123":
+            file.addfile(tarfile.TarInfo(f"{name}.jpg"))
+    content = bytearray(packed.getvalue())
+    if damage == "garbled":
+        content[512 + 100] ^= 255  # in the second header
+    else:
+        del content[512 + 100 :]
+    pack = {"": bytes, "gz": gzip.compress, "xz": lzma.compress}[mode]
+    archive = tmp_path / f"a.tar.{mode}"
+    archive.write_bytes(pack(content))
+    with pytest.raises(DataRefused, match=r"is damaged \(.* at byte 512\): fetch it again"):
+        paths_in(archive)
+
+
+def test_a_bzip2_of_half_a_block_cannot_be_told_from_any_other_file(tree, pack):
+    archive = pack(tree, "a.tar.bz2")
+    archive.write_bytes(archive.read_bytes()[: archive.stat().st_size // 2])
+    with pytest.raises(UsageError, match=r"neither a folder nor a whole archive"):
+        paths_in(archive)

@@ -7,7 +7,7 @@ import pytest
 from components.ingest.reasons import Reason
 from components.ingest.sources import open_source
 from components.shared.errors import DataRefused, UsageError
-from tests.components.ingest.test_sources import contents_of, paths_in
+from tests.components.ingest.reading import contents_of, paths_in
 
 CONTENTS = {
     "1.jpg": b"1",

@@ -4,7 +4,7 @@ import pytest
 
 from components.ingest.fingerprint import fingerprint
 from components.ingest.sources import open_source
-from tests.components.ingest.test_sources import paths_in
+from tests.components.ingest.reading import paths_in
 
 
 @pytest.fixture

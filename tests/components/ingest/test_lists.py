@@ -10,7 +10,7 @@ from components.ingest.fingerprint import fingerprint
 from components.ingest.reasons import Reason
 from components.ingest.sources import open_source
 from components.shared.errors import DataRefused, UsageError
-from tests.components.ingest.test_sources import contents_of, paths_in
+from tests.components.ingest.reading import contents_of, paths_in
 
 NAMES = ["a.jpg", "sub/é b.png", "[1] c.gif"]
 

@@ -19,7 +19,7 @@ from components.ingest.config import IngestConfig
 from components.ingest.seen_file import see
 from components.ingest.sources import open_source
 from tests.components.ingest.packing import tar_of, unflagged, windows_zip_of, zip_of
-from tests.components.ingest.test_sources import contents_of
+from tests.components.ingest.reading import contents_of
 from tests.components.ingest.zoo_files import encode, picture
 
 CONFIG = IngestConfig(image_size=32)

@@ -8,7 +8,7 @@ from components.ingest.sources import open_source
 from components.shared.contracts import MANIFEST, REJECTED
 from components.shared.errors import DataRefused, UsageError
 from components.shared.files import read_json, read_json_lines
-from tests.components.ingest.test_sources import paths_in
+from tests.components.ingest.reading import paths_in
 
 TOLD = {
     "path": "lost+found", "bytes": 0, "reason": "folder that may not be read",
