@@ -29,6 +29,7 @@ from pipeline.options import (
     RequireBlessed,
     RunsDir,
     TakesPictures,
+    flag,
 )
 
 
@@ -79,10 +80,10 @@ def run(
     ] = "",
     require_blessed: RequireBlessed = False,
     open_: Annotated[
-        bool, typer.Option("--open", help="Meanwhile show the training in a browser.")
+        bool, flag("--open", help="Meanwhile show the training in a browser.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say which tasks would run, and run none.")
+        bool, flag("--dry-run", help="Say which tasks would run, and run none.")
     ] = False,
 ) -> None:
     """Run the whole pipeline on this machine; what did not change is not run again."""

@@ -165,7 +165,7 @@ class _Walk:
             elif task == "ingest":
                 self._would_run[task] += f"; {_foresee_ingest(**arguments)}"
             elif task == "validate":  # pictures tell, which no run has read
-                self._would_run[task] += "; whether enough are held out, it finds out"
+                self._would_run[task] += "; it finds out whether enough are held out"
         return outputs, status.Status.SUCCESS
 
     def _why(self, task: str, arguments: dict[str, Any]) -> str:
@@ -200,11 +200,11 @@ class _Walk:
 def _foresee_ingest(images: str, config: dict[str, Any], **_: Any) -> str:
     with open_source(images) as source:
         if source.in_order:  # to list it costs as much as to read it
-            return "how many pictures there are, it finds out"
+            return "it finds out how many pictures there are"
         listing = list_pictures(images, source, IngestConfig(**config))
     unusable = [file for file in listing.other if file.reason not in NO_PICTURES]
     but = f" ({in_words(unusable)})" if unusable else ""
-    return f"how many of {len(listing.pictures):,} files are sound pictures, it finds out{but}"
+    return f"it finds out how many of {len(listing.pictures):,} files are sound pictures{but}"
 
 
 def _refuse_too_few(task: str, records: Any, config: dict[str, Any], **_: Any) -> None:

@@ -41,6 +41,11 @@ def check_ending(option: str, path: Path, *endings: str) -> None:
         )
 
 
+def flag(*names: str, help: str) -> Any:
+    """An option without a value; typer's help would show it with `<bool>`."""
+    return typer.Option(*names, help=help, metavar="")
+
+
 Images = Annotated[
     list[str] | None,
     typer.Option(
@@ -50,7 +55,7 @@ Images = Annotated[
     ),
 ]
 Paranoid = Annotated[
-    bool, typer.Option("--paranoid", help="Read each local file anew to see whether it changed.")
+    bool, flag("--paranoid", help="Read each local file anew to see whether it changed.")
 ]
 Profile = Annotated[
     str, typer.Option("--profile", help="Named settings: demo, seed or full.", metavar="NAME")
@@ -74,5 +79,5 @@ PublishRoot = Annotated[
     ),
 ]
 RequireBlessed = Annotated[
-    bool, typer.Option("--require-blessed", help="End with 5 unless the model is blessed.")
+    bool, flag("--require-blessed", help="End with 5 unless the model is blessed.")
 ]

@@ -9,7 +9,7 @@ import typer
 from components.shared.contracts import MODEL_NAME, MOST_PICTURES
 from components.shared.errors import UsageError
 from pipeline import library, show, terminal
-from pipeline.options import RUNS, PublishRoot, check_ending, read_path
+from pipeline.options import RUNS, PublishRoot, check_ending, flag, read_path
 from pipeline.results import read_run
 
 _console = terminal.Terminal()
@@ -102,7 +102,7 @@ def compare(
 
 def publish(
     rollback: Annotated[
-        bool, typer.Option("--rollback", help="Serve the version before, withdraw the newest.")
+        bool, flag("--rollback", help="Serve the version before, withdraw the newest.")
     ] = False,
     publish_root: PublishRoot = None,
     name: Annotated[

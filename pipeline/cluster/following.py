@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from components.shared.errors import Interrupted, NotBlessed, PipelineError, UsageError
-from pipeline.options import read_path
+from pipeline.options import flag, read_path
 from pipeline.show import plain
 from pipeline.terminal import Terminal
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from pipeline.cluster.server import KfpServer
 
-Wait = Annotated[bool, typer.Option("--wait", help="Follow the run; end with its result.")]
+Wait = Annotated[bool, flag("--wait", help="Follow the run; end with its result.")]
 Fetch = Annotated[
     Path | None,
     typer.Option(

@@ -7,7 +7,7 @@ import typer
 
 from pipeline.cluster.commands import connect
 from pipeline.cluster.following import Fetch, Wait, check_free, follow_to_end, goes_on, result
-from pipeline.options import Config, Overrides, RequireBlessed
+from pipeline.options import Config, Overrides, RequireBlessed, flag
 from pipeline.show import plain
 from pipeline.terminal import Terminal
 
@@ -98,9 +98,7 @@ def show_log(
     task: Annotated[str, typer.Argument(help="Which task's.", metavar="TASK")] = "train",
     config: Config = None,
     overrides: Overrides = None,
-    follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on until the task has ended.")
-    ] = False,
+    follow: Annotated[bool, flag("--follow", "-f", help="Go on until the task has ended.")] = False,
 ) -> None:
     """Log of one task, of all its tries."""
     from pipeline.cluster.outputs import follow_log, log_of

@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from pipeline.cluster.commands import connect, warn
-from pipeline.options import Config, Overrides, read_path
+from pipeline.options import Config, Overrides, flag, read_path
 from pipeline.show import plain
 from pipeline.terminal import Terminal
 
@@ -31,7 +31,7 @@ def apply(
     config: Config = None,
     overrides: Overrides = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Change nothing; show when it would fire.")
+        bool, flag("--dry-run", help="Change nothing; show when it would fire.")
     ] = False,
 ) -> None:
     """Make the server's schedule as a file says; say what was changed."""

@@ -28,8 +28,8 @@ def test_before_the_first_run_all_would_run_and_nothing_is_left(tmp_path):
     said = dict(re.findall(r"^([a-z]+) +((?:runs|may run) .*?) *$", text, re.MULTILINE))
     assert said["ingest"].startswith("runs     not done yet with these settings, code and inputs")
     told = " ".join(text.split())
-    assert "; how many of 38 files are sound pictures, it finds out " in told
-    assert "; whether enough are held out, it finds out" in told
+    assert "; it finds out how many of 38 files are sound pictures " in told
+    assert "; it finds out whether enough are held out" in told
     for task in BECAUSE_OF_INGEST:
         assert said[task].startswith("runs     because of ingest"), task
     assert said["publish"] == "may run  if compare finds the model good enough"
@@ -49,7 +49,7 @@ def test_files_that_cannot_be_used_are_told_and_refused_as_by_a_run(tmp_path):
     lines = sorted(f"{path}\n" for path in (tmp_path / "faces").iterdir())
     (tmp_path / "list").write_text("".join([*lines, "fases\n"]))
     said = " ".join(dcgan("run", "--images", "@list", "--dry-run", cwd=tmp_path).split())
-    assert "how many of 40 files are sound pictures, it finds out (1 that cannot be used, " in said
+    assert "it finds out how many of 40 files are sound pictures (1 that cannot be used, " in said
     assert "such as 'fases' (nothing at 'fases' (line 41 of list)))" in said
     (tmp_path / "list").write_text("".join([*lines, "x1.png\n", "x2.png\n", "x3.png\n"]))
     said = dcgan("run", "--images", "@list", "--dry-run", cwd=tmp_path, code=3)
@@ -62,7 +62,7 @@ def test_of_what_costs_as_much_to_list_as_to_read_the_run_itself_finds_out(tmp_p
     with tarfile.open(tmp_path / "faces.tar.gz", "w:gz") as archive:
         archive.add(tmp_path / "faces")
     said = dcgan("run", "--images", "faces.tar.gz", "--dry-run", cwd=tmp_path)
-    assert "how many pictures there are, it finds out" in " ".join(said.split())
+    assert "it finds out how many pictures there are" in " ".join(said.split())
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, Path.touch], ids=["folder", "file"])

@@ -94,3 +94,15 @@ def test_every_option_of_a_path_is_read_as_one():
 def test_a_name_that_promises_another_kind_of_file_is_refused(refused, tmp_path, arguments, told):
     assert told in refused(*arguments)
     assert [path.name for path in tmp_path.iterdir()] == ["home"]
+
+
+def flags_of(command):
+    for child in getattr(command, "commands", {}).values():
+        yield from flags_of(child)
+    yield from (option for option in command.params if getattr(option, "is_flag", False))
+
+
+def test_help_shows_no_value_where_none_is_taken():
+    flags = [*flags_of(typer.main.get_command(cli.app))]
+    assert {"--open", "--wait", "--follow"} <= {name for flag in flags for name in flag.opts}
+    assert not [flag.opts for flag in flags if flag.metavar != "" and flag.name != "help"]
