@@ -18,6 +18,15 @@ class Conv2DTranspose(keras.layers.Conv2DTranspose):
         return self.activation(convolve_transposed(inputs, tf.convert_to_tensor(self.kernel)))
 
 
+class Embedding(keras.layers.Embedding):
+    """By a product of matrices, whose gradient a GPU adds up in the same order each time."""
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """Vectors of labels: int32 [B] → [B, output_dim]."""
+        table = tf.convert_to_tensor(self.embeddings)
+        return tf.matmul(tf.one_hot(inputs, self.input_dim, dtype=table.dtype), table)
+
+
 class BatchNormalization(keras.layers.BatchNormalization):
     """Over the last axis, by the fused kernel; Keras writes it out, pass by pass.
 

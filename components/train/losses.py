@@ -86,13 +86,20 @@ def generator_gradient_scale(fake_logits: tf.Tensor) -> tf.Tensor:
     return tf.reshape(scale, [-1, 1, 1, 1])
 
 
-def r1_penalty(discriminator: Discriminator, real: tf.Tensor) -> tf.Tensor:
+def r1_penalty(
+    discriminator: Discriminator, real: tf.Tensor, labels: tf.Tensor | None = None
+) -> tf.Tensor:
     """Half the mean squared gradient norm at real pictures, as shown: augmented, no dropout.
 
     R1 of Mescheder et al. 2018 (https://arxiv.org/abs/1801.04406, eq. 9), without its γ.
+
+    Args:
+        discriminator: The network.
+        real: float32 [B, S, S, 3].
+        labels: int32 [B], where it takes any.
     """
     with tf.GradientTape() as tape:
         tape.watch(real)
-        logits = tf.reduce_sum(discriminator(real))
+        logits = tf.reduce_sum(discriminator(real, labels))
     gradient = tape.gradient(logits, real)
     return tf.reduce_mean(tf.reduce_sum(tf.square(gradient), axis=[1, 2, 3])) / 2

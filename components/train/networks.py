@@ -4,6 +4,12 @@ Both follow the write-up that this project reproduces: strided convolutions, bat
 normalisation in the generator only, LeakyReLU and dropout in the discriminator. Widths
 halve at each doubling of the resolution, from `base_width` at 4×4.
 
+With classes, the generator's batch normalisation has a scale and a shift of each class
+(Dumoulin et al. 2017, https://arxiv.org/abs/1610.07629, §2.2), and the discriminator adds
+the product of its last features, summed over the picture, and a vector of the class
+(Miyato and Koyama 2018, https://arxiv.org/abs/1802.05637, §3). At first these scales are 1
+and the shifts 0, so that layers of a model without classes fit.
+
 Under a mixed data type policy, convolutions compute in its low precision; weights, batch
 statistics, the generator's pictures and the discriminator's logits are float32.
 """
@@ -13,6 +19,7 @@ from types import ModuleType
 import keras
 import tensorflow as tf
 
+from components.shared.generators import CLASS_LATENTS
 from components.train.config import TrainConfig
 from components.train.convolution import convolve
 from components.train.palette import paint
@@ -21,6 +28,7 @@ _SMALLEST_SIDE = 4
 _CHANNELS = 3
 _FIRST_POWER_ITERATIONS = 15
 SINGULAR_VECTOR = "singular_vector"
+CLASS = "class"  # with which the names of layers begin that have weights of each class
 
 
 def build_generator(
@@ -28,6 +36,7 @@ def build_generator(
     image_size: int,
     dtype: str | keras.DTypePolicy = "float32",
     layers: ModuleType = keras.layers,
+    classes: int = 0,
 ) -> keras.Model:
     """Build the generator.
 
@@ -35,31 +44,39 @@ def build_generator(
         config: Settings of the training.
         image_size: Side of the pictures, a power of two.
         dtype: Data type policy of the layers, such as "mixed_bfloat16".
-        layers: Where BatchNormalization and Conv2DTranspose come from.
+        layers: Where BatchNormalization, Conv2DTranspose and Embedding come from.
+        classes: How many it draws; 0 for one that takes no label.
 
     Returns:
-        A functional model: float32 latents [B, latent_size] → float32 [B, S, S, 3] in
-        [-1, 1]. Made of Keras' own layers, it loads without this package. Layers with weights
-        are named by what they do and by the side that they give, so that they can be found
-        in another model.
+        A functional model: float32 latents [B, latent_size] and, with classes, int32 labels
+        [B] → float32 [B, S, S, 3] in [-1, 1]. Made of Keras' own layers, it loads without
+        this package. Layers with weights are named by what they do and by the side that they
+        give, so that they can be found in another model.
     """
     widths = _widths(config.base_width, image_size)
-    latents = keras.Input([config.latent_size], name="latents")
+    asked = latents = keras.Input([config.latent_size], name="latents")
+    of_class = None
+    if classes:
+        of_class = _OfClass(keras.Input([], name="labels", dtype="int32"), classes, dtype, layers)
+        asked = [latents, of_class.labels]
+        latents = keras.layers.Add()(
+            [latents, of_class(CLASS_LATENTS, config.latent_size, "zeros", "float32")]
+        )
     side = _SMALLEST_SIDE
     hidden = keras.layers.Dense(
         side * side * widths[0], use_bias=False, dtype=dtype, name=f"dense_{side}"
     )(latents)
-    hidden = _normalise_and_activate(hidden, config, side, dtype, layers)
+    hidden = _normalise_and_activate(hidden, config, side, dtype, layers, of_class)
     hidden = keras.layers.Reshape([side, side, widths[0]], dtype=dtype)(hidden)
     for width in widths[1:]:
         side *= 2
         hidden = _upsample(hidden, config, width, dtype, layers)
-        hidden = _normalise_and_activate(hidden, config, side, dtype, layers)
+        hidden = _normalise_and_activate(hidden, config, side, dtype, layers, of_class)
     hidden = _upsample(hidden, config, config.palette or _CHANNELS, dtype, layers)
     if config.palette:
         hidden = paint(hidden, latents, config)
     images = keras.layers.Activation("tanh", dtype="float32", name="images")(hidden)
-    return keras.Model(latents, images, name="generator")
+    return keras.Model(asked, images, name="generator")
 
 
 def generator_weights(generator: keras.Model) -> dict[str, tf.Variable]:
@@ -104,11 +121,48 @@ def _normalise_and_activate(
     side: int,
     dtype: str | keras.DTypePolicy,
     layers: ModuleType,
+    of_class: "_OfClass | None",
 ) -> keras.KerasTensor:
     hidden = layers.BatchNormalization(
         momentum=config.batch_norm_momentum, dtype=dtype, name=f"norm_{side}"
     )(hidden)
+    if of_class:
+        hidden = of_class.scale_and_shift(hidden, side)
     return keras.layers.LeakyReLU(negative_slope=config.leaky_slope, dtype=dtype)(hidden)
+
+
+class _OfClass:
+    """What a generator has of each class: a number for each channel, say."""
+
+    def __init__(
+        self,
+        labels: keras.KerasTensor,
+        classes: int,
+        dtype: str | keras.DTypePolicy,
+        layers: ModuleType,
+    ) -> None:
+        self.labels = labels
+        self._classes, self._dtype, self._layers = classes, dtype, layers
+
+    def __call__(
+        self, name: str, width: int, first: str, dtype: str | keras.DTypePolicy
+    ) -> keras.KerasTensor:
+        """Numbers of the class of each picture: [B, width]; `first` initialises them."""
+        return self._layers.Embedding(
+            self._classes, width, embeddings_initializer=first, dtype=dtype, name=name
+        )(self.labels)
+
+    def scale_and_shift(self, hidden: keras.KerasTensor, side: int) -> keras.KerasTensor:
+        width = hidden.shape[-1]
+        shape = [1] * (len(hidden.shape) - 2) + [width]
+        scale, shift = (
+            keras.layers.Reshape(shape, dtype=self._dtype)(
+                self(f"{CLASS}_{kind}_{side}", width, first, self._dtype)
+            )
+            for kind, first in (("scale", "ones"), ("shift", "zeros"))
+        )
+        hidden = keras.layers.Multiply(dtype=self._dtype)([hidden, scale])
+        return keras.layers.Add(dtype=self._dtype)([hidden, shift])
 
 
 class Discriminator(keras.Model):
@@ -119,7 +173,11 @@ class Discriminator(keras.Model):
     """
 
     def __init__(
-        self, config: TrainConfig, image_size: int, dtype: str | keras.DTypePolicy = "float32"
+        self,
+        config: TrainConfig,
+        image_size: int,
+        dtype: str | keras.DTypePolicy = "float32",
+        classes: int = 0,
     ) -> None:
         """Build all weights at once, so that checkpoints can be restored into them.
 
@@ -127,8 +185,10 @@ class Discriminator(keras.Model):
             config: Settings of the training.
             image_size: Side of the pictures, a power of two.
             dtype: Data type policy of the convolutions, such as "mixed_bfloat16".
+            classes: How many it tells apart; 0 for one that takes no labels.
         """
         super().__init__(name="discriminator", dtype=dtype)
+        self._classes = classes
         self._dropout = config.dropout
         self._slope = config.leaky_slope
         self.kernels: list[keras.Variable] = []
@@ -142,6 +202,8 @@ class Discriminator(keras.Model):
             self._add_layer(f"conv_{side}", kernel_shape, config.spectral_norm)
             channels, side = width, side // 2
         self._add_layer("logit", [_SMALLEST_SIDE**2 * channels, 1], config.spectral_norm)
+        if classes:
+            self._add_layer(f"{CLASS}_logits", [channels, classes], config.spectral_norm)
         self.find_singular_vectors()
         self.built = True
 
@@ -204,9 +266,16 @@ class Discriminator(keras.Model):
             for kernel, vector in zip(self.kernels, self._directions, strict=True)
         ]
 
-    def call(self, images: tf.Tensor, dropout_seed: tf.Tensor | None = None) -> tf.Tensor:
-        """Judge pictures; drop units only when given a seed, int64 [2]."""
-        *convolutions, logit = zip(self.effective_kernels(), self.biases, strict=True)
+    def call(
+        self,
+        images: tf.Tensor,
+        labels: tf.Tensor | None = None,
+        dropout_seed: tf.Tensor | None = None,
+    ) -> tf.Tensor:
+        """Judge pictures as of their classes; drop units only when given a seed, int64 [2]."""
+        layers = [*zip(self.effective_kernels(), self.biases, strict=True)]
+        of_classes = layers.pop() if self._classes else None
+        *convolutions, logit = layers
         hidden = tf.cast(images, self.compute_dtype)
         for index, (kernel, bias) in enumerate(convolutions):
             hidden = convolve(hidden, tf.cast(kernel, hidden.dtype))
@@ -218,7 +287,20 @@ class Discriminator(keras.Model):
                 )
         kernel, bias = logit
         features = tf.cast(tf.reshape(hidden, [-1, kernel.shape[0]]), tf.float32)
-        return tf.matmul(features, kernel) + bias
+        logits = tf.matmul(features, kernel) + bias
+        if of_classes:
+            logits += _logit_of_class(features, labels, *of_classes)
+        return logits
+
+
+def _logit_of_class(
+    features: tf.Tensor, labels: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor
+) -> tf.Tensor:
+    """What a picture's own class adds to its logit: float32 [B, 1]."""
+    channels, classes = kernel.shape
+    summed = tf.reduce_sum(tf.reshape(features, [-1, _SMALLEST_SIDE**2, channels]), axis=1)
+    of_all = tf.matmul(summed, kernel) + bias
+    return tf.reduce_sum(of_all * tf.one_hot(labels, classes), axis=1, keepdims=True)
 
 
 def _as_matrix(kernel: keras.Variable) -> tf.Tensor:

@@ -1,11 +1,14 @@
 """The networks, their optimisers and one simultaneous update of both."""
 
 from enum import IntEnum
+from typing import NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from components.shared.classes import Classes
+from components.shared.generators import images_of
 from components.train import fused_layers
 from components.train.adam import Adam
 from components.train.augment import augment, flip
@@ -21,7 +24,8 @@ from components.train.losses import (
 from components.train.networks import Discriminator, build_generator, generator_weights
 from components.train.replicas import mean_over_replicas, own_draws, own_rows, replica
 
-SHEET_SIDE = 4  # samples a row and a column
+SHEET_SIDE = 4  # samples a row and a column; a row of a class has as many at least
+SHEET_CLASSES = 8
 # What `Trainer.sums` adds up, in this order.
 SIGNS = ("discriminator_loss", "generator_loss", "real_logit", "fake_logit")
 
@@ -41,7 +45,13 @@ class Purpose(IntEnum):
 class Trainer:
     """All state of a training: the same state and step give the same next state."""
 
-    def __init__(self, config: TrainConfig, image_size: int, dtype: str = "float32") -> None:
+    def __init__(
+        self,
+        config: TrainConfig,
+        image_size: int,
+        dtype: str = "float32",
+        classes: Classes | None = None,
+    ) -> None:
         """Make freshly initialised networks; all of it is a function of the seed.
 
         Within the scope of the strategy that they are to be trained by, where it is not the
@@ -51,6 +61,7 @@ class Trainer:
             config: Settings of the training.
             image_size: Side of the pictures, a power of two.
             dtype: Data type policy of both networks, "float32" or "mixed_bfloat16".
+            classes: Those of the pictures; None where they have no labels.
         """
         keras.utils.set_random_seed(config.seed)
         self._config = config
@@ -61,8 +72,9 @@ class Trainer:
         # No `if` or `for` there depends on a tensor. To look for one took three of the six
         # seconds between the start of a training and its first step.
         self.train_step = tf.function(self._train_step, autograph=False, jit_compile=jit or None)
-        self.generator = build_generator(config, image_size, dtype, fused_layers)
-        self.discriminator = Discriminator(config, image_size, dtype)
+        count = len(classes.names) if classes else 0
+        self.generator = build_generator(config, image_size, dtype, fused_layers, count)
+        self.discriminator = Discriminator(config, image_size, dtype, count)
         self._average = [tf.Variable(weight) for weight in _variables(self.generator.weights)]
         self._generator_weights = _variables(self.generator.trainable_variables)
         self._discriminator_weights = _variables(self.discriminator.trainable_variables)
@@ -79,7 +91,7 @@ class Trainer:
         # the mean over all its steps.
         self.sums = tf.Variable([0.0] * len(SIGNS), dtype=tf.float64, trainable=False)
         self.seconds = tf.Variable(0.0, dtype=tf.float64, trainable=False)
-        self.sheet_latents = normal(config, SHEET_SIDE**2, Purpose.SHEET, tf.constant(0, tf.int64))
+        self.sheet = sheet_of(config, classes)
 
     def state(self) -> dict[str, tf.Variable]:
         """Everything that the next step depends on, by names that stay the same."""
@@ -119,40 +131,46 @@ class Trainer:
         variables = self._average if averaged else _variables(self.generator.weights)
         return [value_of(variable) for variable in variables]
 
-    def _train_step(self, real: tf.Tensor, penalize: bool) -> None:
+    def _train_step(
+        self, real: tf.Tensor, penalize: bool, labels: tf.Tensor | None = None
+    ) -> None:
         """Update both networks at once, with one pass of the fakes through the discriminator.
 
         Args:
             real: Batch of pictures, or this host's rows of it, float32 [B, S, S, 3] in [-1, 1].
             penalize: Whether this step pays the R1 penalty; one trace for each answer.
+            labels: Class of each of them, int32 [B], which as many fakes are drawn of, too; None
+                without classes.
         """
-        self._strategy.run(self._update, args=(real, penalize))
+        self._strategy.run(self._update, args=(real, penalize, labels))
 
-    def _update(self, real: tf.Tensor, penalize: bool) -> None:
+    def _update(self, real: tf.Tensor, penalize: bool, labels: tf.Tensor | None) -> None:
         """Do a step as one of the replicas, which end it with the same weights."""
         config = self._config
         self.discriminator.update_singular_vectors()
         real = own_rows(real)
+        if labels is not None:
+            labels = own_rows(labels)
         noise = own_draws(
             lambda rows: normal(config, rows, Purpose.NOISE, self.step), real.shape[0]
         )
         if config.flip:
             real = flip(real, self._seed(Purpose.FLIP))
         with tf.GradientTape(persistent=True) as tape:
-            fake = self.generator(noise, training=True)
+            fake = images_of(self.generator, noise, labels, training=True)
             # Real and fake pictures pass one after the other: in one batch, the gradient at
             # the pictures, which only fakes need, would be worked out for the real ones too.
             shown_fake = self._show(fake, Purpose.AUGMENT_FAKE)
-            fake_logits = self._judge(shown_fake, Purpose.DROPOUT_FAKE)
+            fake_logits = self._judge(shown_fake, labels, Purpose.DROPOUT_FAKE)
             shown_real = self._show(real, Purpose.AUGMENT_REAL)
-            real_logits = self._judge(shown_real, Purpose.DROPOUT_REAL)
+            real_logits = self._judge(shown_real, labels, Purpose.DROPOUT_REAL)
             loss = discriminator_loss(config.loss, real_logits, fake_logits)
         gradients, at_fake = one_pass_gradients(
             tape, config.loss, loss, self._discriminator_weights, fake, fake_logits
         )
         generator_gradients = tape.gradient(fake, self._generator_weights, output_gradients=at_fake)
         if penalize:
-            penalty_gradients = self._penalty_gradients(shown_real)
+            penalty_gradients = self._penalty_gradients(shown_real, labels)
             gradients = [g + p for g, p in zip(gradients, penalty_gradients, strict=True)]
         signs = [
             loss,
@@ -173,17 +191,21 @@ class Trainer:
     def _show(self, images: tf.Tensor, purpose: Purpose) -> tf.Tensor:
         return augment(images, self._config.augment, self._seed(purpose))
 
-    def _judge(self, images: tf.Tensor, purpose: Purpose) -> tf.Tensor:
+    def _judge(
+        self, images: tf.Tensor, labels: tf.Tensor | None, purpose: Purpose
+    ) -> tf.Tensor:
         # Each replica drops units of its own; layers count on below its number.
         seed = self._seed(purpose) + [replica() << 8, 0]
-        return self.discriminator(images, dropout_seed=seed)
+        return self.discriminator(images, labels, dropout_seed=seed)
 
-    def _penalty_gradients(self, real: tf.Tensor) -> list[tf.Tensor]:
+    def _penalty_gradients(
+        self, real: tf.Tensor, labels: tf.Tensor | None
+    ) -> list[tf.Tensor]:
         # Charged every `r1_interval` steps, hence that many times over ("lazy
         # regularisation", Karras et al. 2020, https://arxiv.org/abs/1912.04958, §3.1).
         weight = self._config.r1_weight * self._config.r1_interval
         with tf.GradientTape() as tape:
-            penalty = weight * r1_penalty(self.discriminator, real)
+            penalty = weight * r1_penalty(self.discriminator, real, labels)
         # The last bias does not move the gradient at the pictures.
         return tape.gradient(
             penalty, self._discriminator_weights, unconnected_gradients=tf.UnconnectedGradients.ZERO
@@ -200,6 +222,30 @@ class Trainer:
 
     def _seed(self, purpose: Purpose) -> tf.Tensor:
         return _seed(self._config.seed, purpose, self.step)
+
+
+class Sheet(NamedTuple):
+    """What the sample sheets show, the same on each."""
+
+    latents: tf.Tensor  # float32 [N, latent_size]
+    labels: tf.Tensor | None  # int32 [N]; None without classes
+    columns: int
+
+
+def sheet_of(config: TrainConfig, classes: Classes | None) -> Sheet:
+    """Choose what to show: 4×4 samples; or a row a class, the same latents in each.
+
+    Of many classes, the largest ones are shown.
+    """
+    rows, columns, labels = SHEET_SIDE, SHEET_SIDE, None
+    if classes:
+        shown = classes.largest(SHEET_CLASSES)
+        rows, columns = 1, max(SHEET_SIDE, SHEET_SIDE**2 // len(shown))
+        labels = tf.repeat(tf.constant(shown, tf.int32), columns)
+    latents = normal(config, rows * columns, Purpose.SHEET, tf.constant(0, tf.int64))
+    if classes:
+        latents = tf.tile(latents, [len(shown), 1])
+    return Sheet(latents, labels, columns)
 
 
 def normal(config: TrainConfig, count: int, purpose: Purpose, step: tf.Tensor) -> tf.Tensor:
