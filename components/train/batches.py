@@ -5,14 +5,14 @@ import itertools
 import logging
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import tensorflow as tf
 
 from components.shared.contracts import MANIFEST, TRAIN_SPLIT
 from components.shared.errors import PipelineError
-from components.shared.records import RecordReader, read_images, shard_paths
+from components.shared.records import RecordReader, read_images, read_labels, shard_paths
 from components.train.ahead import ahead
 from components.train.config import TrainConfig
 
@@ -25,6 +25,13 @@ _GROUPS_AHEAD = 1
 _READING_THREADS = 16  # so many times what one gets from a disk with latency
 _PIECE = 16  # pictures that a thread reads in one go
 _PIECES_AHEAD = 32  # at least; two batches where that is more
+
+
+class Batch(NamedTuple):
+    """What a step learns from."""
+
+    images: tf.Tensor  # float32 [B, S, S, 3] in [-1, 1]
+    labels: tf.Tensor | None  # int32 [B], the class of each; None without classes
 
 
 @contextlib.contextmanager
@@ -62,13 +69,25 @@ def open_pictures(
         yield reader
 
 
+def load_labels(records: Path, manifest: dict[str, Any]) -> np.ndarray | None:
+    """Class of each training picture, by its number: int32 [N]; None without classes.
+
+    All shards are read for it, once a process.
+    """
+    if not manifest.get("classes"):
+        return None
+    labels = read_labels(shard_paths(records, TRAIN_SPLIT))
+    return np.fromiter(labels, np.int32, manifest["counts"][TRAIN_SPLIT])
+
+
 def batches(
     pictures: Pictures,
     normalize: Callable[[tf.Tensor], tf.Tensor],
     config: TrainConfig,
     first_step: int,
     rows: slice = slice(None),
-) -> Generator[tf.Tensor, None, None]:
+    labels: np.ndarray | None = None,
+) -> Generator[Batch, None, None]:
     """Batches of normalised pictures from `first_step` to the end of the last epoch.
 
     The order within an epoch is a function of (seed, epoch). The remainder of an epoch
@@ -80,15 +99,16 @@ def batches(
         config: Settings of this step.
         first_step: Steps already done.
         rows: Of each batch, those to give: all, or those of one host.
+        labels: From `load_labels`.
 
     Yields:
-        float32 [batch_size, S, S, 3], or as many rows of each batch.
+        `batch_size` pictures and labels, or as many rows of each batch.
 
     Raises:
         PipelineError: A record is damaged.
     """
     batch = len(range(config.batch_size)[rows])
-    orders = _orders(len(pictures), config, first_step, rows)
+    orders = _orders(len(pictures), config, first_step, rows, labels)
     raw: Iterator[list[bytes]]
     if isinstance(pictures, list):
         raw = ([pictures[number] for number in order] for order in orders)
@@ -102,17 +122,45 @@ def batches(
             images = normalize(tf.constant(list(itertools.chain.from_iterable(group))))
             return tf.split(images, len(group))
 
-    for group in ahead(prepare, _groups(raw, max(1, _GROUP // batch)), 1, _GROUPS_AHEAD):
-        yield from group
+    shown = _orders(len(pictures), config, first_step, rows, labels)
+    groups = ahead(prepare, _groups(raw, max(1, _GROUP // batch)), 1, _GROUPS_AHEAD)
+    for images in itertools.chain.from_iterable(groups):
+        yield Batch(images, None if labels is None else tf.constant(labels[next(shown)]))
 
 
-def _orders(count: int, config: TrainConfig, first_step: int, rows: slice) -> Iterator[list[int]]:
+def _orders(
+    count: int,
+    config: TrainConfig,
+    first_step: int,
+    rows: slice,
+    labels: np.ndarray | None,
+) -> Iterator[list[int]]:
     """Numbers of the pictures of each batch."""
     size, steps_per_epoch = config.batch_size, count // config.batch_size
     for epoch in range(first_step // steps_per_epoch, config.epochs):
-        order = np.random.default_rng([config.seed, epoch]).permutation(count)
+        random = np.random.default_rng([config.seed, epoch])
+        if labels is not None and config.class_draws == "balanced":
+            order = _balanced(labels, random)
+        else:
+            order = random.permutation(count)
         for step in range(max(first_step - epoch * steps_per_epoch, 0), steps_per_epoch):
             yield order[step * size : (step + 1) * size][rows].tolist()
+
+
+def _balanced(labels: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """As many pictures in all, of each class equally many but for chance.
+
+    Those of a small class come several times, and of a large one only some.
+    """
+    by_class = np.split(np.argsort(labels, kind="stable"), np.cumsum(np.bincount(labels))[:-1])
+    drawn = random.integers(len(by_class), size=len(labels))
+    order = np.empty(len(labels), np.int64)
+    for number, pictures in enumerate(by_class):
+        places = np.flatnonzero(drawn == number)
+        rounds = -(-len(places) // len(pictures))
+        shuffled = [random.permutation(pictures) for _ in range(rounds)]
+        order[places] = np.concatenate([*shuffled, pictures[:0]])[: len(places)]
+    return order
 
 
 def _read_ahead(

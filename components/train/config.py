@@ -100,6 +100,11 @@ class TrainConfig(StepConfig):
     augment: tuple[Augmentation, ...] = Field(
         (), description="Differentiable augmentations shown to the discriminator."
     )
+    class_draws: Literal["natural", "balanced"] = Field(
+        "natural",
+        description="How often each class of ingest.labels is shown: as often as it is among the "
+        "pictures, or all equally often, those of small ones repeatedly.",
+    )
     flip: bool = Field(
         False,
         description="Mirror half of the real pictures; off where pictures have a direction.",

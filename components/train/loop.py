@@ -14,10 +14,11 @@ from typing import Any
 
 import tensorflow as tf
 
+from components.shared.classes import Classes
 from components.shared.contracts import SNAPSHOTS
 from components.shared.errors import Terminated, TrainingStopped
 from components.shared.process import stops_in_its_own_time
-from components.train.batches import Pictures, batches
+from components.train.batches import Pictures, batches, load_labels
 from components.train.checkpoints import Arrays, values_of
 from components.train.config import TrainConfig
 from components.train.guards import spread_of_data
@@ -50,6 +51,7 @@ class TrainingLoop:
         folder: TrainingFolder,
         config: TrainConfig,
         records: Path,
+        manifest: dict[str, Any],
         pictures: Pictures,
         replicas: Replicas,
     ) -> None:
@@ -60,11 +62,13 @@ class TrainingLoop:
             folder: Where the training lives.
             config: Settings of this step.
             records: Folder written by ingest.
+            manifest: What its `manifest.json` holds.
             pictures: From `open_pictures`, as many as a batch at least.
             replicas: Those that train together; the chief's clock counts for all.
         """
         self._trainer, self._folder, self._config = trainer, folder, config
         self._pictures, self._replicas = pictures, replicas
+        self._labels = load_labels(records, manifest)
         self._steps_per_epoch = len(pictures) // config.batch_size
         self._total = self._steps_per_epoch * config.epochs
         self._state = trainer.state()
@@ -76,8 +80,9 @@ class TrainingLoop:
         epochs_done = self.first_step // self._steps_per_epoch
         self._patience = Patience(folder, records, config, epochs_done)
         self._recorder = Recorder(
-            folder, config, image_size, trainer.sheet_latents, data_spread, self._patience.spared
-        )
+            folder, config, image_size, trainer.sheet, data_spread, self._patience.spared,
+            Classes.of(manifest),
+        )  # fmt: skip
         self._recorder.replay(kept)
         self._progress = Progress(config, self._total, self.first_step)
         self._writer = Writer() if folder.writes else NoWriter()
@@ -147,13 +152,14 @@ class TrainingLoop:
             networks = self._trainer.sampler_weights(), self._discriminator()
             self._writer.submit(self._recorder.record_snapshot, self.epochs, *networks)
         rows = self._replicas.rows(config.batch_size)
-        data = batches(self._pictures, normalize, config, self.first_step, rows)
+        data = batches(self._pictures, normalize, config, self.first_step, rows, self._labels)
         self._counted_at = time.monotonic()
         with contextlib.closing(data):
             done = self.first_step
             while done < self._total:  # which becomes less when the minutes are used up
                 penalize = config.r1_weight > 0 and done % config.r1_interval == 0
-                self._trainer.train_step(next(data), penalize)
+                batch = next(data)
+                self._trainer.train_step(batch.images, penalize, batch.labels)
                 done += 1
                 # A cluster is told to stop one host at a time. The others work on, so that the
                 # chief can end its step and save it, which ends them.

@@ -6,14 +6,16 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from components.shared.classes import Classes
 from components.shared.contracts import TENSORBOARD
+from components.shared.generators import images_of
 from components.shared.normalization import to_pixels
 from components.shared.pictures import grid
 from components.train.checkpoints import Arrays, check_finite
 from components.train.config import TrainConfig
 from components.train.guards import check_epochs, diversity, epochs_before_signs
 from components.train.networks import build_generator
-from components.train.trainer import SHEET_SIDE, SIGNS
+from components.train.trainer import SIGNS, Sheet
 from components.train.training_folder import TrainingFolder
 
 _CURVES = (*SIGNS, "diversity", "images_per_second")
@@ -27,9 +29,10 @@ class Recorder:
         folder: TrainingFolder,
         config: TrainConfig,
         image_size: int,
-        latents: tf.Tensor,
+        sheet: Sheet,
         data_spread: float,
         spared: Callable[[], Iterable[float]] = tuple,
+        classes: Classes | None = None,
     ) -> None:
         """Make the twin, float32 on the CPU.
 
@@ -37,16 +40,20 @@ class Recorder:
             folder: Folder of the training.
             config: Settings of this step.
             image_size: Side of the pictures in pixels.
-            latents: float32 [16, latent_size], the same for each sheet.
+            sheet: What each sheet shows.
             data_spread: `guards.spread` of the training pictures.
             spared: Gives epochs whose snapshots stay, whatever else goes.
+            classes: Those of the pictures; None where they have no labels.
         """
         self._folder, self._config, self._data_spread = folder, config, data_spread
         self._spared = spared
         self._rows: list[dict[str, Any]] = []  # of all epochs so far
         with tf.device("CPU:0"):
-            self._generator = build_generator(config, image_size)
-            self._latents = tf.identity(latents)
+            count = len(classes.names) if classes else 0
+            self._generator = build_generator(config, image_size, classes=count)
+            self._latents = tf.identity(sheet.latents)
+            self._labels = None if sheet.labels is None else tf.identity(sheet.labels)
+        self._columns = sheet.columns
         self._summaries = (
             tf.summary.create_file_writer(str(folder.path / TENSORBOARD))
             if folder.writes
@@ -61,7 +68,7 @@ class Recorder:
 
     def record_start(self, weights: list[np.ndarray], discriminator: Arrays) -> None:
         """Save sheet and snapshot of what the training begins with."""
-        self._folder.save_sheet(0, grid(self._draw(weights), SHEET_SIDE))
+        self._folder.save_sheet(0, grid(self._draw(weights), self._columns))
         self._save_snapshot(0, discriminator)
 
     def record_snapshot(self, epoch: int, weights: list[np.ndarray], discriminator: Arrays) -> None:
@@ -91,7 +98,7 @@ class Recorder:
         self._rows.append(row)
         self._folder.write_metrics(self._rows)
         self._summarize(row)
-        sheet = grid(samples, SHEET_SIDE)
+        sheet = grid(samples, self._columns)
         self._folder.save_sheet(epoch, sheet)
         if discriminator is not None:
             with tf.device("CPU:0"), self._summaries.as_default(step=step):
@@ -114,11 +121,11 @@ class Recorder:
         self._folder.save_snapshot(epoch, self._generator, discriminator, every, kept, spared)
 
     def _draw(self, weights: list[np.ndarray]) -> np.ndarray:
-        """Draw the latents: uint8 [16, S, S, 3]."""
+        """Draw what a sheet shows: uint8 [N, S, S, 3]."""
         with tf.device("CPU:0"):
             self._generator.set_weights(weights)
-            return self._pixels(self._latents).numpy()
+            return self._pixels(self._latents, self._labels).numpy()
 
     @tf.function(autograph=False)
-    def _pixels(self, latents: tf.Tensor) -> tf.Tensor:
-        return to_pixels(self._generator(latents, training=False))
+    def _pixels(self, latents: tf.Tensor, labels: tf.Tensor | None) -> tf.Tensor:
+        return to_pixels(images_of(self._generator, latents, labels))

@@ -21,9 +21,10 @@ import tensorflow as tf
 
 from components.metrics import efficientnet_lite0
 from components.metrics.compared import Compared, hold_against
-from components.metrics.drawing import describe, random_latents
+from components.metrics.drawing import ask_at_random, describe
 from components.metrics.feature_set import FeatureSet
 from components.metrics.kid import kid, kid_difference
+from components.shared.classes import Classes
 from components.shared.contracts import MANIFEST, TRAIN_SPLIT
 from components.shared.files import read_json
 from components.shared.records import decode_images, load_images
@@ -39,7 +40,9 @@ class SnapshotKid:
         """Describe the pictures in `records`, the folder written by ingest."""
         self._samples = samples
         images = load_images(records, TRAIN_SPLIT, samples)
-        pictures = decode_images(images, read_json(records / MANIFEST)["image_size"])
+        manifest = read_json(records / MANIFEST)
+        self._classes = Classes.of(manifest)
+        pictures = decode_images(images, manifest["image_size"])
         self._extractor = efficientnet_lite0.load()
         self._real = FeatureSet(self._extractor(pictures), _NEIGHBOURS)
         self._compared: dict[str, Compared | None] = {}  # of the last two snapshots
@@ -72,8 +75,8 @@ class SnapshotKid:
 
     def _compare(self, path: str) -> Compared | None:
         generator = keras.models.load_model(path, compile=False)
-        latents = random_latents(_SEED, self._samples, generator)
-        features = describe(generator, latents, self._extractor)
+        asked = ask_at_random(_SEED, self._samples, generator, self._classes)
+        features = describe(generator, asked, self._extractor)
         if features is None:
             return None
         return hold_against(self._real, FeatureSet(features, _NEIGHBOURS))

@@ -7,6 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from components.shared.classes import Classes
 from components.shared.contracts import IMAGE, MANIFEST, TRAINING
 from components.shared.files import complete_or_absent, digest_of, read_json, write_json
 from components.shared.normalization import load_transform_graph
@@ -72,7 +73,8 @@ def train(
     tf.config.optimizer.set_experimental_options({"remapping": False})
     manifest = read_json(records / MANIFEST)
     steps_per_epoch = steps_of_epoch(manifest["counts"], config)
-    data = {key: manifest[key] for key in ("digest", "image_size", "counts")}
+    data = {key: manifest[key] for key in ("digest", "image_size", "counts", "classes")}
+    classes = Classes.of(manifest)
     identity = identity_of(data["digest"], code_version, config)
     LOG.info("%d steps an epoch, on %s, %s", steps_per_epoch, _device(), replicas)
 
@@ -93,11 +95,12 @@ def train(
             config = config.by_epochs(end)
         graph = load_transform_graph(transform_graph)
         with replicas.strategy.scope():
-            trainer = Trainer(config, manifest["image_size"], dtype)
-        loop = TrainingLoop(trainer, folder, config, records, pictures, replicas)
+            trainer = Trainer(config, manifest["image_size"], dtype, classes)
+        loop = TrainingLoop(trainer, folder, config, records, manifest, pictures, replicas)
         descends_from = read_state(folder.path).get("descends_from")
         if loop.first_step == 0:
-            descends_from = start_from(config.warm_start, trainer) if config.warm_start else None
+            warm_start = config.warm_start
+            descends_from = start_from(warm_start, trainer, classes) if warm_start else None
         replicas.require_same_state(trainer.state())
         folder.mark("running", descends_from=descends_from)
         loop.run(lambda batch: graph(batch)[IMAGE])

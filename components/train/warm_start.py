@@ -10,26 +10,35 @@ import numpy as np
 import tensorflow as tf
 
 from components.shared.buckets import is_remote
+from components.shared.classes import Classes
 from components.shared.contracts import BASE, DISCRIMINATOR, GENERATOR
 from components.shared.errors import PipelineError, UsageError, one_line
+from components.shared.generators import latent_size
 from components.shared.published import champion_in, info_of, local_copy, refuse_no_model
 from components.train.checkpoints import Arrays, values_of
-from components.train.networks import SINGULAR_VECTOR, generator_weights
+from components.train.networks import CLASS, SINGULAR_VECTOR, generator_weights
 from components.train.trainer import Trainer
 
 LOG = logging.getLogger("dcgan.train")
 _BASE_FOLDER = Path(__file__).with_name("base")
 
 
-def start_from(source: str, trainer: Trainer, base: Path = _BASE_FOLDER) -> dict[str, Any] | None:
+def start_from(
+    source: str,
+    trainer: Trainer,
+    classes: Classes | None = None,
+    base: Path = _BASE_FOLDER,
+) -> dict[str, Any] | None:
     """Give a trainer those layers of other networks that fit it; the rest begins fresh.
 
-    A layer fits that has the same name, and weights of the same shapes.
+    A layer fits that has the same name, and weights of the same shapes; one with weights of each
+    class only where the other model has the same classes.
 
     Args:
         source: "base", or folder or address of a published model, whose newest version is
             meant, or of one version.
         trainer: A fresh one.
+        classes: Those that it draws; None where it takes no labels.
         base: Folder of the model that comes with this package.
 
     Returns:
@@ -52,20 +61,23 @@ def start_from(source: str, trainer: Trainer, base: Path = _BASE_FOLDER) -> dict
     if there is None:
         _say_why_not(source, home)
         return None
-    generator = _fitting(generator_weights(trainer.generator), values_of(generator_weights(there)))
+    info = info_of(address)
+    theirs = values_of(generator_weights(there))
+    opponent = _read(f"{address}/{DISCRIMINATOR}", _arrays_in)
+    if classes is None or info.get("classes") != [*classes.names]:
+        theirs, opponent = _without_classes(theirs), _without_classes(opponent)
+    generator = _fitting(generator_weights(trainer.generator), theirs)
     if not generator.taken:
         raise UsageError(
             f"train.warm_start: no layer of {address}/{GENERATOR} fits: it draws {_what(there)}, "
             f"and this training's generator {_what(trainer.generator)}: give train.base_width, "
             "kernel_size, latent_size and palette the values of that model, or none to warm_start"
         )
-    opponent = _read(f"{address}/{DISCRIMINATOR}", _arrays_in)
     LOG.info("starting from %s%s", address, "" if opponent else f", which has no {DISCRIMINATOR}")
     discriminator = _fitting(trainer.discriminator.named_weights(), opponent or {})
     LOG.info("generator: %s", generator)
     LOG.info("discriminator: %s", discriminator)
     trainer.start_from(generator.arrays, discriminator.arrays)
-    info = info_of(address)
     return {
         "source": BASE if source == BASE else _resolved(address),
         "digest": info.get("digest"),
@@ -73,6 +85,11 @@ def start_from(source: str, trainer: Trainer, base: Path = _BASE_FOLDER) -> dict
         "generator": {"taken": len(generator.taken), "fresh": generator.fresh},
         "discriminator": {"taken": len(discriminator.taken), "fresh": discriminator.fresh},
     }
+
+
+def _without_classes(arrays: Arrays | None) -> Arrays | None:
+    """Those of layers that say nothing of a class; None of none."""
+    return arrays and {name: array for name, array in arrays.items() if not name.startswith(CLASS)}
 
 
 class _Fitting(NamedTuple):
@@ -152,6 +169,6 @@ def _attribution(info: dict[str, Any]) -> list[str]:
 def _what(generator: keras.Model) -> str:
     height, width = generator.output_shape[1:3]
     return (
-        f"{width}×{height} pictures from {generator.input_shape[-1]} numbers by "
+        f"{width}×{height} pictures from {latent_size(generator)} numbers by "
         f"{generator.count_params():,} weights"
     )
