@@ -23,6 +23,7 @@ def write_records(folder: Path, **splits: np.ndarray) -> Path:
         "image_size": size,
         "counts": counts | {"duplicate": 0, "rejected": 3, "seen": sum(counts.values()) + 3},
         "near_duplicates": None,
+        "classes": [],
         "rejected_by_reason": {"empty": 1, "truncated": 2},
         "sizes": {
             "shorter_side": {"edges": [32, 2048], "counts": [0, sum(counts.values()), 0]},

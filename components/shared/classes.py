@@ -18,7 +18,7 @@ class Classes(NamedTuple):
 
     @classmethod
     def of(cls, manifest: Mapping[str, Any]) -> Self | None:
-        """Those of a `manifest.json`, or of the `data` of a `training.json`; None without labels."""
+        """Those of `manifest.json`, or of the `data` of `training.json`; None without labels."""
         found = manifest.get("classes")
         if not found:
             return None

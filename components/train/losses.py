@@ -1,11 +1,10 @@
 """Losses of both networks, written on logits for numerical stability."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
 from components.train.config import Loss
-from components.train.networks import Discriminator
 
 # exp(60) and the gradient it multiplies, about exp(-60), are both normal float32 numbers.
 # Below a logit of -60 the true gradient could not be carried through the first pass.
@@ -86,20 +85,17 @@ def generator_gradient_scale(fake_logits: tf.Tensor) -> tf.Tensor:
     return tf.reshape(scale, [-1, 1, 1, 1])
 
 
-def r1_penalty(
-    discriminator: Discriminator, real: tf.Tensor, labels: tf.Tensor | None = None
-) -> tf.Tensor:
+def r1_penalty(judge: Callable[[tf.Tensor], tf.Tensor], real: tf.Tensor) -> tf.Tensor:
     """Half the mean squared gradient norm at real pictures, as shown: augmented, no dropout.
 
     R1 of Mescheder et al. 2018 (https://arxiv.org/abs/1801.04406, eq. 9), without its γ.
 
     Args:
-        discriminator: The network.
+        judge: float32 [B, S, S, 3] → logits [B, 1], each of its own picture alone.
         real: float32 [B, S, S, 3].
-        labels: int32 [B], where it takes any.
     """
     with tf.GradientTape() as tape:
         tape.watch(real)
-        logits = tf.reduce_sum(discriminator(real, labels))
+        logits = tf.reduce_sum(judge(real))
     gradient = tape.gradient(logits, real)
     return tf.reduce_mean(tf.reduce_sum(tf.square(gradient), axis=[1, 2, 3])) / 2

@@ -131,9 +131,7 @@ class Trainer:
         variables = self._average if averaged else _variables(self.generator.weights)
         return [value_of(variable) for variable in variables]
 
-    def _train_step(
-        self, real: tf.Tensor, penalize: bool, labels: tf.Tensor | None = None
-    ) -> None:
+    def _train_step(self, real: tf.Tensor, penalize: bool, labels: tf.Tensor | None = None) -> None:
         """Update both networks at once, with one pass of the fakes through the discriminator.
 
         Args:
@@ -161,9 +159,9 @@ class Trainer:
             # Real and fake pictures pass one after the other: in one batch, the gradient at
             # the pictures, which only fakes need, would be worked out for the real ones too.
             shown_fake = self._show(fake, Purpose.AUGMENT_FAKE)
-            fake_logits = self._judge(shown_fake, labels, Purpose.DROPOUT_FAKE)
+            fake_logits = self._judge(shown_fake, Purpose.DROPOUT_FAKE, labels)
             shown_real = self._show(real, Purpose.AUGMENT_REAL)
-            real_logits = self._judge(shown_real, labels, Purpose.DROPOUT_REAL)
+            real_logits = self._judge(shown_real, Purpose.DROPOUT_REAL, labels)
             loss = discriminator_loss(config.loss, real_logits, fake_logits)
         gradients, at_fake = one_pass_gradients(
             tape, config.loss, loss, self._discriminator_weights, fake, fake_logits
@@ -192,20 +190,18 @@ class Trainer:
         return augment(images, self._config.augment, self._seed(purpose))
 
     def _judge(
-        self, images: tf.Tensor, labels: tf.Tensor | None, purpose: Purpose
+        self, images: tf.Tensor, purpose: Purpose, labels: tf.Tensor | None = None
     ) -> tf.Tensor:
         # Each replica drops units of its own; layers count on below its number.
         seed = self._seed(purpose) + [replica() << 8, 0]
         return self.discriminator(images, labels, dropout_seed=seed)
 
-    def _penalty_gradients(
-        self, real: tf.Tensor, labels: tf.Tensor | None
-    ) -> list[tf.Tensor]:
+    def _penalty_gradients(self, real: tf.Tensor, labels: tf.Tensor | None) -> list[tf.Tensor]:
         # Charged every `r1_interval` steps, hence that many times over ("lazy
         # regularisation", Karras et al. 2020, https://arxiv.org/abs/1912.04958, §3.1).
         weight = self._config.r1_weight * self._config.r1_interval
         with tf.GradientTape() as tape:
-            penalty = weight * r1_penalty(self.discriminator, real, labels)
+            penalty = weight * r1_penalty(lambda shown: self.discriminator(shown, labels), real)
         # The last bias does not move the gradient at the pictures.
         return tape.gradient(
             penalty, self._discriminator_weights, unconnected_gradients=tf.UnconnectedGradients.ZERO

@@ -58,7 +58,8 @@ def given(records, config, first_step=0, convert=decode, rows=slice(None)):
     with opened(records, config) as pictures:
         assert isinstance(pictures, list) == (config.cache_gib > 0)
         for batch in batches(pictures, convert, config, first_step, rows):
-            yield batch.numpy()
+            assert batch.labels is None
+            yield batch.images.numpy()
 
 
 def seen(records, config, first_step=0, rows=slice(None)):

@@ -99,7 +99,7 @@ def test_how_far_it_is_can_be_read_while_it_goes_on(inputs, tmp_path, monkeypatc
 def test_snapshot_is_the_generator_that_drew_the_last_sheet(inputs, tmp_path):
     run(inputs, tmp_path)
     generator = keras.models.load_model(tmp_path / "training/snapshots/epoch-0003.keras")
-    values = generator(Trainer(CONFIG, 32).sheet_latents, training=False)
+    values = generator(Trainer(CONFIG, 32).sheet.latents, training=False)
     pixels = np.rint(np.asarray(values) * 127.5 + 127.5).clip(0, 255).astype(np.uint8)
     with Image.open(tmp_path / "training/sheets/epoch-0003.png") as sheet:
         np.testing.assert_array_equal(np.asarray(sheet), grid(pixels, 4))
@@ -279,6 +279,6 @@ def test_training_starts_with_published_weights(inputs, tmp_path):
     assert read_json(tmp_path / "training/training.json") == summary
     assert summary["descends_from"]["source"] == str(published)
     assert summary["descends_from"]["digest"] == "d1gest"
-    pixels = to_pixels(generator(Trainer(CONFIG, 32).sheet_latents, training=False)).numpy()
+    pixels = to_pixels(generator(Trainer(CONFIG, 32).sheet.latents, training=False)).numpy()
     with Image.open(tmp_path / "training/sheets/epoch-0000.png") as sheet:
         np.testing.assert_array_equal(np.asarray(sheet), grid(pixels, 4))

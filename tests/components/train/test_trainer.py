@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from components.shared.classes import Classes
+from components.shared.generators import images_of
 from components.train.augment import flip
 from components.train.checkpoints import values_of
 from components.train.config import Augmentation, TrainConfig
@@ -20,6 +22,7 @@ CONFIG = TrainConfig(
 
 
 REAL = tf.random.stateless_uniform([6, 32, 32, 3], [0, 1], -1, 1)
+CLASSES, LABELS = Classes(("blue", "red"), (4, 2)), tf.constant([0, 0, 1, 0, 1, 0])
 
 
 @pytest.fixture
@@ -30,7 +33,7 @@ def eager():
     tf.config.run_functions_eagerly(False)
 
 
-def two_tapes(trainer, config, real, penalize):
+def two_tapes(trainer, config, real, penalize, labels):
     """Gradients of both networks, each from a tape and a backward pass of its own."""
     generator, discriminator = trainer.generator, trainer.discriminator
     discriminator.update_singular_vectors()
@@ -38,16 +41,16 @@ def two_tapes(trainer, config, real, penalize):
         real = flip(real, trainer._seed(Purpose.FLIP))
     noise = normal(config, config.batch_size, Purpose.NOISE, trainer.step)
     with tf.GradientTape() as generator_tape, tf.GradientTape() as discriminator_tape:
-        fake = generator(noise, training=True)
+        fake = images_of(generator, noise, labels, training=True)
         shown_fake = trainer._show(fake, Purpose.AUGMENT_FAKE)
-        fake_logits = trainer._judge(shown_fake, Purpose.DROPOUT_FAKE)
+        fake_logits = trainer._judge(shown_fake, Purpose.DROPOUT_FAKE, labels)
         shown_real = trainer._show(real, Purpose.AUGMENT_REAL)
-        real_logits = trainer._judge(shown_real, Purpose.DROPOUT_REAL)
+        real_logits = trainer._judge(shown_real, Purpose.DROPOUT_REAL, labels)
         loss = discriminator_loss(config.loss, real_logits, fake_logits)
         if penalize:
             with tf.GradientTape() as inner:
                 inner.watch(shown_real)
-                logits = tf.reduce_sum(discriminator(shown_real))
+                logits = tf.reduce_sum(discriminator(shown_real, labels))
             slope = inner.gradient(logits, shown_real)
             norm = tf.reduce_mean(tf.reduce_sum(slope**2, axis=[1, 2, 3]))
             loss += config.r1_interval * config.r1_weight / 2 * norm
@@ -62,26 +65,29 @@ def two_tapes(trainer, config, real, penalize):
 
 @pytest.mark.parametrize("penalize", [False, True])
 @pytest.mark.parametrize(
-    "settings",
+    ("settings", "classes"),
     [
-        {},
-        {"loss": "hinge", "spectral_norm": True, "flip": True, "upsampling": "nearest",
-         "augment": get_args(Augmentation)},
+        ({}, None),
+        ({"dropout": 0.0}, CLASSES),
+        ({"loss": "hinge", "spectral_norm": True, "flip": True, "upsampling": "nearest",
+         "augment": get_args(Augmentation)}, CLASSES),
     ],
-    ids=["default", "all else"],
+    ids=["default", "classes", "all else"],
 )  # fmt: skip
 @pytest.mark.usefixtures("eager")
-def test_gradients_are_those_of_two_tapes(settings, penalize, monkeypatch):
+def test_gradients_are_those_of_two_tapes(settings, classes, penalize, monkeypatch):
     config = CONFIG.model_copy(update=settings)
-    expected = two_tapes(Trainer(config, 32), config, REAL, penalize)
-    trainer = Trainer(config, 32)
+    labels = LABELS if classes else None
+    arguments = config, 32, "float32", classes
+    expected = two_tapes(Trainer(*arguments), config, REAL, penalize, labels)
+    trainer = Trainer(*arguments)
     caught = {}
     for name in ("discriminator", "generator"):
         optimizer = getattr(trainer, f"_{name}_optimizer")
         monkeypatch.setattr(
             optimizer, "apply", lambda gradients, _, name=name: caught.update({name: gradients})
         )
-    trainer.train_step(REAL, penalize)
+    trainer.train_step(REAL, penalize, labels)
     for name, gradients in zip(("discriminator", "generator"), expected, strict=True):
         for ours, theirs in zip(caught[name], gradients, strict=True):
             scale = np.abs(theirs).max()
@@ -145,9 +151,10 @@ def test_penalty_is_paid_every_so_many_steps(monkeypatch, tmp_path):
 
     config = CONFIG.model_copy(update={"epochs": 1, "r1_interval": 3})
     trainer, paid = Trainer(config, 32), []
-    monkeypatch.setattr(trainer, "train_step", lambda _, penalize: paid.append(penalize))
+    monkeypatch.setattr(trainer, "train_step", lambda _, penalize, __: paid.append(penalize))
     pictures = [bytes(32 * 32 * 3)] * 42
     with TrainingFolder(tmp_path, {}) as folder:
         replicas = Replicas(tf.distribute.get_strategy())
-        TrainingLoop(trainer, folder, config, tmp_path, pictures, replicas).run(tf.strings.length)
+        loop = TrainingLoop(trainer, folder, config, tmp_path, {}, pictures, replicas)
+        loop.run(tf.strings.length)
     assert paid == [True, False, False, True, False, False, True]
