@@ -1,6 +1,8 @@
 """A `records` folder like ingest's."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -9,11 +11,23 @@ from components.shared.files import write_json
 from components.shared.records import Record, write_shard
 
 
-def write_records(folder: Path, **splits: np.ndarray) -> Path:
-    """Write a `records` folder like ingest's from uint8 [N, S, S, 3] per split."""
+def write_records(
+    folder: Path, labels: Mapping[str, Sequence[int]] | None = None, **splits: np.ndarray
+) -> Path:
+    """Write a `records` folder like ingest's.
+
+    Args:
+        folder: To be made.
+        labels: Class of each picture, per split; None for pictures without classes.
+        splits: uint8 [N, S, S, 3] each.
+    """
     folder.mkdir()
     for split, images in splits.items():
-        records = [Record(f"{index:064x}", image.tobytes()) for index, image in enumerate(images)]
+        numbers = labels[split] if labels else [None] * len(images)
+        records = [
+            Record(f"{index:064x}", image.tobytes(), number)
+            for index, (image, number) in enumerate(zip(images, numbers, strict=True))
+        ]
         write_shard(folder / f"{split}-00000-of-00001.tfrecord", records)
     counts = {split: len(images) for split, images in splits.items()}
     size = next(iter(splits.values())).shape[1]
@@ -23,7 +37,7 @@ def write_records(folder: Path, **splits: np.ndarray) -> Path:
         "image_size": size,
         "counts": counts | {"duplicate": 0, "rejected": 3, "seen": sum(counts.values()) + 3},
         "near_duplicates": None,
-        "classes": [],
+        "classes": _classes(labels) if labels else [],
         "rejected_by_reason": {"empty": 1, "truncated": 2},
         "sizes": {
             "shorter_side": {"edges": [32, 2048], "counts": [0, sum(counts.values()), 0]},
@@ -32,3 +46,13 @@ def write_records(folder: Path, **splits: np.ndarray) -> Path:
     }
     write_json(folder / MANIFEST, manifest)
     return folder
+
+
+def _classes(labels: Mapping[str, Sequence[int]]) -> list[dict[str, Any]]:
+    count = max(max(numbers) for numbers in labels.values()) + 1
+    per_split = {split: np.bincount(numbers, minlength=count) for split, numbers in labels.items()}
+    return [
+        {"name": f"class {number}", "rejected": 0}
+        | {split: int(counts[number]) for split, counts in per_split.items()}
+        for number in range(count)
+    ]

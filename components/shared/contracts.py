@@ -19,6 +19,7 @@ EVAL_SPLIT = "eval"
 # Features of one record (a serialised tf.train.Example).
 IMAGE = "image"  # raw uint8 pixels, row by row, RGB
 SHA256 = "sha256"  # hexadecimal, of the original file's bytes
+LABEL = "label"  # number of its class, int64; only where ingest.labels makes classes
 
 # transform → validate, train, evaluate: the `transform_graph` folder.
 TRANSFORM_FN = "transform_fn"

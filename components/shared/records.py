@@ -24,7 +24,7 @@ import google_crc32c
 import numpy as np
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-from components.shared.contracts import IMAGE, SHA256
+from components.shared.contracts import IMAGE, LABEL, SHA256
 from components.shared.errors import PipelineError
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class Record(NamedTuple):
 
     sha256: str  # hexadecimal, of the original file's bytes
     image: bytes  # raw uint8 pixels, row by row, RGB
+    label: int | None = None  # number of its class; None without classes
 
 
 def write_shard(path: Path, records: Iterable[Record]) -> str:
@@ -73,6 +74,25 @@ def read_images(shards: Iterable[Path]) -> Iterator[bytes]:
             for number, (start, length) in enumerate(_frames(file, path)):
                 framed = os.pread(file.fileno(), length + _CRC_BYTES, start)
                 yield _image(framed, path, number)
+
+
+def read_labels(shards: Iterable[Path]) -> Iterator[int]:
+    """Read the class of each picture of some shards.
+
+    Raises:
+        PipelineError: A record is damaged, or has no class.
+    """
+    for path in shards:
+        with path.open("rb") as file:
+            for number, (start, length) in enumerate(_frames(file, path)):
+                framed = os.pread(file.fileno(), length + _CRC_BYTES, start)
+                features = _features(framed, path, number)
+                if LABEL not in features:
+                    raise PipelineError(
+                        f"record {number:,} (counted from 0) of {path} has no class: ingest the "
+                        "pictures again with ingest.labels=folders"
+                    )
+                yield features[LABEL].int64_list.value[0]
 
 
 class RecordReader:
@@ -182,11 +202,15 @@ def _payload_starts(file: BinaryIO, path: Path) -> "array[int]":
 
 def _image(framed: bytes, path: Path, number: int) -> bytes:
     """Check a payload with the checksum behind it and take the picture out."""
+    image: bytes = _features(framed, path, number)[IMAGE].bytes_list.value[0]
+    return image
+
+
+def _features(framed: bytes, path: Path, number: int) -> Any:
     payload = framed[:-_CRC_BYTES]
     if _masked_crc(payload) != framed[-_CRC_BYTES:]:
         raise _damaged(path, number)
-    image: bytes = _EXAMPLE.FromString(payload).features.feature[IMAGE].bytes_list.value[0]
-    return image
+    return _EXAMPLE.FromString(payload).features.feature
 
 
 def _damaged(path: Path, number: int) -> PipelineError:
@@ -212,12 +236,14 @@ def _encode(record: Record) -> bytes:
     values = {IMAGE: record.image, SHA256: record.sha256.encode()}
     for key, value in values.items():
         example.features.feature[key].bytes_list.value.append(value)
+    if record.label is not None:
+        example.features.feature[LABEL].int64_list.value.append(record.label)
     encoded: bytes = example.SerializeToString(deterministic=True)
     return encoded
 
 
 def _example_class() -> Any:
-    """Message class with the wire format of tf.train.Example, bytes features only."""
+    """Message class with the wire format of tf.train.Example, without its floats."""
     field = descriptor_pb2.FieldDescriptorProto
     file = descriptor_pb2.FileDescriptorProto(
         name="example.proto", package="dcgan", syntax="proto3"
@@ -231,8 +257,12 @@ def _example_class() -> Any:
         return added
 
     message("BytesList", "value", field.LABEL_REPEATED, field.TYPE_BYTES)
+    message("Int64List", "value", field.LABEL_REPEATED, field.TYPE_INT64)
     one, many, nested = field.LABEL_OPTIONAL, field.LABEL_REPEATED, field.TYPE_MESSAGE
-    message("Feature", "bytes_list", one, nested, ".dcgan.BytesList")
+    feature = message("Feature", "bytes_list", one, nested, ".dcgan.BytesList")
+    feature.field.add(
+        name="int64_list", number=3, label=one, type=nested, type_name=".dcgan.Int64List"
+    )
     features = message("Features", "feature", many, nested, ".dcgan.Features.FeatureEntry")
     entry = features.nested_type.add(name="FeatureEntry")
     entry.options.map_entry = True
