@@ -11,11 +11,15 @@ from components.evaluate.controls import controls_of, sentence_on
 from components.evaluate.feature_cache import cached_feature_set
 from components.evaluate.nearest import nearest_training_pictures
 from components.evaluate.scoring import SAMPLES_KEPT, score
-from components.evaluate.smoothness import smoothness
+from components.evaluate.smoothness import WAYS, smoothness
 from components.metrics.compared import Compared, hold_against
-from components.metrics.drawing import draw
+from components.metrics.drawing import Asked, draw
 from components.metrics.extractor import Extractor
 from components.metrics.feature_set import FeatureSet
+from components.shared.classes import Classes
+from components.shared.contracts import MANIFEST
+from components.shared.files import read_json
+from components.shared.generators import latent_size
 from components.shared.normalization import to_pixels
 
 
@@ -67,9 +71,12 @@ def gather_evidence(
     held_out = pictures[:SAMPLES_KEPT], features.features[:SAMPLES_KEPT]
     nearest = nearest_training_pictures(records, extractor, (first, extractor(first)), held_out)
 
+    classes = Classes.of(read_json(records / MANIFEST))
+
     def pictures_of(latents: np.ndarray) -> np.ndarray | None:
-        values = np.concatenate([*draw(generator, latents)])
+        labels = np.resize(classes.draw_labels(0, WAYS), len(latents)) if classes else None
+        values = np.concatenate([*draw(generator, Asked(latents, labels))])
         return to_pixels(values).numpy() if np.isfinite(values).all() else None
 
-    smooth = smoothness(pictures_of, generator.input_shape[-1])
+    smooth = smoothness(pictures_of, latent_size(generator))
     return Evidence(controls, nearest.found, nearest.pictures, smooth)

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from components.evaluate.config import EvaluateConfig
 from components.evaluate.limits import meets_limits
-from components.shared.contracts import GENERATOR, MODEL_INFO, SCORED_BY, SCORES_FILE
+from components.shared.classes import Classes
+from components.shared.contracts import GENERATOR, MANIFEST, MODEL_INFO, SCORED_BY, SCORES_FILE
 from components.shared.errors import PipelineError, one_line
 from components.shared.files import read_json, write_json
-from components.shared.published import Published, champion_in, home_of, local_copy
+from components.shared.published import Published, champion_in, home_of, info_of, local_copy
 
 if TYPE_CHECKING:
     import keras
 
 LOG = logging.getLogger("dcgan.compare")
+_CLASSES_NAMED = 5
 
 
 class Comparison(NamedTuple):
@@ -82,7 +84,13 @@ def compare(
         result = Comparison(False, reason, kid, champion.digest, champion.version)
     else:
         LOG.info("scoring it and version %d, which is published", champion.version)
-        result = _challenge(champion, model, records, checkpoint_root, config)
+        mine, theirs = (one.get("classes", []) for one in (info, info_of(champion.address)))
+        if mine == theirs:
+            result = _challenge(champion, model, records, checkpoint_root, config)
+        else:
+            other = f"it {_draws(mine)}, version {champion.version} {_draws(theirs)}"
+            other += ": set export.model_name"
+            result = Comparison(False, other, kid, champion.digest, champion.version)
         result = result._replace(reason=f"{reason}; {result.reason}")
     LOG.info("%s", result.reason)
     LOG.info("blessed" if result.blessed else "not blessed")
@@ -101,12 +109,13 @@ def _challenge(
     from components.metrics.compared import hold_against
     from components.metrics.kid import kid, kid_difference
 
+    classes = Classes.of(read_json(records / MANIFEST))
     extractor = load_extractor(config)
     pictures, _ = load_real(records, config)
     real = cached_feature_set(pictures, extractor, config.neighbours, checkpoint_root)
     challenger = keras.models.load_model(model / GENERATOR, compile=False)
     defender = _load(champion)
-    drawn = draw_samples(challenger, extractor, config).features
+    drawn = draw_samples(challenger, extractor, config, classes).features
     ours = None if drawn is None else hold_against(real, drawn)
     our_kid = None if ours is None else kid(ours).value
     result = Comparison(False, "", our_kid, champion.digest, champion.version)
@@ -117,7 +126,7 @@ def _challenge(
         )
         return result._replace(reason=reason)
 
-    drawn = draw_samples(defender, extractor, config).features
+    drawn = draw_samples(defender, extractor, config, classes).features
     if ours is None:
         return result._replace(reason="its pictures are not finite numbers")
     if drawn is None:
@@ -171,6 +180,14 @@ def _generator_of(champion: Published) -> Iterator[Path]:
                 f"cannot read {address}, to compare with ({one_line(error)}): restore it, or "
                 f"remove version {champion.version}"
             ) from error
+
+
+def _draws(classes: list[str]) -> str:
+    if not classes:
+        return "draws no classes"
+    more = len(classes) - _CLASSES_NAMED
+    named = ", ".join(map(one_line, classes[:_CLASSES_NAMED]))
+    return f"draws {named}{f' and {more:,} more classes' if more > 0 else ''}"
 
 
 def _size(generator: "keras.Model") -> str:

@@ -21,10 +21,11 @@ import numpy as np
 
 from components.evaluate.config import EvaluateConfig
 from components.metrics.compared import Compared, hold_against
-from components.metrics.drawing import describe, random_latents
+from components.metrics.drawing import ask_at_random, describe
 from components.metrics.extractor import Extractor
 from components.metrics.feature_set import FeatureSet
 from components.metrics.kid import kid, kid_difference
+from components.shared.classes import Classes
 from components.shared.contracts import epoch_of
 
 LOG = logging.getLogger("dcgan.evaluate")
@@ -63,7 +64,11 @@ def plan_rungs(snapshots: int, samples: int) -> list[Rung]:
 
 
 def choose_snapshot(
-    paths: Sequence[Path], training: FeatureSet, extractor: Extractor, config: EvaluateConfig
+    paths: Sequence[Path],
+    training: FeatureSet,
+    extractor: Extractor,
+    config: EvaluateConfig,
+    classes: Classes | None = None,
 ) -> Choice:
     """Find the newest of the snapshots whose KID is the lowest, as far as their samples tell.
 
@@ -72,6 +77,7 @@ def choose_snapshot(
         training: Of pictures of the training.
         extractor: What describes pictures.
         config: Settings of this step.
+        classes: Those that the generators draw; None where they take no labels.
     """
     contenders = [_Contender(path) for path in paths]
     rungs = plan_rungs(len(paths), config.samples)
@@ -80,7 +86,7 @@ def choose_snapshot(
         best = best[: rung.snapshots]
         LOG.info("looking at %s snapshots, by %s samples each", *map("{:,}".format, rung))
         for contender in best:
-            contender.look(rung.samples, training, extractor, config)
+            contender.look(rung.samples, training, extractor, config, classes)
             LOG.info("%s", contender)
         best.sort(key=lambda contender: contender.kid)
     chosen = newest_of_the_best([(contender.path, contender.compared) for contender in best])
@@ -112,12 +118,17 @@ class _Contender:
         self._features: list[np.ndarray] = []
 
     def look(
-        self, samples: int, training: FeatureSet, extractor: Extractor, config: EvaluateConfig
+        self,
+        samples: int,
+        training: FeatureSet,
+        extractor: Extractor,
+        config: EvaluateConfig,
+        classes: Classes | None,
     ) -> None:
         """Bring its samples to this number, and score them."""
         generator = keras.models.load_model(self.path, compile=False)
-        latents = random_latents([config.seed, _STREAM], samples, generator)
-        new = describe(generator, latents[self._scores["samples"] :], extractor)
+        asked = ask_at_random([config.seed, _STREAM], samples, generator, classes)
+        new = describe(generator, asked.part(slice(self._scores["samples"], None)), extractor)
         self.compared, self._scores = None, dict.fromkeys(self._scores) | {"samples": samples}
         if new is not None:
             self._features.append(new)

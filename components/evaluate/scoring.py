@@ -11,7 +11,7 @@ from components.evaluate.config import EvaluateConfig
 from components.evaluate.enough import refuse_too_few
 from components.metrics.compared import Compared
 from components.metrics.density_coverage import coverage, density
-from components.metrics.drawing import describe, draw, random_latents
+from components.metrics.drawing import Asked, ask_at_random, describe, draw, random_latents
 from components.metrics.extractor import Extractor
 from components.metrics.feature_set import FeatureSet
 from components.metrics.frechet import frechet_distance
@@ -19,6 +19,7 @@ from components.metrics.frechet_infinity import frechet_infinity
 from components.metrics.gaussians import fit_gaussians
 from components.metrics.kid import kid
 from components.metrics.precision_recall import precision, recall
+from components.shared.classes import Classes
 from components.shared.contracts import EVAL_SPLIT, MANIFEST, TRAIN_SPLIT
 from components.shared.files import read_json
 from components.shared.normalization import to_pixels
@@ -29,6 +30,7 @@ SCORE_NAMES = (
     "precision", "recall", "density", "coverage",
 )  # fmt: skip
 SAMPLES_KEPT = 64  # for the sheet and what is told of single ones
+SAMPLE_COLUMNS = 8  # of the sheet
 
 Scores = dict[str, float | None]  # None: not finite, which JSON cannot hold
 NOT_FINITE: Scores = dict.fromkeys(SCORE_NAMES)  # of pictures
@@ -58,17 +60,33 @@ def load_real(records: Path, config: EvaluateConfig) -> tuple[np.ndarray, np.nda
     return decode_images(held_out, image_size), decode_images(train_split, image_size)
 
 
-def draw_samples(generator: keras.Model, extractor: Extractor, config: EvaluateConfig) -> Samples:
+def draw_samples(
+    generator: keras.Model,
+    extractor: Extractor,
+    config: EvaluateConfig,
+    classes: Classes | None = None,
+) -> Samples:
     """Draw from `config.samples` latents of `config.seed`, the same for every generator.
 
+    With classes, the first are drawn anew: the same latents in the rows of each of the largest.
+
     Args:
-        generator: float32 latents [B, L] → [-1, 1], [B, S, S, 3].
+        generator: Latents, and labels with classes, → [-1, 1], [B, S, S, 3].
         extractor: What describes pictures.
         config: Settings of this step.
+        classes: Those that it draws; None where it takes no labels.
     """
-    latents = random_latents(config.seed, config.samples, generator)
-    first = next(draw(generator, latents[:SAMPLES_KEPT]))
-    features = describe(generator, latents, extractor)
+    asked = ask_at_random(config.seed, config.samples, generator, classes)
+    kept = asked.part(slice(SAMPLES_KEPT))
+    if classes:
+        shown = classes.largest(SAMPLE_COLUMNS)
+        each = SAMPLES_KEPT // len(shown) // SAMPLE_COLUMNS * SAMPLE_COLUMNS
+        latents = random_latents(config.seed, each, generator)
+        kept = Asked(
+            np.tile(latents, [len(shown), 1]), np.repeat(np.asarray(shown, np.int32), each)
+        )
+    first = next(draw(generator, kept))
+    features = describe(generator, asked, extractor)
     first = to_pixels(np.nan_to_num(first)).numpy()
     return Samples(first, None if features is None else FeatureSet(features, config.neighbours))
 

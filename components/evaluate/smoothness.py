@@ -15,7 +15,7 @@ import numpy as np
 
 from components.shared.latents import slerp
 
-_WAYS = 16
+WAYS = 16  # the rows of a batch are these at one step, then these at the next
 _STEPS = 16
 _JUMP = 0.5  # of the whole way
 
@@ -24,7 +24,8 @@ def smoothness(draw: Callable[[np.ndarray], np.ndarray | None], latent_size: int
     """Walk between pairs of latents, and measure the steps.
 
     Args:
-        draw: float32 [B, latent_size] → uint8 [B, S, S, 3]; None where not finite.
+        draw: float32 [B, latent_size] → uint8 [B, S, S, 3]; None where not finite. Row i is of
+            way i modulo `WAYS`.
         latent_size: Of the generator.
 
     Returns:
@@ -34,12 +35,12 @@ def smoothness(draw: Callable[[np.ndarray], np.ndarray | None], latent_size: int
             there is nothing to measure.
         sentence: The same in words.
     """
-    start, end = np.random.default_rng(0).standard_normal((2, _WAYS, latent_size))
+    start, end = np.random.default_rng(0).standard_normal((2, WAYS, latent_size))
     way = [slerp(start, end, step / _STEPS) for step in range(_STEPS + 1)]
     pictures = draw(np.concatenate(way).astype(np.float32))
     if pictures is None:
         return _found(None, "the pictures between latents are not finite numbers")
-    pixels = pictures.reshape(_STEPS + 1, _WAYS, -1).astype(np.float32)
+    pixels = pictures.reshape(_STEPS + 1, WAYS, -1).astype(np.float32)
     steps = np.linalg.norm(np.diff(pixels, axis=0), axis=2).max(axis=0)
     whole = np.linalg.norm(pixels[-1] - pixels[0], axis=1)
     moved = whole > 0

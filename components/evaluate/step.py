@@ -14,12 +14,20 @@ from components.evaluate.feature_cache import cached_feature_set
 from components.evaluate.halving import choose_snapshot
 from components.evaluate.limits import kid_limit
 from components.evaluate.real_features import RealFeatures
-from components.evaluate.scoring import NOT_FINITE, draw_samples, load_real, score
+from components.evaluate.scoring import (
+    NOT_FINITE,
+    SAMPLE_COLUMNS,
+    draw_samples,
+    load_real,
+    score,
+)
 from components.evaluate.verdict import standing
 from components.metrics.compared import hold_against
+from components.shared.classes import Classes
 from components.shared.contracts import (
     DISCRIMINATOR,
     GENERATOR,
+    MANIFEST,
     NEAREST,
     REAL_FEATURES,
     SAMPLES,
@@ -29,11 +37,10 @@ from components.shared.contracts import (
     epoch_of,
 )
 from components.shared.errors import PipelineError
-from components.shared.files import complete_or_absent, write_json
+from components.shared.files import complete_or_absent, read_json, write_json
 from components.shared.pictures import grid, save_png
 
 LOG = logging.getLogger("dcgan.evaluate")
-_SAMPLE_COLUMNS = 8
 
 
 def evaluate(
@@ -60,15 +67,16 @@ def evaluate(
         UsageError: No such extractor.
     """
     paths = _snapshots(training)
+    classes = Classes.of(read_json(records / MANIFEST))
     real, train_split = load_real(records, config)
     extractor = load_extractor(config)
     real_features, training_features = (
         cached_feature_set(pictures, extractor, config.neighbours, checkpoint_root)
         for pictures in (real, train_split)
     )
-    choice = choose_snapshot(paths, training_features, extractor, config)
+    choice = choose_snapshot(paths, training_features, extractor, config, classes)
     generator = keras.models.load_model(choice.best, compile=False)
-    samples = draw_samples(generator, extractor, config)
+    samples = draw_samples(generator, extractor, config, classes)
     compared = hold_against(real_features, samples.features) if samples.features else None
     best = {"epoch": epoch_of(choice.best), **(score(compared) if compared else NOT_FINITE)}
     LOG.info("the best is that of epoch %d", best["epoch"])
@@ -105,8 +113,8 @@ def evaluate(
         shutil.copyfile(choice.best, folder / GENERATOR)
         if (discriminator := discriminator_of(choice.best)).exists():  # older trainings have none
             shutil.copyfile(discriminator, folder / DISCRIMINATOR)
-        save_png(folder / SAMPLES, grid(samples.first, _SAMPLE_COLUMNS))
-        save_png(folder / NEAREST, grid(evidence.nearest_pictures, _SAMPLE_COLUMNS))
+        save_png(folder / SAMPLES, grid(samples.first, SAMPLE_COLUMNS))
+        save_png(folder / NEAREST, grid(evidence.nearest_pictures, SAMPLE_COLUMNS))
         RealFeatures.of(real, real_features.features, extractor.description).save(
             folder / REAL_FEATURES
         )

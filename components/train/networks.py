@@ -20,6 +20,7 @@ import keras
 import tensorflow as tf
 
 from components.shared.generators import CLASS_LATENTS
+from components.train.class_layers import CLASS, OfClass
 from components.train.config import TrainConfig
 from components.train.convolution import convolve
 from components.train.palette import paint
@@ -28,7 +29,6 @@ _SMALLEST_SIDE = 4
 _CHANNELS = 3
 _FIRST_POWER_ITERATIONS = 15
 SINGULAR_VECTOR = "singular_vector"
-CLASS = "class"  # with which the names of layers begin that have weights of each class
 
 
 def build_generator(
@@ -57,7 +57,7 @@ def build_generator(
     asked = latents = keras.Input([config.latent_size], name="latents")
     of_class = None
     if classes:
-        of_class = _OfClass(keras.Input([], name="labels", dtype="int32"), classes, dtype, layers)
+        of_class = OfClass(keras.Input([], name="labels", dtype="int32"), classes, dtype, layers)
         asked = [latents, of_class.labels]
         latents = keras.layers.Add()(
             [latents, of_class(CLASS_LATENTS, config.latent_size, "zeros", "float32")]
@@ -121,7 +121,7 @@ def _normalise_and_activate(
     side: int,
     dtype: str | keras.DTypePolicy,
     layers: ModuleType,
-    of_class: "_OfClass | None",
+    of_class: OfClass | None,
 ) -> keras.KerasTensor:
     hidden = layers.BatchNormalization(
         momentum=config.batch_norm_momentum, dtype=dtype, name=f"norm_{side}"
@@ -129,40 +129,6 @@ def _normalise_and_activate(
     if of_class:
         hidden = of_class.scale_and_shift(hidden, side)
     return keras.layers.LeakyReLU(negative_slope=config.leaky_slope, dtype=dtype)(hidden)
-
-
-class _OfClass:
-    """What a generator has of each class: a number for each channel, say."""
-
-    def __init__(
-        self,
-        labels: keras.KerasTensor,
-        classes: int,
-        dtype: str | keras.DTypePolicy,
-        layers: ModuleType,
-    ) -> None:
-        self.labels = labels
-        self._classes, self._dtype, self._layers = classes, dtype, layers
-
-    def __call__(
-        self, name: str, width: int, first: str, dtype: str | keras.DTypePolicy
-    ) -> keras.KerasTensor:
-        """Numbers of the class of each picture: [B, width]; `first` initialises them."""
-        return self._layers.Embedding(
-            self._classes, width, embeddings_initializer=first, dtype=dtype, name=name
-        )(self.labels)
-
-    def scale_and_shift(self, hidden: keras.KerasTensor, side: int) -> keras.KerasTensor:
-        width = hidden.shape[-1]
-        shape = [1] * (len(hidden.shape) - 2) + [width]
-        scale, shift = (
-            keras.layers.Reshape(shape, dtype=self._dtype)(
-                self(f"{CLASS}_{kind}_{side}", width, first, self._dtype)
-            )
-            for kind, first in (("scale", "ones"), ("shift", "zeros"))
-        )
-        hidden = keras.layers.Multiply(dtype=self._dtype)([hidden, scale])
-        return keras.layers.Add(dtype=self._dtype)([hidden, shift])
 
 
 class Discriminator(keras.Model):

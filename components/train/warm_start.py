@@ -16,7 +16,8 @@ from components.shared.errors import PipelineError, UsageError, one_line
 from components.shared.generators import latent_size
 from components.shared.published import champion_in, info_of, local_copy, refuse_no_model
 from components.train.checkpoints import Arrays, values_of
-from components.train.networks import CLASS, SINGULAR_VECTOR, generator_weights
+from components.train.class_layers import CLASS
+from components.train.networks import SINGULAR_VECTOR, generator_weights
 from components.train.trainer import Trainer
 
 LOG = logging.getLogger("dcgan.train")
@@ -63,7 +64,7 @@ def start_from(
         return None
     info = info_of(address)
     theirs = values_of(generator_weights(there))
-    opponent = _read(f"{address}/{DISCRIMINATOR}", _arrays_in)
+    opponent = _read(f"{address}/{DISCRIMINATOR}", _arrays_in) or {}
     if classes is None or info.get("classes") != [*classes.names]:
         theirs, opponent = _without_classes(theirs), _without_classes(opponent)
     generator = _fitting(generator_weights(trainer.generator), theirs)
@@ -74,7 +75,7 @@ def start_from(
             "kernel_size, latent_size and palette the values of that model, or none to warm_start"
         )
     LOG.info("starting from %s%s", address, "" if opponent else f", which has no {DISCRIMINATOR}")
-    discriminator = _fitting(trainer.discriminator.named_weights(), opponent or {})
+    discriminator = _fitting(trainer.discriminator.named_weights(), opponent)
     LOG.info("generator: %s", generator)
     LOG.info("discriminator: %s", discriminator)
     trainer.start_from(generator.arrays, discriminator.arrays)
@@ -87,9 +88,9 @@ def start_from(
     }
 
 
-def _without_classes(arrays: Arrays | None) -> Arrays | None:
-    """Those of layers that say nothing of a class; None of none."""
-    return arrays and {name: array for name, array in arrays.items() if not name.startswith(CLASS)}
+def _without_classes(arrays: Arrays) -> Arrays:
+    """Those of layers that say nothing of a class."""
+    return {name: array for name, array in arrays.items() if not name.startswith(CLASS)}
 
 
 class _Fitting(NamedTuple):
