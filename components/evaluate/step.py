@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from components.evaluate.by_class import score_classes
 from components.evaluate.config import EvaluateConfig
 from components.evaluate.evidence import gather_evidence
 from components.evaluate.extractors.registry import load_extractor
@@ -91,9 +92,16 @@ def evaluate(
         checkpoint_root,
         config,
     )
+    by_class = (
+        score_classes(records, generator, real_features.features, extractor, classes, config)
+        if classes
+        else None
+    )
     stands = standing(best, evidence.controls)
     for line in (stands, evidence.nearest["sentence"], evidence.smoothness["sentence"]):
         LOG.info("%s", line)
+    if by_class:
+        LOG.info("%s", by_class["sentence"])
 
     scores = {
         "extractor": extractor.description,
@@ -106,6 +114,7 @@ def evaluate(
         "standing": stands,
         "nearest": evidence.nearest,
         "smoothness": evidence.smoothness,
+        "by_class": by_class,
         "kid_limit": kid_limit(evidence.controls, config),
         "config": config.model_dump(mode="json"),
     }

@@ -19,14 +19,16 @@ from components.shared.contracts import (
     STATISTICS,
     TRAIN_SPLIT,
 )
+from components.shared.errors import one_line
 from components.shared.files import complete_or_absent, read_json, write_json
 from components.shared.published import Published, champion_in, local_copy
 
 LOG = logging.getLogger("dcgan.validate")
 
+_CLASSES_NAMED = 5
 _TRIED = 8  # pictures that an extractor is tried on
 _OF_MANIFEST = (
-    "digest", "image_size", "counts", "near_duplicates", "rejected_by_reason", "sizes",
+    "digest", "image_size", "counts", "near_duplicates", "rejected_by_reason", "sizes", "classes",
 )  # fmt: skip
 
 _Count = Annotated[int, Field(ge=0, le=2**53)]
@@ -62,6 +64,11 @@ class _Statistics(_Strict):
     histogram: Annotated[list[list[_Share]], Field(min_length=3, max_length=3)]
 
 
+class _Class(_Strict):
+    name: str
+    train: _Count
+
+
 class _Published(_Strict):
     """What is compared of a published `data.json`."""
 
@@ -70,6 +77,7 @@ class _Published(_Strict):
     counts: _Counts
     sizes: _Sizes
     statistics: _Statistics
+    classes: list[_Class] = []  # older versions have none
 
 
 class _NotComparable(Exception):
@@ -177,18 +185,40 @@ def _drift(
         ),
         published=published.model_dump(),
     )
-    old_size, size = published.image_size, data["image_size"]
-    if old_size != size:
-        sentence = (
-            f"{size}×{size} pixels, where version {version}'s are {old_size}×{old_size}: "
-            "no KID between the two, and only another export.model_name can be published"
-        )
+    if sentence := _unlike(published, data, version):
         return changes._replace(sentence=sentence)
     try:
         return _compare(changes, records, _features_of(champion), config)
     except _NotComparable as reason:
         sentence = f"other pictures; no KID with version {version}'s: {reason}"
         return changes._replace(sentence=sentence)
+
+
+def _unlike(published: _Published, data: dict[str, Any], version: int) -> str | None:
+    """Why models of the two cannot be compared, whatever their pictures are; None if they can."""
+    old_size, size = published.image_size, data["image_size"]
+    if old_size != size:
+        return (
+            f"{size}×{size} pixels, where version {version}'s are {old_size}×{old_size}: "
+            "no KID between the two, and only another export.model_name can be published"
+        )
+    before, now = [one.name for one in published.classes], [one["name"] for one in data["classes"]]
+    if before == now:
+        return None
+    new, gone = set(now) - set(before), set(before) - set(now)
+    return (
+        f"other classes than version {version}'s{_names('new', new)}{_names('gone', gone)}: "
+        "only another export.model_name can be published"
+    )
+
+
+def _names(what: str, names: set[str]) -> str:
+    """Some of them, as part of a sentence; nothing of none."""
+    if not names:
+        return ""
+    shown = ", ".join(map(one_line, sorted(names)[:_CLASSES_NAMED]))
+    more = len(names) - _CLASSES_NAMED
+    return f", {what}: {shown}{f' and {more:,} more' if more > 0 else ''}"
 
 
 def _features_of(champion: Published) -> RealFeatures:

@@ -39,6 +39,7 @@ SCORES = {
     "kid_limit": 0.5,
     "nearest": {"sentence": "none is a copy"},
     "smoothness": {"sentence": "small steps give small changes"},
+    "by_class": None,
     "config": EvaluateConfig().model_dump(mode="json"),
 }
 COMPARISON = {

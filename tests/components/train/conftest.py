@@ -202,15 +202,18 @@ def weights_of(trainer):
     return values_of(generator_weights(trainer.generator) | trainer.discriminator.named_weights())
 
 
-def save_model(folder, config, seed=1, **info):
+def save_model(folder, config, seed=1, classes=None, **info):
     """Save fresh networks as a model is published; gives their weights."""
     folder.mkdir(parents=True)
-    trainer = Trainer(config.model_copy(update={"seed": seed}), 32)
+    trainer = Trainer(config.model_copy(update={"seed": seed}), 32, classes=classes)
     for variable in generator_weights(trainer.generator).values():  # statistics, too
         variable.assign_add(0.01 * seed * np.ones(variable.shape))
-    generator = build_generator(config, 32)  # of Keras' own layers, as snapshots are
+    count = len(classes.names) if classes else 0
+    generator = build_generator(config, 32, classes=count)  # of Keras' own layers, as snapshots are
     generator.set_weights(trainer.generator.get_weights())
     generator.save(folder / GENERATOR)
     np.savez(folder / DISCRIMINATOR, **values_of(trainer.discriminator.named_weights()))
-    write_json(folder / MODEL_INFO, {"digest": f"digest of {folder.name}"} | info)
+    names = [*classes.names] if classes else []
+    known = {"digest": f"digest of {folder.name}", "classes": names}
+    write_json(folder / MODEL_INFO, known | info)
     return weights_of(trainer)
