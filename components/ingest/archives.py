@@ -86,7 +86,7 @@ def _is_one_part(file: IO[bytes], comment: bytes) -> bool:
     return signature == b"PK\5\6" and number not in (0, _IN_ZIP64)
 
 
-class _Archive(Source, abc.ABC):
+class Archive(Source, abc.ABC):
     """A file that holds files."""
 
     on_archives = "it is not opened: unpack it, and name it as a source of its own"
@@ -120,7 +120,7 @@ class _Archive(Source, abc.ABC):
         return None if "://" in self.root else Path(self.root)
 
 
-class Zip(_Archive):
+class Zip(Archive):
     """A zip archive."""
 
     def __init__(self, root: str, file: IO[bytes], stamp: str) -> None:
@@ -239,7 +239,7 @@ class _Header(tarfile.TarInfo):
         return header
 
 
-class Tar(_Archive):
+class Tar(Archive):
     """A tar archive, plain or compressed."""
 
     def __init__(self, root: str, file: IO[bytes], stamp: str) -> None:

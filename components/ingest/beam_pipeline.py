@@ -80,7 +80,7 @@ class _List(beam.DoFn):
         with open_source(images) as opened:
             listing, in_order = list_pictures(images, opened, self._config), opened.in_order
         pictures = listing.pictures
-        _tell(self._staging, LISTING, {"pictures": len(pictures), "other": listing.other})
+        _tell(self._staging, LISTING, {**listing._asdict(), "pictures": len(pictures)})
         if in_order and pictures:
             yield _plain(sorted(pictures, key=lambda entry: entry.where))
         elif pictures:
@@ -89,7 +89,7 @@ class _List(beam.DoFn):
 
 def _plain(entries: Iterable[Entry]) -> list[tuple[Any, ...]]:
     """Tuples that Beam's coders know; it would pickle each entry, with its class."""
-    return [entry[:3] for entry in entries]  # no problem is known of any
+    return [tuple(entry._replace(problem=None)) for entry in entries]  # none is known of any
 
 
 def _chunks(entries: Iterable[Entry]) -> Iterator[list[Entry]]:

@@ -21,8 +21,15 @@ class IngestConfig(StepConfig):
     background: str = Field(
         "#ffffff", description="Colour #rrggbb under what is transparent, and of the padding."
     )
+    labels: Literal["none", "folders"] = Field(
+        "none",
+        description="`folders`: the first folder below what is named is a picture's class.",
+    )
     max_images: int = Field(
-        0, ge=0, description="Use only the first N pictures, in the order of their paths; 0 is all."
+        0,
+        ge=0,
+        description="Use only the first N pictures, in the order of their paths, of the classes "
+        "by turns; 0 is all.",
     )
     eval_share: float = Field(
         0.1, gt=0, le=0.5, description="Share held out for evaluation, chosen by content hash."

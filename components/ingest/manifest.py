@@ -10,13 +10,17 @@ from components.shared.files import digest_of
 
 
 def make_manifest(
-    shards: Mapping[str, ShardReport], rejected: list[dict[str, Any]], config: IngestConfig
+    shards: Mapping[str, ShardReport],
+    rejected: list[dict[str, Any]],
+    listing: Mapping[str, Any],
+    config: IngestConfig,
 ) -> dict[str, Any]:
     """Say what is in the folder: counts, reasons, sizes, shards.
 
     Args:
         shards: All of both splits, by name.
         rejected: Lines of `rejected.jsonl`.
+        listing: What there was, as JSON: `other`, `SetAside` each, and the names of `classes`.
         config: The step's configuration.
     """
     splits = {split: [shards[name] for name in shard_names(split, config)] for split in SPLITS}
@@ -33,6 +37,7 @@ def make_manifest(
             "seen": sum(images.values()) + duplicate + len(rejected),
         },
         "near_duplicates": None,
+        "classes": _classes(shards, listing, config),
         "unfinished": sum(shard.unfinished for shard in shards.values()),
         "rejected_by_reason": dict(collections.Counter(line["reason"] for line in rejected)),
         "sizes": {
@@ -50,9 +55,28 @@ def make_manifest(
             {
                 "image_size": config.image_size,
                 "shards": [shard.sha256 for split in SPLITS for shard in splits[split]],
+                # Not in the records, which hold numbers.
+                **({"classes": listing["classes"]} if listing["classes"] else {}),
             }
         ),
     }
+
+
+def _classes(
+    shards: Mapping[str, ShardReport], listing: Mapping[str, Any], config: IngestConfig
+) -> list[dict[str, Any]]:
+    """What there is of each class, by number: its name, pictures of each split, files rejected."""
+    rejected = collections.Counter(values[-1] for values in listing["other"])
+    images = {split: collections.Counter[int]() for split in SPLITS}
+    for split in SPLITS:
+        for name in shard_names(split, config):
+            images[split].update({int(key): n for key, n in shards[name].images_by_label.items()})
+            rejected.update({int(key): n for key, n in shards[name].rejected_by_label.items()})
+    return [
+        {"name": name, **{split: images[split][number] for split in SPLITS}}
+        | {"rejected": rejected[number]}
+        for number, name in enumerate(listing["classes"])
+    ]
 
 
 def _histogram(edges: tuple[float, ...], counts: Iterable[list[int]]) -> dict[str, Any]:

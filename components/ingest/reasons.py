@@ -22,10 +22,20 @@ class Reason(enum.StrEnum):
     FOLDER = "folder that may not be read"
     FORMAT = "format that is not read"  # of a picture, by its extension
     UNREADABLE = "unreadable"  # not to be opened, or damaged inside
+    NO_CLASS = "in no class's folder"  # where folders are classes
+    TWO_CLASSES = "in two classes"  # the same content
 
 
 # Not counted as broken pictures.
-NOT_LOOKED_AT = (Reason.HIDDEN, Reason.OTHER, Reason.ARCHIVE, Reason.FOLDER, Reason.FORMAT)
+NOT_BROKEN = (
+    Reason.HIDDEN,
+    Reason.OTHER,
+    Reason.ARCHIVE,
+    Reason.FOLDER,
+    Reason.FORMAT,
+    Reason.NO_CLASS,
+    Reason.TWO_CLASSES,
+)
 
 
 # What to do about those that are broken; else: mend or remove them.

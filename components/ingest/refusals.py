@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from components.ingest.config import IngestConfig
-from components.ingest.reasons import ADVICE, NOT_LOOKED_AT, Reason
+from components.ingest.labels import in_words, label_by_folders, why_no_classes
+from components.ingest.reasons import ADVICE, NOT_BROKEN, Reason
 from components.ingest.shard import rejection
 from components.ingest.source import PICTURE_SUFFIXES, Listing, Source
 from components.shared.contracts import EVAL_SPLIT, TRAIN_SPLIT
@@ -16,13 +17,17 @@ def list_pictures(images: str, opened: Source, config: IngestConfig) -> Listing:
     """What is to be read of a source, and what is set aside unread.
 
     Raises:
-        DataRefused: It has no picture, or names alone tell that too many are broken.
+        DataRefused: It has no picture or no classes, or names alone tell that too many are broken.
     """
     listing = opened.list()
+    if config.labels == "folders":
+        listing = label_by_folders(listing, opened)
     if config.max_images:
         listing = listing.first(config.max_images)
-    rejected = [rejection(*values) for values in listing.other]
+    rejected = [rejection(*each[:-1]) for each in listing.other]
     refuse_broken(images, len(listing.pictures), rejected, config)
+    if config.labels == "folders" and (why := why_no_classes(listing)):
+        raise DataRefused(f"{why} (in {_quoted(images)})")
     return listing
 
 
@@ -39,7 +44,7 @@ def refuse_if_lost(listing: dict[str, Any], manifest: dict[str, Any]) -> None:
 def refuse_if_unusable(
     source: str, manifest: dict[str, Any], rejected: list[dict[str, Any]], config: IngestConfig
 ) -> None:
-    """Raise DataRefused for no picture, too many broken ones, or an empty split."""
+    """Raise DataRefused for no picture, too many broken ones, or a split that lacks a class."""
     counts = manifest["counts"]
     refuse_broken(source, counts["seen"] - counts["rejected"], rejected, config)
     for split, change in ((TRAIN_SPLIT, "lower"), (EVAL_SPLIT, "raise")):
@@ -49,6 +54,13 @@ def refuse_if_unusable(
                 f"none of the {usable:,} usable pictures in {_quoted(source)} fell to the {split} "
                 f"split at ingest.eval_share={config.eval_share:g} (their content decides): add "
                 f"pictures, or {change} ingest.eval_share"
+            )
+        missing = [one["name"] for one in manifest["classes"] if not one[split]]
+        if missing:
+            raise DataRefused(
+                f"no usable picture of {in_words(missing)} in {_quoted(source)} fell to the {split} "
+                f"split at ingest.eval_share={config.eval_share:g} (their content decides): add "
+                f"pictures, {change} ingest.eval_share, or take these folders away"
             )
 
 
@@ -63,7 +75,7 @@ def refuse_broken(
         rejected: Lines of `rejected.jsonl`, as far as they are known.
         config: The step's configuration.
     """
-    broken = [line for line in rejected if line["reason"] not in NOT_LOOKED_AT]
+    broken = [line for line in rejected if line["reason"] not in NOT_BROKEN]
     pictures = sound + len(broken)
     if not pictures:
         raise DataRefused(

@@ -20,6 +20,7 @@ class SeenFile(NamedTuple):
     height: int = 0
     detail: str = ""  # what else there is to say of the reason
     unfinished: bool = False  # whether a picture that is used lacks the end of its file
+    label: int | None = None  # number of its class; None without classes
 
 
 def see(entry: Entry, content: bytes | Rejected, config: IngestConfig) -> tuple[SeenFile, bytes]:
@@ -43,6 +44,7 @@ def see(entry: Entry, content: bytes | Rejected, config: IngestConfig) -> tuple[
         picture.width,
         picture.height,
         unfinished=picture.unfinished,
+        label=entry.label,
     )
     return seen, picture.pixels.tobytes()
 
@@ -53,4 +55,4 @@ def _set_aside(sha256: bytes, entry: Entry, size: int, rejected: Rejected) -> Se
     if not is_named_picture(entry.path) and reason is not Reason.FORMAT:
         detail = "" if reason is Reason.NOT_A_PICTURE else reason
         reason = Reason.OTHER
-    return SeenFile(sha256, entry.path, size, reason, detail=detail)
+    return SeenFile(sha256, entry.path, size, reason, detail=detail, label=entry.label)

@@ -5,10 +5,12 @@ import hashlib
 import json
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from components.ingest.config import IngestConfig
+from components.ingest.reasons import Reason
 from components.ingest.seen_file import SeenFile
 from components.ingest.spill import PlaceOfPixels
 from components.shared.contracts import EVAL_SPLIT, TRAIN_SPLIT
@@ -33,6 +35,8 @@ class ShardReport:
     duplicates: int = 0
     unfinished: int = 0  # of the images, those whose file lacks its end
     rejected: list[dict[str, Any]] = dataclasses.field(default_factory=list)  # rejected.jsonl
+    images_by_label: dict[str, int] = dataclasses.field(default_factory=dict)  # JSON's keys: text
+    rejected_by_label: dict[str, int] = dataclasses.field(default_factory=dict)
     shorter_side: list[int] = dataclasses.field(default_factory=lambda: [0] * (len(SIDE_EDGES) + 1))
     aspect: list[int] = dataclasses.field(default_factory=lambda: [0] * (len(ASPECT_EDGES) + 1))
 
@@ -81,7 +85,7 @@ def write_records(
         ledger: JSON lines to write: path, bytes, SHA-256 and outcome of each file.
         name: The shard's.
         files: All that belong to it, sorted, each with where its pixels wait; of the same
-            content, the smallest path stays.
+            content, the smallest path stays, and none where they are of several classes.
         pixels: Reads those of a picture.
 
     Returns:
@@ -92,11 +96,12 @@ def write_records(
 
     def records() -> Iterator[Record]:
         last = b""
-        for file, place in files:
+        for file, place in _none_of_two_classes(files):
             if file.reason:
                 rejected = rejection(file.path, file.size, file.reason, file.detail)
                 outcome = {"outcome": "rejected", **rejected}
                 report.rejected.append(rejected)
+                _count(report.rejected_by_label, file)
             elif file.sha256 == last:
                 outcome = {"outcome": "duplicate"}
                 report.duplicates += 1
@@ -106,7 +111,8 @@ def write_records(
                 report.images += 1
                 report.unfinished += file.unfinished
                 report.count_size(file)
-                yield Record(file.sha256.hex(), pixels(place))
+                _count(report.images_by_label, file)
+                yield Record(file.sha256.hex(), pixels(place), file.label)
             sha256 = file.sha256.hex() or None
             line = {"path": file.path, "bytes": file.size, "sha256": sha256, **outcome}
             lines.write(json.dumps(line) + "\n")
@@ -114,3 +120,24 @@ def write_records(
     with ledger.open("w", encoding="utf-8") as lines:
         report.sha256 = write_shard(path, records())
     return report
+
+
+def _none_of_two_classes(
+    files: Iterable[tuple[SeenFile, PlaceOfPixels]],
+) -> Iterator[tuple[SeenFile, PlaceOfPixels]]:
+    """Reject what lies in several classes' folders: which is right, only a person can say."""
+    for _, same in groupby(files, key=lambda pair: pair[0].sha256):
+        copies = [*same]
+        by_label = {file.label: file.path for file, _ in reversed(copies)}
+        for file, place in copies:
+            if len(by_label) == 1 or file.reason:
+                yield file, place
+                continue
+            other = next(path for label, path in by_label.items() if label != file.label)
+            told = {"reason": Reason.TWO_CLASSES, "detail": f"in another class, too: '{other}'"}
+            yield file._replace(**told), place
+
+
+def _count(by_label: dict[str, int], file: SeenFile) -> None:
+    if file.label is not None:
+        by_label[str(file.label)] = by_label.get(str(file.label), 0) + 1

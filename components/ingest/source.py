@@ -1,6 +1,7 @@
 """What every source of pictures has: a list of files, and a way to read them."""
 
 import abc
+import collections
 import contextlib
 import errno
 import gzip
@@ -12,11 +13,10 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-from components.ingest.reasons import NOT_LOOKED_AT, Reason, Rejected
+from components.ingest.reasons import NOT_BROKEN, Reason, Rejected
 from components.shared.errors import DataRefused, UsageError
 
 # In any case.
@@ -61,6 +61,7 @@ class Entry(NamedTuple):
     size: int  # bytes
     where: Any  # what its source needs to find it again
     problem: Rejected | None = None  # why it cannot be read, where the listing tells
+    label: int | None = None  # number of its class; None without classes
 
 
 class SetAside(NamedTuple):
@@ -70,6 +71,7 @@ class SetAside(NamedTuple):
     size: int  # bytes
     reason: str
     detail: str = ""  # the cause in words, where there is more to say
+    label: int | None = None  # number of its class; None where it is in none
 
 
 _BY_PATH = operator.attrgetter("path")
@@ -80,20 +82,29 @@ class Listing(NamedTuple):
 
     pictures: list[Entry]  # files with a picture's extension or none
     other: list[SetAside]
+    classes: list[str] = []  # their names, by number; none without ingest.labels  # noqa: RUF012
 
     def in_order(self) -> Self:
         """Sort both by path."""
-        for entries in self:
-            entries.sort(key=_BY_PATH)
+        self.pictures.sort(key=_BY_PATH)
+        self.other.sort(key=_BY_PATH)
         return self
 
     def first(self, count: int) -> "Listing":
-        """Only so many pictures by path, sound or broken; all that is none."""
-        broken = [each for each in self.other if each.reason not in NOT_LOOKED_AT]
-        kept = [*islice(heapq.merge(self.pictures, broken, key=_BY_PATH), count)]
-        others = [each for each in self.other if each.reason in NOT_LOOKED_AT]
+        """Only so many pictures by path, sound or broken, of the classes by turns; all that is none."""
+        broken = [each for each in self.other if each.reason not in NOT_BROKEN]
+        turns = collections.Counter[int | None]()
+
+        def turn(file: Entry | SetAside) -> int:
+            turns[file.label] += 1
+            return turns[file.label]
+
+        by_path = heapq.merge(self.pictures, broken, key=_BY_PATH)
+        kept = sorted(by_path, key=turn)[:count]
+        others = [each for each in self.other if each.reason in NOT_BROKEN]
         others += [each for each in kept if isinstance(each, SetAside)]
-        return Listing([each for each in kept if isinstance(each, Entry)], others).in_order()
+        pictures = [each for each in kept if isinstance(each, Entry)]
+        return Listing(pictures, others, self.classes).in_order()
 
 
 class Chosen:
@@ -143,6 +154,15 @@ class Source(abc.ABC):
     def close(self) -> None:
         """Close what is open."""
         self._kept_open.close()
+
+    @property
+    def is_list(self) -> bool:
+        """Whether the user named its files in a list."""
+        return self._chosen.listed is not None
+
+    def whose(self, path: str) -> tuple["Source", str]:
+        """Which source lists a path, and the path in there."""
+        return self, path
 
     @abc.abstractmethod
     def files(self) -> Iterator[Entry]:

@@ -101,6 +101,11 @@ class Several(Source):
         path = own.path.removeprefix(self._names[index]).removeprefix("/")
         return self._sources[index].why_aside(own._replace(path=path))
 
+    def whose(self, path: str) -> tuple[Source, str]:
+        """Which of the sources lists a path, and the path in there."""
+        name, _, within = path.partition("/")
+        return self._sources[self._names.index(name)], within
+
     def read(self, entries: Iterable[Entry]) -> Iterator[bytes | Rejected]:
         """Contents in the order of the entries; Rejected where there is no reading one."""
         for index, group in groupby(map(_own_entry, entries), lambda pair: pair[0]):
@@ -224,7 +229,7 @@ def _refuse_missing(path: str, said: str) -> None:
 
 
 def _distinct(names: list[str]) -> list[str]:
-    """Number the names, unless each is another one anyway."""
-    if len(set(names)) == len(names):
+    """Number the names, unless each is one, and another one, anyway."""
+    if all(names) and len(set(names)) == len(names):
         return names
     return [f"{number}-{name}" for number, name in enumerate(names, start=1)]

@@ -33,8 +33,15 @@ from components.shared.staging import Staging, staging_for
 
 LOG = logging.getLogger("dcgan.ingest")
 
-_WARNED_OF = (Reason.MISSING, Reason.ARCHIVE, Reason.FOLDER)
+_WARNED_OF = (
+    Reason.MISSING,
+    Reason.ARCHIVE,
+    Reason.FOLDER,
+    Reason.NO_CLASS,
+    Reason.TWO_CLASSES,
+)
 _MOST_WARNINGS = 10
+_MOST_CLASSES = 10  # told of in the log
 _SHEET_PICTURES = 64
 _SHEET_COLUMNS = 8
 
@@ -65,7 +72,7 @@ def ingest(source: str, records: Path, config: IngestConfig) -> dict[str, Any]:
             write_shards(source, staging, config)
             listing, shards = told(staging, LISTING), reports(staging)
             _fetch(staging, folder, shards, config)
-        rejected = [rejection(*values) for values in listing["other"]]
+        rejected = [rejection(*values[:-1]) for values in listing["other"]]
         _warn(rejected)
         with (folder / FILES).open("a", encoding="utf-8") as ledger:
             ledger.writelines(
@@ -75,7 +82,7 @@ def ingest(source: str, records: Path, config: IngestConfig) -> dict[str, Any]:
         _warn_of_formats(rejected)
         rejected.sort(key=lambda line: line["path"])
         (folder / REJECTED).write_text("".join(_lines(rejected)), encoding="utf-8")
-        manifest = make_manifest(shards, rejected, config)
+        manifest = make_manifest(shards, rejected, listing, config)
         refuse_if_lost(listing, manifest)
         refuse_if_unusable(source, manifest, rejected, config)
         if config.near_duplicates:
@@ -155,6 +162,16 @@ def _log(manifest: dict[str, Any]) -> None:
         "%s files: %s train, %s eval, %s duplicates, %s rejected",
         *(f"{counts[key]:,}" for key in ("seen", TRAIN_SPLIT, EVAL_SPLIT, "duplicate", "rejected")),
     )
+    if manifest["classes"]:
+        sizes = {one["name"]: one[TRAIN_SPLIT] for one in manifest["classes"]}
+        told = by_frequency(dict(collections.Counter(sizes).most_common(_MOST_CLASSES)))
+        LOG.info(
+            "%s classes, of %s to %s pictures to train on: %s%s",
+            f"{len(sizes):,}",
+            *(f"{count:,}" for count in (min(sizes.values()), max(sizes.values()))),
+            told,
+            ", …" if len(sizes) > _MOST_CLASSES else "",
+        )
     if manifest["unfinished"]:
         LOG.info("%s pictures lack the end of their file, but no pixel", manifest["unfinished"])
     if counts["rejected"]:

@@ -15,14 +15,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from components.ingest.config import IngestConfig
-from components.ingest.reasons import NOT_LOOKED_AT, Reason
+from components.ingest.reasons import NOT_BROKEN, Reason
 from components.ingest.step import ingest
 from components.shared.contracts import FILES, MANIFEST, REJECTED
 from components.shared.files import read_json, read_json_lines
 from components.shared.records import read_images, shard_paths
 from tests.components.ingest.zoo import OTHER, differences, kinds, write
 
-UNSEEN = {*NOT_LOOKED_AT} - {Reason.FORMAT}  # which content tells, too
+UNSEEN = {*NOT_BROKEN} - {Reason.FORMAT}  # which content tells, too
 
 
 def outcomes_of(records: Path) -> dict[str, str]:
