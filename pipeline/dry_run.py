@@ -204,7 +204,8 @@ def _foresee_ingest(images: str, config: dict[str, Any], **_: Any) -> str:
         listing = list_pictures(images, source, IngestConfig(**config))
     unusable = [file for file in listing.other if file.reason not in NO_PICTURES]
     but = f" ({in_words(unusable)})" if unusable else ""
-    return f"it finds out how many of {len(listing.pictures):,} files are sound pictures{but}"
+    of = f" of {len(listing.classes):,} classes" if listing.classes else ""
+    return f"it finds out how many of {len(listing.pictures):,} files{of} are sound pictures{but}"
 
 
 def _refuse_too_few(task: str, records: Any, config: dict[str, Any], **_: Any) -> None:

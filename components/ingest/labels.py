@@ -6,8 +6,8 @@ A source without folders that stands beside others is a class by itself, of its 
 """
 
 import collections
-import os
-from collections.abc import Hashable, Iterator
+import itertools
+from collections.abc import Hashable, Iterator, Sequence
 
 from components.ingest.archives import Archive
 from components.ingest.reasons import Reason
@@ -67,7 +67,7 @@ def why_no_classes(listing: Listing) -> str:
     return ""
 
 
-def in_words(names: list[str]) -> str:
+def in_words(names: Sequence[str]) -> str:
     """Name a few classes, e.g. ``the classes 'a', 'b', 'c' and 7 more``."""
     told = ", ".join(f"'{name}'" for name in names[:3])
     more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
@@ -83,7 +83,7 @@ class _Folders:
         for source, path in self._places(listing):
             if (key := _shares_with(source)) is not None:
                 folders = path.split("/")[:-1]
-                self._shared[key] = os.path.commonprefix([self._shared.get(key, folders), folders])
+                self._shared[key] = _common(self._shared.get(key, folders), folders)
         self._with_folders = {
             source for source, path in self._places(listing) if "/" in self._below(source, path)
         }
@@ -104,6 +104,11 @@ class _Folders:
         key = _shares_with(source)
         shared = self._shared.get(key) if key is not None else None
         return path.removeprefix("/".join(shared) + "/") if shared else path
+
+
+def _common(one: Sequence[str], other: Sequence[str]) -> list[str]:
+    pairs = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))
+    return [folder for folder, _ in pairs]
 
 
 def _shares_with(source: Source) -> Hashable | None:

@@ -25,7 +25,8 @@ def list_pictures(images: str, opened: Source, config: IngestConfig) -> Listing:
     if config.max_images:
         listing = listing.first(config.max_images)
     rejected = [rejection(*each[:-1]) for each in listing.other]
-    refuse_broken(images, len(listing.pictures), rejected, config)
+    loose = [each for each in listing.other if each.reason == Reason.NO_CLASS]
+    refuse_broken(images, len(listing.pictures) + len(loose), rejected, config)
     if config.labels == "folders" and (why := why_no_classes(listing)):
         raise DataRefused(f"{why} (in {_quoted(images)})")
     return listing
@@ -58,8 +59,8 @@ def refuse_if_unusable(
         missing = [one["name"] for one in manifest["classes"] if not one[split]]
         if missing:
             raise DataRefused(
-                f"no usable picture of {in_words(missing)} in {_quoted(source)} fell to the {split} "
-                f"split at ingest.eval_share={config.eval_share:g} (their content decides): add "
+                f"no usable picture of {in_words(missing)} in {_quoted(source)} fell to the "
+                f"{split} split at ingest.eval_share={config.eval_share:g} (their content decides): add "
                 f"pictures, {change} ingest.eval_share, or take these folders away"
             )
 

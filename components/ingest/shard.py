@@ -134,8 +134,8 @@ def _none_of_two_classes(
                 yield file, place
                 continue
             other = next(path for label, path in by_label.items() if label != file.label)
-            told = {"reason": Reason.TWO_CLASSES, "detail": f"in another class, too: '{other}'"}
-            yield file._replace(**told), place
+            detail = f"in another class, too: '{other}'"
+            yield file._replace(reason=Reason.TWO_CLASSES, detail=detail), place
 
 
 def _count(by_label: dict[str, int], file: SeenFile) -> None:

@@ -12,7 +12,7 @@ import re
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -82,7 +82,7 @@ class Listing(NamedTuple):
 
     pictures: list[Entry]  # files with a picture's extension or none
     other: list[SetAside]
-    classes: list[str] = []  # their names, by number; none without ingest.labels  # noqa: RUF012
+    classes: Sequence[str] = ()  # their names, by number; none without ingest.labels
 
     def in_order(self) -> Self:
         """Sort both by path."""
@@ -91,11 +91,11 @@ class Listing(NamedTuple):
         return self
 
     def first(self, count: int) -> "Listing":
-        """Only so many pictures by path, sound or broken, of the classes by turns; all that is none."""
+        """Only so many pictures, sound or broken, by path; of classes by turns. All that is none."""
         broken = [each for each in self.other if each.reason not in NOT_BROKEN]
         turns = collections.Counter[int | None]()
 
-        def turn(file: Entry | SetAside) -> int:
+        def turn(file: Any) -> int:
             turns[file.label] += 1
             return turns[file.label]
 

@@ -113,7 +113,7 @@ def test_a_line_that_names_a_folder_means_what_lies_below(faces, tmp_path, lines
     with open_source(f"@{tmp_path}/list") as source:
         (missing,) = (each for each in source.list().other if each.reason is Reason.MISSING)
     said = f"nothing at '{faces.address}/dgos/' (line {len(lines) + 1} of list)"
-    assert missing == ("dgos", 0, Reason.MISSING, said)
+    assert missing[:4] == ("dgos", 0, Reason.MISSING, said)
 
 
 @pytest.mark.parametrize("end", ["", "/"])

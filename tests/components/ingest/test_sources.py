@@ -115,7 +115,9 @@ def test_a_link_to_no_file_is_a_picture_that_is_missing(tmp_path, target):
     with open_source(str(tmp_path)) as opened:
         listing = opened.list()
     assert not listing.pictures
-    assert listing.other == [("lost.jpg", 0, Reason.MISSING, "a link that leads nowhere")]
+    assert [each[:4] for each in listing.other] == [
+        ("lost.jpg", 0, Reason.MISSING, "a link that leads nowhere")
+    ]
 
 
 def test_pipes_are_left_alone(tmp_path):
