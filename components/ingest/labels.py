@@ -13,7 +13,6 @@ from components.ingest.archives import Archive
 from components.ingest.reasons import Reason
 from components.ingest.source import (
     ARCHIVE_SUFFIXES,
-    Entry,
     Listing,
     SetAside,
     Source,

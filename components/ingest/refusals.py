@@ -60,8 +60,8 @@ def refuse_if_unusable(
         if missing:
             raise DataRefused(
                 f"no usable picture of {in_words(missing)} in {_quoted(source)} fell to the "
-                f"{split} split at ingest.eval_share={config.eval_share:g} (their content decides): add "
-                f"pictures, {change} ingest.eval_share, or take these folders away"
+                f"{split} split at ingest.eval_share={config.eval_share:g} (their content decides): "
+                f"add pictures, {change} ingest.eval_share, or take these folders away"
             )
 
 

@@ -91,7 +91,7 @@ class Listing(NamedTuple):
         return self
 
     def first(self, count: int) -> "Listing":
-        """Only so many pictures, sound or broken, by path; of classes by turns. All that is none."""
+        """Only so many pictures by path, sound or broken, of classes by turns; all other files."""
         broken = [each for each in self.other if each.reason not in NOT_BROKEN]
         turns = collections.Counter[int | None]()
 
