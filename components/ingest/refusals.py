@@ -59,9 +59,9 @@ def refuse_if_unusable(
         missing = [one["name"] for one in manifest["classes"] if not one[split]]
         if missing:
             raise DataRefused(
-                f"no usable picture of {in_words(missing)} in {_quoted(source)} fell to the {split} "
-                f"split at ingest.eval_share={config.eval_share:g} (content decides): add pictures, "
-                f"{change} ingest.eval_share, or take these folders away"
+                f"no usable picture of {in_words(missing)} in {_quoted(source)} fell to the "
+                f"{split} split at ingest.eval_share={config.eval_share:g} (content decides): add "
+                f"pictures, {change} ingest.eval_share, or take these folders away"
             )
 
 
