@@ -89,26 +89,29 @@ def ours(batch: int, dtype: str) -> Step:
     return lambda: _wait_for_step(trainer, real, penalize=False)
 
 
-def _wait_for_step(trainer: Any, real: Any, penalize: bool) -> None:
-    trainer.train_step(real, penalize)
+def _wait_for_step(trainer: Any, real: Any, penalize: bool, labels: Any = None) -> None:
+    trainer.train_step(real, penalize, labels)
     trainer.step.numpy()
 
 
-def demo(batch: int, cores: int | None = None) -> Step:
-    """The demo's step, on so many of the cores, or on all of them."""
+def demo(batch: int, cores: int | None = None, classes: int = 0) -> Step:
+    """The demo's step, on so many of the cores, or on all of them; or by so many classes."""
     available = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, available[:cores])  # TensorFlow starts as many threads
     import tensorflow as tf
 
+    from components.shared.classes import Classes
     from components.train.trainer import Trainer
     from pipeline.config import load_config
 
     settings = load_config("demo").train
     tf.config.optimizer.set_experimental_options({"remapping": False})  # as the step does
-    trainer = Trainer(settings, IMAGE_SIZE)
+    named = Classes(tuple(map(str, range(classes))), (1,) * classes) if classes else None
+    trainer = Trainer(settings, IMAGE_SIZE, classes=named)
     real = tf.random.uniform([batch, IMAGE_SIZE, IMAGE_SIZE, 3], -1, 1)
+    labels = tf.range(batch) % classes if named else None
     count = itertools.count()
-    return lambda: _wait_for_step(trainer, real, next(count) % settings.r1_interval == 0)
+    return lambda: _wait_for_step(trainer, real, next(count) % settings.r1_interval == 0, labels)
 
 
 def pytorch(batch: int) -> Step:
@@ -162,6 +165,8 @@ CONTENDERS: dict[str, Callable[[int], Step]] = {
     "PyTorch": pytorch,
     "demo, one core": lambda batch: demo(batch, cores=1),
     "demo, all cores": demo,
+    "demo, 2 classes": lambda batch: demo(batch, classes=2),
+    "demo, 40 classes": lambda batch: demo(batch, classes=40),
 }
 
 

@@ -95,11 +95,13 @@ def main() -> None:
     names = names_here()
     print(f"{'64×64':26}{'pictures/s':>12}{'ratio (lowest–highest)':>26}")
     races = [(batch, names) for batch in BATCHES]
-    races.append((load_config("demo").train.batch_size, ["demo, one core", "demo, all cores"]))
-    steps = {}
+    demo = load_config("demo").train.batch_size
+    races.append((demo, ["demo, one core", "demo, all cores"]))
+    races.append((demo, ["demo, all cores", "demo, 2 classes", "demo, 40 classes"]))
+    steps = []
     for batch, racing in races:
-        steps[str(batch)] = race(racing, batch)
-        for name, found in steps[str(batch)].items():
+        steps.append({"batch": batch, "contenders": race(racing, batch)})
+        for name, found in steps[-1]["contenders"].items():
             spread = "{ratio:.2f} ({ratio_lowest:.2f}–{ratio_highest:.2f})".format(**found)
             rate = found["images_per_second"]
             print(f"batch {batch:<4}{name:16}{rate:12.1f}{spread:>26}", flush=True)

@@ -77,7 +77,7 @@ def test_a_class_is_drawn_by_its_name(workspace):
 
 def test_other_classes_are_another_model(workspace):
     (workspace / "hair/violet").rename(workspace / "hair/purple")
-    text = run(workspace, code=3)
-    assert "classes" in text
-    assert "export.model_name" in " ".join(text.split())
-    assert "Traceback" not in text
+    text = " ".join(run(workspace).split())
+    assert "other classes than version 1's, new: purple, gone: violet" in text
+    assert "set export.model_name" in text
+    assert json.loads((workspace / "runs/latest/run.json").read_text())["blessed"] is False
