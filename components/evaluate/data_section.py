@@ -8,11 +8,12 @@ from markupsafe import Markup
 
 from components.evaluate.charts import histogram_chart
 from components.evaluate.page import WIDEST, embed, write_page
-from components.shared.contracts import CONTACT_SHEET, DATA, DRIFT
+from components.shared.contracts import CONTACT_SHEET, DATA, DRIFT, TRAIN_SPLIT
 from components.shared.files import read_json
 
 _CHANNELS = ("red", "green", "blue")
 _LEVELS = 256
+_MOST_CLASSES = 40  # that are shown
 _SIZES = {  # key of `sizes` → what it is, its unit
     "shorter_side": ("shorter side of the files", "pixels"),
     "aspect": ("width over height of the files", ""),
@@ -45,10 +46,27 @@ def data_section(records: Path, validation: Path) -> dict[str, Any]:
         "data": data,
         "drift": drift,
         "channels": _CHANNELS,
+        "classes": _classes(data, drift["published"]),
         "rejects": sorted(reasons, key=lambda reason: (-reason[1], reason[0])),
         "contact_sheet": embed(sheet.read_bytes(), WIDEST, 0) if sheet.exists() else None,
         "data_charts": [*_size_charts(data, drift), *_channel_charts(data, drift)],
     }
+
+
+def _classes(data: dict[str, Any], published: dict[str, Any] | None) -> list[dict[str, Any]]:
+    """A row for each of the largest classes, with what it was in the published data, if there."""
+    before = {row["name"]: row for row in _class_rows(published)} if published else {}
+    rows = sorted(_class_rows(data), key=lambda row: -row["share"])
+    return [row | {"before": before.get(row["name"])} for row in rows[:_MOST_CLASSES]]
+
+
+def _class_rows(data: dict[str, Any]) -> list[dict[str, Any]]:
+    levels = data["statistics"].get("classes", [])
+    total = data["counts"][TRAIN_SPLIT]
+    return [
+        one | {"share": one[TRAIN_SPLIT] / total, "mean": found["mean"]}
+        for one, found in zip(data["classes"], levels, strict=False)
+    ]
 
 
 def _size_charts(data: dict[str, Any], drift: dict[str, Any]) -> list[_Chart]:

@@ -58,9 +58,13 @@ class _Sizes(_Strict):
     aspect: _Bins
 
 
-class _Statistics(_Strict):
+class _Levels(_Strict):
     mean: _ThreeLevels
     standard_deviation: _ThreeLevels
+
+
+class _Statistics(_Levels):
+    classes: list[_Levels] = []  # by number
     histogram: Annotated[list[list[_Share]], Field(min_length=3, max_length=3)]
 
 

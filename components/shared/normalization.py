@@ -5,7 +5,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from components.shared.contracts import IMAGE, TRANSFORM_FN
+from components.shared.contracts import IMAGE, LABEL, TRANSFORM_FN
 from components.shared.pixels import denormalize
 
 
@@ -17,9 +17,13 @@ def load_transform_graph(folder: Path) -> Callable[[tf.Tensor], dict[str, tf.Ten
         `IMAGE` float32 [B, H, W, 3] in [-1, 1].
     """
     loaded = tf.saved_model.load(str(folder / TRANSFORM_FN))
+    ((inputs,), _) = loaded.transform_fn.structured_input_signature
 
     def apply(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        outputs: dict[str, tf.Tensor] = loaded.transform_fn({IMAGE: images})
+        features = {IMAGE: images}
+        if LABEL in inputs:  # on which no picture depends
+            features[LABEL] = tf.zeros_like(images, tf.int64)
+        outputs: dict[str, tf.Tensor] = loaded.transform_fn(features)
         return outputs
 
     return apply

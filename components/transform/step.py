@@ -12,7 +12,7 @@ from tensorflow_transform.tf_metadata import schema_utils
 from tfx_bsl.public import tfxio
 
 from components.shared.beam_runner import beam_pipeline
-from components.shared.contracts import IMAGE, MANIFEST, STATISTICS, TRAIN_SPLIT
+from components.shared.contracts import IMAGE, LABEL, MANIFEST, STATISTICS, TRAIN_SPLIT
 from components.shared.errors import DataRefused, UsageError
 from components.shared.files import complete_or_absent, read_json, write_json
 from components.shared.normalization import load_transform_graph
@@ -24,6 +24,7 @@ from components.transform.enough import refuse_too_few
 
 LOG = logging.getLogger("dcgan.transform")
 _LEVEL_COUNTS = "level_counts"  # output of the graph: int64 [B, 256, 3]
+_CLASS_SUMS = "class_sums"  # and with classes: int64 [B, K, 7]
 _GRAPH = "graph"  # in the staging folder
 _GRAPH_FOLDERS = (
     tft.TFTransformOutput.TRANSFORM_FN_DIR,
@@ -46,7 +47,8 @@ def transform(records: Path, transform_graph: Path, config: TransformConfig) -> 
 
     Returns:
         The statistics: per channel (red, green, blue) mean, standard deviation, minimum
-        and maximum on the scale 0 to 255, and the share of pixels per histogram bin.
+        and maximum on the scale 0 to 255, and the share of pixels per histogram bin. With
+        classes also `classes`, mean and standard deviation of each by its number.
 
     Raises:
         UsageError: Beam's options or the staging folder are wrong.
@@ -59,13 +61,13 @@ def transform(records: Path, transform_graph: Path, config: TransformConfig) -> 
     count = manifest["counts"][TRAIN_SPLIT]
     with complete_or_absent(transform_graph) as folder:
         with staging_for(folder, config.staging, "transform.staging") as staging:
-            _analyze(_staged(records, staging, config), staging, manifest["image_size"], config)
+            _analyze(_staged(records, staging, config), staging, manifest, config)
             for name in _GRAPH_FOLDERS:
                 staging.fetch(f"{_GRAPH}/{name}", folder / name)
-        levels = load_transform_graph(folder)(load_images(records, TRAIN_SPLIT, limit=1))[
-            _LEVEL_COUNTS
-        ]
-        statistics = _describe(levels[0].numpy(), config.histogram_bins)
+        found = load_transform_graph(folder)(load_images(records, TRAIN_SPLIT, limit=1))
+        statistics = _describe(found[_LEVEL_COUNTS][0].numpy(), config.histogram_bins)
+        if manifest["classes"]:
+            statistics["classes"] = _describe_classes(found[_CLASS_SUMS][0].numpy())
         _refuse_one_colour(statistics, records)
         write_json(folder / STATISTICS, {"images": count, **statistics})
     LOG.info(
@@ -95,19 +97,29 @@ def _staged(records: Path, staging: Staging, config: TransformConfig) -> list[st
     return [staging.path(path.name) for path in shards]
 
 
-def _analyze(shards: list[str], staging: Staging, image_size: int, config: TransformConfig) -> None:
+def _analyze(
+    shards: list[str], staging: Staging, manifest: dict[str, Any], config: TransformConfig
+) -> None:
     """Write the graph of these pictures to the staging folder."""
-    schema = schema_utils.schema_from_feature_spec({IMAGE: tf.io.FixedLenFeature([], tf.string)})
+    image_size, classes = manifest["image_size"], len(manifest["classes"])
+    features = {IMAGE: tf.io.FixedLenFeature([], tf.string)}
+    if classes:
+        features[LABEL] = tf.io.FixedLenFeature([], tf.int64)
+    schema = schema_utils.schema_from_feature_spec(features)
     source = tfxio.TFExampleRecord(shards, schema=schema)
 
     def preprocess(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         pixels = tf.io.decode_raw(inputs[IMAGE], tf.uint8)
         pixels = tf.reshape(pixels, [-1, image_size, image_size, _CHANNELS])
-        levels = tft.sum(_count_levels(pixels), reduce_instance_dims=False)
+        found = {_LEVEL_COUNTS: _count_levels(pixels)}
+        if classes:
+            found[_CLASS_SUMS] = _sum_by_class(pixels, inputs[LABEL], classes)
+        sums = {key: tft.sum(one, reduce_instance_dims=False) for key, one in found.items()}
+        # An output has one row per picture; the analyzer's result is the same in each.
+        rows = [tf.shape(pixels)[0], 1, 1]
         return {
             IMAGE: normalize(tf.cast(pixels, tf.float32)),
-            # An output has one row per picture; the analyzer's result is the same in each.
-            _LEVEL_COUNTS: tf.tile(levels[tf.newaxis], [tf.shape(pixels)[0], 1, 1]),
+            **{key: tf.tile(one[tf.newaxis], rows) for key, one in sums.items()},
         }
 
     with (
@@ -130,6 +142,29 @@ def _count_levels(pixels: tf.Tensor) -> tf.Tensor:
         for c in range(_CHANNELS)
     ]
     return tf.stack(counts, axis=-1)[tf.newaxis]
+
+
+def _sum_by_class(pixels: tf.Tensor, labels: tf.Tensor, classes: int) -> tf.Tensor:
+    """Add up each class: uint8 [B, H, W, 3], int64 [B] → int64 [1, K, 7].
+
+    Of each class the pixels, their levels and their squared levels, per channel.
+    """
+    levels = tf.cast(pixels, tf.int32)
+    powers = tf.ones_like(levels[..., :1]), levels, levels**2
+    of_lines = tf.concat([tf.reduce_sum(one, axis=2) for one in powers], axis=-1)
+    rows = tf.reduce_sum(tf.cast(of_lines, tf.int64), axis=1)
+    return tf.math.unsorted_segment_sum(rows, labels, classes)[tf.newaxis]
+
+
+def _describe_classes(sums: np.ndarray) -> list[dict[str, list[float]]]:
+    """Mean and standard deviation per channel of each class, from int64 [K, 7]."""
+    means = sums[:, 1:] / sums[:, :1]
+    mean, square = np.split(means, 2, axis=1)
+    deviation = np.sqrt(np.maximum(square - mean**2, 0))
+    return [
+        {"mean": one.tolist(), "standard_deviation": other.tolist()}
+        for one, other in zip(mean, deviation, strict=True)
+    ]
 
 
 def _describe(levels: np.ndarray, bins: int) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from components.shared.normalization import load_transform_graph
 from components.shared.records import load_images
 from components.transform.config import TransformConfig
 from components.transform.step import transform
+from tests.records import write_records
 
 
 def test_statistics_are_those_of_the_training_pictures(tmp_path, make_records, random_images):
@@ -50,3 +51,25 @@ def test_fewer_pictures_than_two_batches_are_refused(tmp_path, make_records, ran
     with pytest.raises(DataRefused, match=told):
         transform(records, tmp_path / "graph", TransformConfig(min_images=25))
     assert not (tmp_path / "graph").exists()
+
+
+def test_levels_are_told_by_class(tmp_path, random_images):
+    labels = [index % 3 for index in range(24)]
+    images = random_images // np.array([1, 2, 4, 1] * 6, np.uint8)[:, None, None, None]
+    records = write_records(
+        tmp_path / "records", {"train": labels, "eval": [0, 1]}, train=images, eval=images[:2]
+    )
+    statistics = transform(records, tmp_path / "graph", TransformConfig())
+    assert len(statistics["classes"]) == 3
+    for label, found in enumerate(statistics["classes"]):
+        pixels = images[label::3].reshape(-1, 3).astype(float)
+        np.testing.assert_allclose(found["mean"], pixels.mean(axis=0))
+        np.testing.assert_allclose(found["standard_deviation"], pixels.std(axis=0))
+    graph = load_transform_graph(tmp_path / "graph")
+    normalized = graph(load_images(records, "train"))[IMAGE].numpy()
+    np.testing.assert_allclose(normalized, images / 127.5 - 1, atol=1e-6)
+    del statistics["classes"]
+    plain = transform(
+        write_records(tmp_path / "plain", train=images), tmp_path / "other", TransformConfig()
+    )
+    assert plain == statistics
