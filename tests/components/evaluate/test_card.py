@@ -37,6 +37,7 @@ SCORES = {
     "standing": "no KID: the pictures are not finite",
     "nearest": {"sentence": "none of 64 samples is near"},
     "smoothness": {"sentence": "pictures change step by step"},
+    "by_class": None,
 }
 TRAINED = {
     "config": {"latent_size": 4, "batch_size": 10, "augment": ["color"]},
