@@ -2,16 +2,19 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from components.evaluate import by_class
 from components.evaluate.config import EvaluateConfig
+from components.evaluate.gate import compare
+from components.evaluate.step import evaluate
 from components.metrics.drawing import Asked, describe
 from components.metrics.efficientnet_lite0 import DESCRIPTION
 from components.metrics.extractor import Extractor
 from components.metrics.kid import kid
 from components.shared.classes import Classes
-from components.shared.contracts import MANIFEST
-from components.shared.files import read_json
+from components.shared.contracts import GENERATOR, MANIFEST, MODEL_INFO, SAMPLES, SCORED_BY
+from components.shared.files import read_json, write_json
 from tests.components.evaluate.extracting import extract_features
 from tests.components.evaluate.labelled import labelled_generator, looks_of
 from tests.components.metrics.held import held
@@ -33,7 +36,8 @@ def records(make_records, faces):
     for split, pictures in splits.items():
         order = np.random.default_rng(0).permutation(len(pictures))
         splits[split], labels[split] = pictures[order], labels[split][order].tolist()
-    return make_records(labels=labels, **splits), splits["eval"], np.array(labels["eval"])
+    folder = make_records("labelled", labels=labels, **splits)
+    return folder, splits["eval"], np.array(labels["eval"])
 
 
 def scored(records, generator, extractor=EXTRACTOR, config=CONFIG):
@@ -115,3 +119,33 @@ def test_of_many_classes_the_largest_are_looked_at(make_records):
     rows = {row["name"]: row for row in found["classes"]}
     assert "class 7" not in rows
     assert (rows["class 44"]["obedience"], rows["class 44"]["real_obedience"]) == (1, None)
+
+
+def test_evaluate_and_compare_draw_by_class(records, make_inputs, faces, noise, tmp_path, caplog):
+    caplog.set_level("INFO", logger="dcgan.evaluate")
+    good, bad = (labelled_generator(looks_of(pictures[92:124])) for pictures in (faces, noise))
+    folder, config = records[0], CONFIG.model_copy(update={"samples": 120})
+    training, output = make_inputs(bad, good, bad).training, tmp_path / "evaluation"
+    scores = evaluate(folder, training, output, tmp_path / "cache", config)
+    assert scores["best"]["epoch"] == 2
+    assert scores["by_class"] == scored(records, good, config=config)
+    assert scores["by_class"]["sentence"] in caplog.messages
+
+    sheet = np.asarray(Image.open(output / SAMPLES)).astype(int)
+    assert sheet.shape == (6 * 66 + 2, 8 * 66 + 2, 3)  # two rows a class, eight samples a row
+    for row, level in enumerate(sheet[2:].reshape(6, 66, -1, 3).mean(axis=(1, 2))):
+        assert level.argmax() == row // 2
+
+    names = [row["name"] for row in scores["by_class"]["classes"]]
+    info = {"name": "faces", "classes": names, **dict.fromkeys(SCORED_BY)}
+    for place, generator in {"model": good, "published/faces/3": bad}.items():
+        (tmp_path / place).mkdir(parents=True)
+        generator.save(tmp_path / place / GENERATOR)
+        write_json(tmp_path / place / MODEL_INFO, info | {"digest": place})
+    result = compare(
+        folder, output, tmp_path / "model", tmp_path / "published", tmp_path / "comparison",
+        tmp_path / "cache", config,
+    )  # fmt: skip
+    assert result.blessed
+    assert result.kid == scores["best"]["kid"]
+    assert result.champion_kid > 2 * result.kid
