@@ -12,13 +12,17 @@ from components.shared.records import Record, write_shard
 
 
 def write_records(
-    folder: Path, labels: Mapping[str, Sequence[int]] | None = None, **splits: np.ndarray
+    folder: Path,
+    labels: Mapping[str, Sequence[int]] | None = None,
+    names: Sequence[str] = (),
+    **splits: np.ndarray,
 ) -> Path:
     """Write a `records` folder like ingest's.
 
     Args:
         folder: To be made.
         labels: Class of each picture, per split; None for pictures without classes.
+        names: Of the classes; those that have none are called by their number.
         splits: uint8 [N, S, S, 3] each.
     """
     folder.mkdir()
@@ -37,7 +41,7 @@ def write_records(
         "image_size": size,
         "counts": counts | {"duplicate": 0, "rejected": 3, "seen": sum(counts.values()) + 3},
         "near_duplicates": None,
-        "classes": _classes(labels) if labels else [],
+        "classes": _classes(labels, names) if labels else [],
         "rejected_by_reason": {"empty": 1, "truncated": 2},
         "sizes": {
             "shorter_side": {"edges": [32, 2048], "counts": [0, sum(counts.values()), 0]},
@@ -48,11 +52,11 @@ def write_records(
     return folder
 
 
-def _classes(labels: Mapping[str, Sequence[int]]) -> list[dict[str, Any]]:
-    count = max(max(numbers) for numbers in labels.values()) + 1
+def _classes(labels: Mapping[str, Sequence[int]], names: Sequence[str]) -> list[dict[str, Any]]:
+    count = max(len(names), *(max(numbers) + 1 for numbers in labels.values()))
     per_split = {split: np.bincount(numbers, minlength=count) for split, numbers in labels.items()}
     return [
-        {"name": f"class {number}", "rejected": 0}
+        {"name": names[number] if number < len(names) else f"class {number}", "rejected": number}
         | {split: int(counts[number]) for split, counts in per_split.items()}
         for number in range(count)
     ]

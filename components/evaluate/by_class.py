@@ -30,6 +30,7 @@ FEWEST = 50  # held-out pictures of a class for a KID, and samples of each class
 _MOST_CLASSES = 40  # that are looked at, the largest ones: work and report stay bounded
 _MOST_LEARNED = 2000  # training pictures that the rule learns from, evenly of the classes
 _FEWEST_LEARNED = 5  # of each class, if it has them
+_MOST_WEIGHT = 1000  # of a dimension, times that of the one that varies most
 _NEIGHBOURS = 1  # whose distances KID does not use
 _STREAM = 2  # of the seed; choosing and judging have others
 
@@ -99,7 +100,8 @@ class _Rule:
         means = np.stack([one.mean(axis=0, dtype=np.float64) for one in features])
         within = np.concatenate([one - mean for one, mean in zip(features, means, strict=True)])
         spread = within.std(axis=0)
-        self._scale = np.where(spread > 0, 1 / np.where(spread > 0, spread, 1), 0)
+        # No dimension counts beyond measure, and all count alike where nothing varies.
+        self._scale = 1 / np.maximum(spread, spread.max() / _MOST_WEIGHT or 1)
         self._means = means * self._scale
 
     def share_of(self, place: int, features: np.ndarray | None) -> float | None:
@@ -126,7 +128,7 @@ def _training_features(records: Path, extractor: Extractor, shown: list[int]) ->
 
 
 def _labels(records: Path, split: str, count: int | None = None) -> np.ndarray:
-    return np.array([*itertools.islice(read_labels(shard_paths(records, split)), count)], np.int32)
+    return np.fromiter(itertools.islice(read_labels(shard_paths(records, split)), count), np.int32)
 
 
 def _kid(real: np.ndarray, drawn: np.ndarray | None) -> tuple[float | None, float | None]:

@@ -40,6 +40,7 @@ _RECIPE = (  # of the training configuration, in the order of the card; others a
     "discriminator_beta_1",
     "r1_weight",
     "augment",
+    "class_draws",
     "flip",
     "ema_half_life",
     "seed",
@@ -71,7 +72,11 @@ def write_card(
         training=trained,
         origin=trained.get("descends_from"),
         data=trained["data"],
-        recipe=[(key, _value(config[key])) for key in _RECIPE if key in config],
+        recipe=[
+            (key, _value(config[key]))
+            for key in _RECIPE
+            if key in config and (key != "class_draws" or scores["by_class"])
+        ],
         scores=scores,
         controls=controls,
         sentences=[one["sentence"] for one in found],

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from components.evaluate.class_names import unlike_classes
 from components.evaluate.config import EvaluateConfig
 from components.evaluate.limits import meets_limits
-from components.shared.classes import Classes
 from components.shared.contracts import GENERATOR, MANIFEST, MODEL_INFO, SCORED_BY, SCORES_FILE
 from components.shared.errors import PipelineError, one_line
 from components.shared.files import read_json, write_json
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     import keras
 
 LOG = logging.getLogger("dcgan.compare")
-_CLASSES_NAMED = 5
 
 
 class Comparison(NamedTuple):
@@ -84,13 +83,12 @@ def compare(
         result = Comparison(False, reason, kid, champion.digest, champion.version)
     else:
         LOG.info("scoring it and version %d, which is published", champion.version)
-        mine, theirs = (one.get("classes", []) for one in (info, info_of(champion.address)))
-        if mine == theirs:
-            result = _challenge(champion, model, records, checkpoint_root, config)
+        theirs, mine = (one.get("classes", []) for one in (info_of(champion.address), info))
+        if unlike := unlike_classes(theirs, mine, champion.version):
+            unlike += ": set export.model_name"
+            result = Comparison(False, unlike, kid, champion.digest, champion.version)
         else:
-            other = f"it {_draws(mine)}, version {champion.version} {_draws(theirs)}"
-            other += ": set export.model_name"
-            result = Comparison(False, other, kid, champion.digest, champion.version)
+            result = _challenge(champion, model, records, checkpoint_root, config)
         result = result._replace(reason=f"{reason}; {result.reason}")
     LOG.info("%s", result.reason)
     LOG.info("blessed" if result.blessed else "not blessed")
@@ -108,6 +106,7 @@ def _challenge(
     from components.evaluate.scoring import draw_samples, load_real
     from components.metrics.compared import hold_against
     from components.metrics.kid import kid, kid_difference
+    from components.shared.classes import Classes
 
     classes = Classes.of(read_json(records / MANIFEST))
     extractor = load_extractor(config)
@@ -180,14 +179,6 @@ def _generator_of(champion: Published) -> Iterator[Path]:
                 f"cannot read {address}, to compare with ({one_line(error)}): restore it, or "
                 f"remove version {champion.version}"
             ) from error
-
-
-def _draws(classes: list[str]) -> str:
-    if not classes:
-        return "draws no classes"
-    more = len(classes) - _CLASSES_NAMED
-    named = ", ".join(map(one_line, classes[:_CLASSES_NAMED]))
-    return f"draws {named}{f' and {more:,} more classes' if more > 0 else ''}"
 
 
 def _size(generator: "keras.Model") -> str:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
+from components.evaluate.class_names import unlike_classes
 from components.evaluate.config import OWN, EvaluateConfig
 from components.evaluate.enough import refuse_too_few
 from components.evaluate.gate import refuse_damaged
@@ -19,13 +20,11 @@ from components.shared.contracts import (
     STATISTICS,
     TRAIN_SPLIT,
 )
-from components.shared.errors import one_line
 from components.shared.files import complete_or_absent, read_json, write_json
 from components.shared.published import Published, champion_in, local_copy
 
 LOG = logging.getLogger("dcgan.validate")
 
-_CLASSES_NAMED = 5
 _TRIED = 8  # pictures that an extractor is tried on
 _OF_MANIFEST = (
     "digest", "image_size", "counts", "near_duplicates", "rejected_by_reason", "sizes", "classes",
@@ -207,22 +206,8 @@ def _unlike(published: _Published, data: dict[str, Any], version: int) -> str | 
             "no KID between the two, and only another export.model_name can be published"
         )
     before, now = [one.name for one in published.classes], [one["name"] for one in data["classes"]]
-    if before == now:
-        return None
-    new, gone = set(now) - set(before), set(before) - set(now)
-    return (
-        f"other classes than version {version}'s{_names('new', new)}{_names('gone', gone)}: "
-        "only another export.model_name can be published"
-    )
-
-
-def _names(what: str, names: set[str]) -> str:
-    """Some of them, as part of a sentence; nothing of none."""
-    if not names:
-        return ""
-    shown = ", ".join(map(one_line, sorted(names)[:_CLASSES_NAMED]))
-    more = len(names) - _CLASSES_NAMED
-    return f", {what}: {shown}{f' and {more:,} more' if more > 0 else ''}"
+    unlike = unlike_classes(before, now, version)
+    return unlike and f"{unlike}: only another export.model_name can be published"
 
 
 def _features_of(champion: Published) -> RealFeatures:

@@ -30,8 +30,9 @@ class Classes(NamedTuple):
         return np.array(self.counts) / sum(self.counts)
 
     def largest(self, count: int) -> list[int]:
-        """Numbers of so many classes at most, those with the most pictures first."""
-        return sorted(range(len(self.names)), key=lambda number: -self.counts[number])[:count]
+        """Numbers of so many classes at most, those with the most pictures first; none without."""
+        learned = (number for number, pictures in enumerate(self.counts) if pictures)
+        return sorted(learned, key=lambda number: -self.counts[number])[:count]
 
     def draw_labels(self, seed: int | Sequence[int], count: int) -> np.ndarray:
         """Draw classes by their shares: int32 [count]; the first of more are the same."""

@@ -152,15 +152,21 @@ def _balanced(labels: np.ndarray, random: np.random.Generator) -> np.ndarray:
 
     Those of a small class come several times, and of a large one only some.
     """
-    by_class = np.split(np.argsort(labels, kind="stable"), np.cumsum(np.bincount(labels))[:-1])
+    _, numbers = np.unique(labels, return_inverse=True)  # of the classes that have pictures
+    by_class = _places(numbers, numbers.max() + 1)
     drawn = random.integers(len(by_class), size=len(labels))
     order = np.empty(len(labels), np.int64)
-    for number, pictures in enumerate(by_class):
-        places = np.flatnonzero(drawn == number)
+    for pictures, places in zip(by_class, _places(drawn, len(by_class)), strict=True):
         rounds = -(-len(places) // len(pictures))
         shuffled = [random.permutation(pictures) for _ in range(rounds)]
         order[places] = np.concatenate([*shuffled, pictures[:0]])[: len(places)]
     return order
+
+
+def _places(numbers: np.ndarray, count: int) -> list[np.ndarray]:
+    """Where each number below `count` stands, in order."""
+    ends = np.cumsum(np.bincount(numbers, minlength=count))
+    return np.split(np.argsort(numbers, kind="stable"), ends[:-1])
 
 
 def _read_ahead(

@@ -159,9 +159,12 @@ def make_transform_graph(tmp_path) -> Callable[[np.ndarray], Path]:
 def described(make_records, make_transform_graph, tmp_path):
     """Validate pictures, half of them held out; `name` stands for what the pictures are."""
 
-    def described(name, pictures, bins=32):
+    def described(name, pictures, bins=32, labels=(), names=()):
         half = len(pictures) // 2
-        records = make_records(name, eval=pictures[:half], train=pictures[half:])
+        records = make_records(
+            name, labels={"eval": labels[:half], "train": labels[half:]} if labels else None,
+            names=names, eval=pictures[:half], train=pictures[half:],
+        )  # fmt: skip
         graph = make_transform_graph(pictures[half:], bins)
         drift = validate(
             records, graph, tmp_path / "home", tmp_path / f"{name} validated", EvaluateConfig()
@@ -175,8 +178,8 @@ def described(make_records, make_transform_graph, tmp_path):
 def published(described, noise_generator, tmp_path):
     """Publish a model that learned from these pictures, as version 3."""
 
-    def published(pictures, bins=32):
-        _, _, validation = described("old", pictures, bins)
+    def published(pictures, bins=32, **classes):
+        _, _, validation = described("old", pictures, bins, **classes)
         version = tmp_path / "home" / "3"
         version.mkdir(parents=True)
         write_json(version / MODEL_INFO, {"digest": "of its weights"})

@@ -52,3 +52,19 @@ COMPARISON = {
     "difference": -0.0377,
     "difference_interval": 0.0123,
 }
+AWKWARD = '<b>&"|`x` [y](z)\\'  # a name that HTML or Markdown might take for their own
+BY_CLASS = {
+    "obedience": 0.5,
+    "real_obedience": 0.9,
+    "samples": 80,
+    "all": 3,
+    "classes": [
+        {"name": AWKWARD, "share": 0.625, "real_images": 1200, "kid": 0.0251, "kid_interval": 0.004,
+         "obedience": 0.75, "real_obedience": 0.95},
+        {"name": "birds", "share": 0.25, "real_images": 20, "kid": None, "kid_interval": None,
+         "obedience": 0.5, "real_obedience": 0.85},
+        {"name": "fish", "share": 0.125, "real_images": 0, "kid": None, "kid_interval": None,
+         "obedience": 0.25, "real_obedience": None},
+    ],
+    "sentence": "50% of the samples of a class look most like pictures of it",
+}  # fmt: skip

@@ -19,6 +19,7 @@ from components.shared.contracts import (
     TRAINING,
 )
 from components.shared.files import write_json
+from tests.components.evaluate.scores import BY_CLASS
 from tests.components.export.conftest import run_python
 
 BEST = {
@@ -37,6 +38,7 @@ SCORES = {
     "standing": "no KID: the pictures are not finite",
     "nearest": {"sentence": "none of 64 samples is near"},
     "smoothness": {"sentence": "pictures change step by step"},
+    "by_class": None,
 }
 TRAINED = {
     "config": {"latent_size": 4, "batch_size": 10, "augment": ["color"]},
@@ -54,13 +56,14 @@ def make_card(tmp_path):
         reason: str = "KID 0.273 is at most 0.5",
         licence: str = "",
         attribution: str = "",
+        by_class: dict[str, Any] | None = None,
         **trained: Any,
     ):
         folders = {name: tmp_path / name for name in ("training", "evaluation", "model")}
         for folder in folders.values():
             folder.mkdir(exist_ok=True)
         write_json(folders["training"] / TRAINING, TRAINED | trained)
-        write_json(folders["evaluation"] / SCORES_FILE, SCORES)
+        write_json(folders["evaluation"] / SCORES_FILE, SCORES | {"by_class": by_class})
         info = {"name": "faces", "digest": "d1gest", "licence": licence, "attribution": attribution}
         write_json(folders["model"] / MODEL_INFO, info)
         write_json(tmp_path / "comparison", {"blessed": blessed, "reason": reason})
@@ -134,6 +137,21 @@ def test_a_sign_of_a_table_tears_no_row(make_card):
     card = make_card(config=config, reason="no better than a|b")
     assert r"| warm_start | /models/a\|b |" in card
     assert r"| blessed | yes: no better than a\|b |" in card
+
+
+def test_the_card_has_a_row_for_each_class_whatever_its_name(make_card):
+    config = TRAINED["config"] | {"class_draws": "balanced"}
+    card = make_card(by_class=BY_CLASS, config=config)
+    first, second, third = re.search(r"\| class \|.*\n\|[-|]+\n(.*)\n(.*)\n(.*)\n\n", card).groups()
+    name = r'\<b>&"\|\`x\` \[y\](z)\\'
+    assert first == f"| {name} | 62.5 % | 1200 | 0.0251 ± 0.0040 | 75 % | 95 % |"
+    assert second == "| birds | 25.0 % | 20 | too few | 50 % | 85 % |"
+    assert third == "| fish | 12.5 % | 0 | too few | 25 % | – |"
+    assert "\n50% of the samples of a class look most like pictures of it.\n" in card
+    assert "`labels` int32" in card
+    assert "| class_draws | balanced |" in card
+    plain = make_card(config=config)
+    assert "class" not in plain
 
 
 @pytest.mark.parametrize(

@@ -21,12 +21,12 @@ REASON = "KID 0.05 is at most 0.5"
 NEAREST = {"closer": 0, "samples": 64, "sentence": "0 of 64 samples are nearer"}
 
 
-def make_model(folder, digest, generator=None):
+def make_model(folder, digest, generator=None, **info):
     """What compare sees of an exported model, and of a published version."""
     folder.mkdir(parents=True)
     if generator is not None:
         generator.save(folder / GENERATOR)
-    write_json(folder / MODEL_INFO, {"name": "faces", "digest": digest, **SCORED_BY})
+    write_json(folder / MODEL_INFO, {"name": "faces", "digest": digest, **SCORED_BY} | info)
     return folder
 
 
@@ -177,6 +177,24 @@ def test_a_champion_of_another_size_stays(against, good_generator):
     assert result.reason == (
         f"{REASON}; it draws 64×64 pictures, version 9 32×32: set export.model_name"
     )
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "said"),
+    [
+        ({"classes": ["a", "b"]}, {"classes": ["a", "c"]}, "other classes than @, new: b, gone: c"),
+        ({"classes": ["a", "b"]}, {"classes": ["b", "a"]}, "@ classes in another order"),
+        ({"classes": ["a", "b"]}, {"classes": []}, "pictures of classes, where @ have none"),
+        ({"classes": ["a", "b"]}, {}, "pictures of classes, where @ have none"),
+        ({"classes": []}, {"classes": ["a"]}, "pictures without classes, where @ have some"),
+    ],
+)
+def test_a_champion_of_other_classes_stays_uncompared(tmp_path, mine, theirs, said):
+    """There are neither pictures nor generators here to compare by."""
+    make_model(tmp_path / "published/faces/9", "b", **theirs)
+    said = f"{REASON}; {said.replace('@', "version 9's")}: set export.model_name"
+    result = compare_in(tmp_path, make_model(tmp_path / "model", "a", **mine))
+    assert result == Comparison(False, said, 0.05, "b", 9)
 
 
 def test_a_champion_of_other_latents_is_scored_on_its_own(against, good_generator):

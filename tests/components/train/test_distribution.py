@@ -25,9 +25,9 @@ CONFIG = TrainConfig(
 
 TOLD = """
 from components.train import step
-def told(config, image_size, dtype, make=step.Trainer):
+def told(config, image_size, dtype, classes, make=step.Trainer):
     print("told to be", dtype, flush=True)
-    return make(config, image_size, dtype)
+    return make(config, image_size, dtype, classes)
 step.Trainer = told
 """
 
