@@ -2,7 +2,7 @@ import io
 import json
 import shutil
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,6 +37,8 @@ from components.shared.pictures import grid, save_png
 from components.shared.pixels import normalize
 from tests.components.evaluate.extracting import extract_features
 from tests.components.evaluate.scores import COMPARISON, SCORES
+
+_LEVELS = {"mean": "mean", "standard_deviation": "std"}.items()
 
 _FACES = Path(__file__).parents[3] / "pipeline" / "demo" / "faces_cc0_1000.zip"
 _SHAPE = [64, 64, 3]
@@ -135,9 +137,9 @@ def make_inputs(faces, sheets, make_records, tmp_path) -> Callable[..., Inputs]:
 
 @pytest.fixture
 def make_transform_graph(tmp_path) -> Callable[[np.ndarray], Path]:
-    """Write what validate reads of transform's folder, for uint8 [N, H, W, 3]."""
+    """Write what validate reads of transform's folder, for uint8 [N, H, W, 3] and labels."""
 
-    def make(pictures: np.ndarray, bins: int = 32) -> Path:
+    def make(pictures: np.ndarray, bins: int = 32, labels: Sequence[int] = ()) -> Path:
         folder = tmp_path / "transform_graph"
         folder.mkdir(exist_ok=True)
         channels = pictures.reshape(-1, 3).T
@@ -149,6 +151,12 @@ def make_transform_graph(tmp_path) -> Callable[[np.ndarray], Path]:
             "maximum": channels.max(axis=1).tolist(),
             "histogram": [(counts / counts.sum()).tolist() for counts in histograms],
         }
+        if labels:
+            of_each = [pictures[np.array(labels) == label] for label in range(max(labels) + 1)]
+            statistics["classes"] = [
+                {key: getattr(one.reshape(-1, 3), how)(axis=0).tolist() for key, how in _LEVELS}
+                for one in of_each
+            ]
         write_json(folder / STATISTICS, statistics)
         return folder
 
@@ -165,7 +173,7 @@ def described(make_records, make_transform_graph, tmp_path):
             name, labels={"eval": labels[:half], "train": labels[half:]} if labels else None,
             names=names, eval=pictures[:half], train=pictures[half:],
         )  # fmt: skip
-        graph = make_transform_graph(pictures[half:], bins)
+        graph = make_transform_graph(pictures[half:], bins, labels[half:])
         drift = validate(
             records, graph, tmp_path / "home", tmp_path / f"{name} validated", EvaluateConfig()
         )

@@ -3,6 +3,7 @@
 import re
 from html import unescape
 
+import numpy as np
 import pytest
 
 from components.evaluate.class_names import unlike_classes
@@ -13,6 +14,7 @@ from tests.components.evaluate.html_page import Page
 from tests.components.evaluate.scores import AWKWARD, BY_CLASS, SCORES
 
 NAMES = ("fish", AWKWARD)
+COLOURS = ("Mean level, red", "Green", "Blue")
 
 
 def rows_of(html, caption):
@@ -39,6 +41,12 @@ def page_of(tmp_path):
     return page_of
 
 
+def levels(pictures, labels, label):
+    """Mean red, green and blue of the pictures of a class to train on, the second half."""
+    half = len(labels) // 2
+    return pictures[half:][np.array(labels[half:]) == label].mean(axis=(0, 1, 2))
+
+
 def test_the_page_counts_the_pictures_of_each_class(described, faces, page_of):
     labels = [0] * 10 + [1] * 54 + [0] * 20 + [1] * 44
     _, records, validation = described("new", faces, labels=labels, names=NAMES)
@@ -46,11 +54,14 @@ def test_the_page_counts_the_pictures_of_each_class(described, faces, page_of):
         {"name": "fish", "train": 20, "eval": 10, "rejected": 0},
         {"name": AWKWARD, "train": 44, "eval": 54, "rejected": 1},
     ]
-    assert rows_of(page_of(records, validation), "Classes</caption>") == [
-        ["Class", "To train on", "Held out", "Rejected"],
-        [AWKWARD, "44", "54", "1"],  # the largest first
-        ["fish", "20", "10", "0"],
-    ]
+    html = page_of(records, validation)
+    assert rows_of(html, "Classes</caption>") == [
+        [*["Class", "To train on", "Share", "Held out", "Rejected"], *COLOURS],
+        [AWKWARD, "44", "68.8 %", "54", "1", *(f"{x:.1f}" for x in levels(faces, labels, 1))],
+        ["fish", "20", "31.2 %", "10", "0", *(f"{x:.1f}" for x in levels(faces, labels, 0))],
+    ]  # the largest first
+    colour = " ".join(f"{round(level)}" for level in levels(faces, labels, 1))
+    assert f'style="--colour: rgb({colour})"' in html
 
 
 def test_without_classes_the_page_speaks_of_none(described, faces, page_of):
@@ -61,19 +72,22 @@ def test_without_classes_the_page_speaks_of_none(described, faces, page_of):
 
 def test_the_page_says_how_each_class_grew(published, described, faces, page_of):
     names = ("cats", *NAMES)
-    published(faces, labels=[0, 1] * 64, names=names)
-    labels = [1] * 64 + [2] * 40 + [0] * 24
+    published(faces, labels=[0, 1, 2, 1] * 32, names=names)
+    labels = [1] * 60 + [2] * 4 + [2] * 40 + [0] * 16 + [1] * 8
     drift, records, validation = described("new", faces[::-1], labels=labels, names=names)
     assert drift.kid is not None
     assert drift.published["classes"] == [
-        {"name": "cats", "train": 32}, {"name": "fish", "train": 32}, {"name": AWKWARD, "train": 0}
+        {"name": "cats", "train": 16}, {"name": "fish", "train": 32}, {"name": AWKWARD, "train": 16}
     ]  # fmt: skip
-    assert rows_of(page_of(records, validation), "Classes</caption>") == [
-        ["Class", "To train on", "Version 3", "Held out", "Rejected"],
-        [AWKWARD, "40", "0", "0", "2"],
-        ["cats", "24", "32", "0", "0"],
-        ["fish", "0", "32", "64", "1"],
+    rows = rows_of(page_of(records, validation), "Classes (change since version 3)</caption>")
+    assert [row[:5] for row in rows[1:]] == [
+        [AWKWARD, "40", "62.5 % (+37.5)", "4", "2"],
+        ["cats", "16", "25.0 % (+0.0)", "0", "0"],
+        ["fish", "8", "12.5 % (-37.5)", "60", "1"],
     ]
+    now = levels(faces[::-1], labels, 1)
+    before = levels(faces, [0, 1, 2, 1] * 32, 1)
+    assert rows[3][5:] == [f"{a:.1f} ({a - b:+.1f})" for a, b in zip(now, before, strict=True)]
 
 
 @pytest.mark.parametrize(
@@ -97,7 +111,8 @@ def test_other_classes_are_said_before_the_training(
     html = page_of(records, validation)
     assert drift.sentence[1:] in unescape(html)
     if "birds" in names:
-        assert [row[2] for row in rows_of(html, "Classes</caption>")[1:]] == ["new"] * 2
+        rows = rows_of(html, "Classes (change since version 3)</caption>")[1:]
+        assert {row[0] for row in rows} == {"birds (new)", "cats (new)"}
 
 
 def test_only_a_few_of_many_names_are_said():
