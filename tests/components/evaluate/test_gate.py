@@ -192,9 +192,10 @@ def test_a_champion_of_another_size_stays(against, good_generator):
 def test_a_champion_of_other_classes_stays_uncompared(tmp_path, mine, theirs, said):
     """There are neither pictures nor generators here to compare by."""
     make_model(tmp_path / "published/faces/9", "b", **theirs)
-    said = f"{REASON}; {said.replace('@', "version 9's")}: set export.model_name"
+    said = said.replace("@", "version 9's")
     result = compare_in(tmp_path, make_model(tmp_path / "model", "a", **mine))
-    assert result == Comparison(False, said, 0.05, "b", 9)
+    reason = f"{REASON}; {said}: set export.model_name"
+    assert result == Comparison(False, reason, 0.05, "b", 9)
 
 
 def test_a_champion_of_other_latents_is_scored_on_its_own(against, good_generator):
