@@ -25,9 +25,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from components.export.class_signatures import GENERATE_CLASS, IMAGES, ByClass
 from components.export.saved_model import BATCH, draw_latents
-from components.shared.contracts import GENERATE_PNG, PNG_BYTES
+from components.shared.classes import Classes
+from components.shared.contracts import GENERATE_CLASS_PNG, GENERATE_PNG, PNG_BYTES
 from components.shared.errors import PipelineError, one_line
+from components.shared.generators import images_of, latent_size
 from components.shared.normalization import to_pixels
 
 LOG = logging.getLogger("dcgan.export")
@@ -50,28 +53,36 @@ _Requests = dict[str, dict[str, np.ndarray]]  # signature → input → value
 _Answers = dict[str, np.ndarray]  # by "signature/output"
 
 
-def try_saved_model(saved_model: Path, generator: keras.Model, seconds: float) -> None:
+def try_saved_model(
+    saved_model: Path, generator: keras.Model, seconds: float, classes: Classes | None = None
+) -> None:
     """Load a SavedModel in a new process that imports TensorFlow alone, and compare what it draws.
 
     Each signature is asked for one batch. `serving_default` is to draw what the generator draws
-    of the same latents, the others what it draws of `draw_latents`.
+    of the same latents, the others what it draws of `draw_latents`, by the shares of the classes
+    or of the class asked for.
 
     Args:
         saved_model: Folder that `write_saved_model` made.
-        generator: What was evaluated: float32 latents [B, latent_size] → [-1, 1], [B, H, W, 3].
+        generator: What was evaluated: float32 latents [B, latent_size], labels → [-1, 1],
+            [B, H, W, 3].
         seconds: Longest that a signature may take for its batch.
+        classes: Those that the generator draws; None for one that takes no labels.
 
     Raises:
         PipelineError: The model cannot be loaded, lacks a signature, fails, takes too long, or
             draws other pictures.
     """
     latents = np.random.default_rng(_SEED).standard_normal(
-        [BATCH, generator.input_shape[-1]], np.float32
+        [BATCH, latent_size(generator)], np.float32
     )
+    labels = classes.draw_labels(_SEED, BATCH) if classes else None
     requests = _requests(latents)
+    if classes:
+        requests |= _requests_by_class(requests, labels, classes)
     with tempfile.TemporaryDirectory(dir=saved_model.parent, prefix=".canary-") as folder:
         answers, taken = _ask(saved_model, requests, Path(folder), seconds)
-    expected = _expected(generator, latents)
+    expected = _expected(generator, latents, labels, requests, classes)
     largest = max(_difference(output, answers, expected[output]) for output in expected)
     times = ", ".join(f"{signature} {taken[signature]:.1f} s" for signature in requests)
     LOG.info("canary: pictures as evaluated, within %d of 255 levels; %s", largest, times)
@@ -86,17 +97,43 @@ def _requests(latents: np.ndarray) -> _Requests:
     return {"serving_default": {"latents": latents}, "generate": drawing, GENERATE_PNG: drawing}
 
 
-def _expected(generator: keras.Model, latents: np.ndarray) -> _Answers:
+def _requests_by_class(requests: _Requests, labels: np.ndarray, classes: Classes) -> _Requests:
+    """Those of a generator with classes; one of them by its name, one by its number."""
+    drawing = requests[GENERATE_PNG]
+    return {
+        "serving_default": {**requests["serving_default"], "labels": labels},
+        GENERATE_CLASS: {**drawing, "class_name": np.array(classes.names[-1])},
+        GENERATE_CLASS_PNG: {**drawing, "class_name": np.array("0")},
+    }
+
+
+def _expected(
+    generator: keras.Model,
+    latents: np.ndarray,
+    labels: np.ndarray | None,
+    requests: _Requests,
+    classes: Classes | None,
+) -> _Answers:
     with tf.device("CPU"):  # as the other process has it
         drawn = draw_latents(_SEED, 0, _TRUNCATION, latents.shape[-1])
-        of_latents, of_seed = (
-            to_pixels(generator(values, training=False)).numpy() for values in (latents, drawn)
-        )
-    return {
-        "serving_default/images": of_latents,
-        "generate/images": of_seed,
-        f"{GENERATE_PNG}/{PNG_BYTES}": of_seed,
-    }
+        by_class = ByClass(classes) if classes else None
+
+        def draw(called: str) -> np.ndarray:
+            drawn_labels = None
+            if by_class:
+                drawn_labels = by_class.labels(by_class.number(called), _SEED, 0, BATCH)
+            return to_pixels(images_of(generator, drawn, drawn_labels)).numpy()
+
+        of_seed = draw("")
+        expected = {
+            "serving_default/images": to_pixels(images_of(generator, latents, labels)).numpy(),
+            "generate/images": of_seed,
+            f"{GENERATE_PNG}/{PNG_BYTES}": of_seed,
+        }
+        for signature, output in ((GENERATE_CLASS, IMAGES), (GENERATE_CLASS_PNG, PNG_BYTES)):
+            if signature in requests:
+                expected[f"{signature}/{output}"] = draw(str(requests[signature]["class_name"]))
+    return expected
 
 
 def _ask(
