@@ -8,16 +8,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from components.export.class_signatures import (
-    BY_SHARES,
-    IMAGES,
-    SCALARS,
-    ByClass,
-    Signatures,
-    class_signatures,
-)
-from components.shared.classes import Classes
-from components.shared.contracts import GENERATE_PNG, MOST_PICTURES, PNG_BYTES
+from components.export.class_signatures import SCALARS, ByClass, Signatures, class_signatures
+from components.shared.classes import BY_SHARES, Classes
+from components.shared.contracts import GENERATE_PNG, IMAGES, MOST_PICTURES, PNG_BYTES
 from components.shared.generators import class_count, images_of, latent_size
 from components.shared.normalization import to_pixels
 
@@ -39,13 +32,10 @@ def write_saved_model(target: Path, generator: keras.Model, classes: Classes | N
     # Not keras.export.ExportArchive: Keras 3.15 writes every variable twice with it.
     module = tf.Module()
     module.weights = [variable.value for variable in generator.variables]
-    signatures = signatures_of(generator, classes, module)
-    tf.saved_model.save(module, str(target), signatures=signatures)
+    tf.saved_model.save(module, str(target), signatures=signatures_of(generator, classes))
 
 
-def signatures_of(
-    generator: keras.Model, classes: Classes | None = None, module: tf.Module | None = None
-) -> Signatures:
+def signatures_of(generator: keras.Model, classes: Classes | None = None) -> Signatures:
     """Make the functions that a SavedModel offers by name.
 
     Those that draw their own latents do so from `count`, `seed` (int32) and `truncation`
@@ -55,7 +45,6 @@ def signatures_of(
     Args:
         generator: What draws.
         classes: Those that it draws; None for one that takes no labels.
-        module: What is to be saved; it is given what the signatures need beside the weights.
 
     Returns:
         - `serving_default`: `latents`, float32 [n, latent_size], and with classes `labels`,
@@ -76,6 +65,8 @@ def signatures_of(
     draw = _Drawing(generator, by_class)
 
     def serve(latents: tf.Tensor, labels: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
+        if by_class:
+            labels = by_class.checked(labels)
         return {IMAGES: draw.pictures_of(latents, labels)}
 
     def generate(count: tf.Tensor, seed: tf.Tensor, truncation: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -96,8 +87,6 @@ def signatures_of(
     }
     if by_class:
         signatures |= class_signatures(by_class, draw.images, draw.files)
-        if module is not None:
-            module.class_numbers = by_class.numbers
     return signatures
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from components.shared.contracts import TRAIN_SPLIT
 
+BY_SHARES = -1  # as the number of a class: one that is drawn by the shares
 _STREAM = 0x1ABE1  # of a seed; latents come from the seed itself
 
 
@@ -39,3 +40,13 @@ class Classes(NamedTuple):
         random = np.random.default_rng([*seeds, _STREAM])
         edges = np.cumsum(self.shares)[:-1]
         return np.searchsorted(edges, random.random(count), side="right").astype(np.int32)
+
+
+def numbers_of(names: Sequence[str]) -> dict[str, int]:
+    """The number of a class by what it may be called: its name, else its number in digits.
+
+    The empty text stands for `BY_SHARES`.
+    """
+    by_digits = {str(number): number for number in range(len(names))}
+    by_name = {name: number for number, name in enumerate(names)}
+    return by_digits | by_name | {"": BY_SHARES}
