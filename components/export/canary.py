@@ -100,7 +100,7 @@ def _requests(generator: keras.Model, classes: Classes | None) -> _Requests:
         "truncation": np.array(_TRUNCATION, np.float32),
     }
     given = {"latents": latents}
-    requests = {"serving_default": given, "generate": drawing, GENERATE_PNG: drawing}
+    requests: _Requests = {"serving_default": given, "generate": drawing, GENERATE_PNG: drawing}
     if classes:
         given["labels"] = classes.draw_labels(_SEED, BATCH)
         last = len(classes.names) - 1

@@ -101,21 +101,20 @@ class _Drawing:
 
     def images(self, *scalars: tf.Tensor, number: tf.Tensor | int = BY_SHARES) -> tf.Tensor:
         drawn = tf.TensorSpec([BATCH, *self._generator.output_shape[1:]], tf.uint8)
-        return self._draw(*scalars, number, tf.identity, drawn)
+        return self._draw(scalars, number, tf.identity, drawn)
 
     def files(self, *scalars: tf.Tensor, number: tf.Tensor | int = BY_SHARES) -> tf.Tensor:
         encoded = tf.TensorSpec([BATCH], tf.string)
-        return self._draw(*scalars, number, tf.io.encode_png, encoded)
+        return self._draw(scalars, number, tf.io.encode_png, encoded)
 
     def _draw(
         self,
-        count: tf.Tensor,
-        seed: tf.Tensor,
-        truncation: tf.Tensor,
+        scalars: tuple[tf.Tensor, ...],
         number: tf.Tensor | int,
         finish: Callable[[tf.Tensor], tf.Tensor],
         finished: tf.TensorSpec,
     ) -> tf.Tensor:
+        count, seed, truncation = scalars
         within = (count >= 1) & (count <= MOST_PICTURES)
         tf.debugging.Assert(within, [f"count must be 1 to {MOST_PICTURES}:", count])
 
