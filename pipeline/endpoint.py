@@ -5,6 +5,7 @@ format has no scalar inputs.
 """
 
 import base64
+import functools
 import io
 import json
 from http.client import HTTPException
@@ -15,54 +16,89 @@ from urllib.request import Request, urlopen
 
 from PIL import Image
 
-from components.shared.contracts import GENERATE_PNG
+from components.shared.contracts import CLASS_NAME, CLASSES, GENERATE_CLASS_PNG, GENERATE_PNG
 from components.shared.errors import PipelineError, UsageError, one_line
+from pipeline.generators import ALL, check_class
 
 _TIMEOUT = 120  # seconds without a byte; the server gives up after 30 by default
 _LONGEST = 300  # characters of a server's own message
 _EXAMPLE = "http://localhost:8501/v1/models/dcgan"
 
 
-def draw(endpoint: str, count: int, seed: int, truncation: float) -> list[bytes]:
-    """Have a served model draw pictures, all in one request.
+class Endpoint:
+    """A served model, as `generators.Generator` has it; each question is one request."""
 
-    Args:
-        endpoint: Address of the model, e.g. http://localhost:8501/v1/models/dcgan.
-        count: Pictures to draw, 1 to MOST_PICTURES.
-        seed: Of the latents, 0 to 2³¹ - 1.
-        truncation: What the latents are multiplied by.
+    def __init__(self, endpoint: str) -> None:
+        """Know where to ask.
 
-    Returns:
-        PNG files.
+        Args:
+            endpoint: Address of the model, e.g. http://localhost:8501/v1/models/dcgan.
 
-    Raises:
-        UsageError: The address is none, no such model is served there, or one without the
-            signature.
-        PipelineError: No answer, or none of pictures.
-    """
-    _check(endpoint)
-    asked = {"count": count, "seed": seed, "truncation": truncation}
-    body = json.dumps({"signature_name": GENERATE_PNG, "inputs": asked}).encode()
-    address = f"{endpoint.rstrip('/').removesuffix(':predict')}:predict"
-    request = Request(address, body, {"Content-Type": "application/json"})
-    try:
-        with urlopen(request, timeout=_TIMEOUT) as response:
-            answer = response.read()
-    except HTTPError as error:
-        with error:
-            raise _explain(error, address) from None
-    except (OSError, HTTPException, UnicodeError) as error:  # the last: no such host or path can be
-        raise _no_answer(error, address) from None
-    try:
-        pngs = [base64.b64decode(png["b64"]) for png in json.loads(answer)["outputs"]]
-    except (ValueError, KeyError, TypeError):
-        pngs = []
-    if len(pngs) != count or not all(map(_is_png, pngs)):
-        raise PipelineError(
-            f"what {address} answered is not {count} pictures: is it TensorFlow Serving, and "
+        Raises:
+            UsageError: The address is none.
+        """
+        _check(endpoint)
+        self._address = f"{endpoint.rstrip('/').removesuffix(':predict')}:predict"
+        self.place = f"the model at {self._address}"
+
+    @functools.cached_property
+    def classes(self) -> dict[str, float]:
+        """As `Generator` has it; empty for a model without the signature, too."""
+        try:
+            answer = self._ask(CLASSES, {"count": ALL})
+        except _NoSignature:
+            return {}
+        try:
+            told = json.loads(answer)["outputs"]
+            return {
+                str(name): float(share)
+                for name, share in zip(told["names"], told["shares"], strict=True)
+            }
+        except (ValueError, KeyError, TypeError):
+            raise self._no_answer_of("the names of classes") from None
+
+    def draw(
+        self, count: int, seed: int, truncation: float, class_name: str | None = None
+    ) -> list[bytes]:
+        """As `Generator` has it; a server may give up on many pictures."""
+        asked: dict[str, Any] = {"count": count, "seed": seed, "truncation": truncation}
+        signature = GENERATE_PNG
+        if class_name is not None:
+            check_class(self, class_name)
+            signature = GENERATE_CLASS_PNG
+            asked[CLASS_NAME] = class_name
+        answer = self._ask(signature, asked)
+        try:
+            pngs = [base64.b64decode(png["b64"]) for png in json.loads(answer)["outputs"]]
+        except (ValueError, KeyError, TypeError):
+            pngs = []
+        if len(pngs) != count or not all(map(_is_png, pngs)):
+            raise self._no_answer_of(f"{count} pictures")
+        return pngs
+
+    def _ask(self, signature: str, inputs: dict[str, Any]) -> bytes:
+        body = json.dumps({"signature_name": signature, "inputs": inputs}).encode()
+        request = Request(self._address, body, {"Content-Type": "application/json"})
+        try:
+            with urlopen(request, timeout=_TIMEOUT) as response:
+                answer: bytes = response.read()
+        except HTTPError as error:
+            with error:
+                raise _explain(error, self._address, signature) from None
+        # The last: no such host or path can be.
+        except (OSError, HTTPException, UnicodeError) as error:
+            raise _no_answer(error, self._address) from None
+        return answer
+
+    def _no_answer_of(self, what: str) -> PipelineError:
+        return PipelineError(
+            f"what {self._address} answered is not {what}: is it TensorFlow Serving, and "
             "does anything before it want to know who asks?"
         )
-    return pngs
+
+
+class _NoSignature(UsageError):
+    pass
 
 
 def _is_png(content: bytes) -> bool:
@@ -84,7 +120,7 @@ def _check(endpoint: str) -> None:
         raise UsageError(f"--endpoint {endpoint} is no address of a model: give e.g. {_EXAMPLE}")
 
 
-def _explain(error: HTTPError, address: str) -> PipelineError:
+def _explain(error: HTTPError, address: str, signature: str) -> PipelineError:
     """Say what an answer with a status of 300 or more means."""
     said = _message(error)
     if error.code == 404:
@@ -93,8 +129,8 @@ def _explain(error: HTTPError, address: str) -> PipelineError:
             f"is served, e.g. {_EXAMPLE}"
         )
     if error.code == 400 and "not found in signature def" in said:
-        return UsageError(
-            f"the model at {address} has no signature {GENERATE_PNG}: it is from before that "
+        return _NoSignature(
+            f"the model at {address} has no signature {signature}: it is from before that "
             f"existed, so export and publish it again ({said})"
         )
     if error.code == 504:

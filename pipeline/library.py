@@ -3,9 +3,10 @@
 TensorFlow, Beam and kfp take seconds to import: each is imported where it is needed.
 """
 
+import contextlib
 import operator
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ from pipeline.terminal import print_line
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from pipeline.generators import Generator
 
 StrPath = str | os.PathLike[str]
 
@@ -100,6 +103,7 @@ def sample(
     count: int = 16,
     seed: int = 0,
     truncation: float = 1.0,
+    class_name: str | None = None,
 ) -> "np.ndarray":
     """Draw pictures from a trained generator, on this machine or where it is served.
 
@@ -111,28 +115,50 @@ def sample(
         count: Pictures to draw, 1 to 10,000.
         seed: The same one draws the same, the first of them whatever the count; 0 to 2³¹ - 1.
         truncation: 0 to 1; less is more typical and less varied.
+        class_name: What to draw, of a model with classes: the name of one, or else its number in
+            digits; None or empty for classes by their shares of the training. A seed gives each
+            class the same latents.
 
     Returns:
         uint8 [count, S, S, 3], RGB.
 
     Raises:
-        UsageError: No model there, one that cannot be used, or an argument out of its range.
+        UsageError: No model there, one that cannot be used or has no such class, or an argument
+            out of its range.
         PipelineError: The parent of it; by itself, a server that does not answer with pictures.
     """
-    from pipeline import endpoint as served
     from pipeline import sampling
 
+    count, seed, truncation = operator.index(count), operator.index(seed), float(truncation)
+    check_numbers(count, seed, truncation)
+    with open_generator(model, endpoint) as generator:
+        return sampling.draw(generator, count, seed, truncation, [class_name])
+
+
+def check_numbers(count: int, seed: int, truncation: float) -> None:
+    """Raise UsageError for a number that `sample` does not take."""
+    _check_range("count", count, 1, MOST_PICTURES)
+    _check_range("seed", seed, 0, 2**31 - 1)
+    _check_range("truncation", truncation, 0, 1)
+
+
+@contextlib.contextmanager
+def open_generator(model: StrPath | None, endpoint: str | None) -> Iterator["Generator"]:
+    """Yield what draws, by the arguments of `sample`, with its UsageErrors."""
     if model is not None and endpoint is not None:
         raise UsageError("--model and --endpoint each name a model: give one of them")
-    _check_range("count", count := operator.index(count), 1, MOST_PICTURES)
-    _check_range("seed", seed := operator.index(seed), 0, 2**31 - 1)
-    _check_range("truncation", truncation := float(truncation), 0, 1)
     if endpoint is not None:
-        return sampling.decode(served.draw(endpoint, count, seed, truncation))
+        from pipeline.endpoint import Endpoint
+
+        yield Endpoint(endpoint)
+        return
+    from pipeline.generators import open_model
+
     place = _expanded(model or "runs/latest")
     if is_remote(place):
         place = _bucket_address("--model", place)
-    return sampling.decode(sampling.draw(place, count, seed, truncation))
+    with open_model(place) as generator:
+        yield generator
 
 
 def resolve(

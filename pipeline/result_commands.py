@@ -31,7 +31,18 @@ def sample(
             metavar="URL",
         ),
     ] = None,
-    count: Annotated[int, typer.Option(help="Pictures to draw.", min=1, max=MOST_PICTURES)] = 16,
+    count: Annotated[
+        int, typer.Option(help="Pictures to draw; of each class.", min=1, max=MOST_PICTURES)
+    ] = 16,
+    class_name: Annotated[
+        str | None,
+        typer.Option(
+            "--class",
+            help="Of a model with classes: draw this one, or, '', those of the training's shares.",
+            metavar="NAME",
+            show_default="a row of each",
+        ),
+    ] = None,
     seed: Annotated[
         int, typer.Option(help="The same seed draws the same.", min=0, max=2**31 - 1)
     ] = 0,
@@ -59,19 +70,27 @@ def sample(
 
     if out is not None and out_dir is not None:
         raise UsageError("--out makes one file, --out-dir one for each picture: give one of them")
-    draw = functools.partial(
-        library.sample, model, endpoint=endpoint, seed=seed, truncation=truncation
-    )
     if out is not None:
         check_ending("--out", out, *sampling.FORMATS)
-        sampling.check_grid(out, count, functools.partial(draw, count=1))
-    pictures = draw(count=count)
+    library.check_numbers(count, seed, truncation)
+    with library.open_generator(model, endpoint) as generator:
+        chosen = sampling.choose(generator, count, class_name)
+        columns = count if chosen.numbers else None  # a row a class
+        draw = functools.partial(
+            sampling.draw, generator, seed=seed, truncation=truncation, classes=chosen.classes
+        )
+        if out is not None:
+            draw_one = functools.partial(draw, 1)
+            sampling.check_grid(out, count * len(chosen.classes), draw_one, columns)
+        pictures = draw(count)
     if out_dir is not None:
-        sampling.save_each(pictures, out_dir)
+        sampling.save_each(pictures, out_dir, chosen.numbers)
     else:
         out = out or Path("samples.png")
-        sampling.save_grid(pictures, out)
-    _console.say(show.plain(f"{count} samples, seed {seed}: {out_dir or out}"))
+        sampling.save_grid(pictures, out, columns)
+    _console.say(show.plain(f"{len(pictures)} samples, seed {seed}: {out_dir or out}"))
+    if chosen.said:
+        _console.say(show.plain(chosen.said))
 
 
 def inspect(

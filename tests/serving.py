@@ -91,7 +91,9 @@ class Model:
         return _answer(outputs, in_rows="instances" in asked)
 
     def _tensor(self, value, spec):
-        kinds = {self._tf.int32: (int,), self._tf.float32: (int, float)}[spec.dtype]
+        kinds = {
+            self._tf.int32: (int,), self._tf.float32: (int, float), self._tf.string: (str,)
+        }[spec.dtype]  # fmt: skip
         for number in _leaves(value):
             if type(number) not in kinds:
                 said = f"JSON Value: {json.dumps(number)} is not of expected type: "

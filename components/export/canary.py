@@ -25,9 +25,19 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from components.export.class_signatures import ByClass
 from components.export.saved_model import BATCH, draw_latents
-from components.shared.contracts import GENERATE_PNG, PNG_BYTES
+from components.shared.classes import Classes
+from components.shared.contracts import (
+    CLASS_NAME,
+    GENERATE_CLASS,
+    GENERATE_CLASS_PNG,
+    GENERATE_PNG,
+    IMAGES,
+    PNG_BYTES,
+)
 from components.shared.errors import PipelineError, one_line
+from components.shared.generators import images_of, latent_size
 from components.shared.normalization import to_pixels
 
 LOG = logging.getLogger("dcgan.export")
@@ -50,53 +60,68 @@ _Requests = dict[str, dict[str, np.ndarray]]  # signature → input → value
 _Answers = dict[str, np.ndarray]  # by "signature/output"
 
 
-def try_saved_model(saved_model: Path, generator: keras.Model, seconds: float) -> None:
+def try_saved_model(
+    saved_model: Path, generator: keras.Model, seconds: float, classes: Classes | None = None
+) -> None:
     """Load a SavedModel in a new process that imports TensorFlow alone, and compare what it draws.
 
-    Each signature is asked for one batch. `serving_default` is to draw what the generator draws
-    of the same latents, the others what it draws of `draw_latents`.
+    Each signature that draws is asked for one batch. `serving_default` is to draw what the
+    generator draws of the same latents and labels, the others what it draws of `draw_latents`,
+    of the class asked for, or by the shares.
 
     Args:
         saved_model: Folder that `write_saved_model` made.
-        generator: What was evaluated: float32 latents [B, latent_size] → [-1, 1], [B, H, W, 3].
+        generator: What was evaluated: float32 latents [B, latent_size], labels → [-1, 1],
+            [B, H, W, 3].
         seconds: Longest that a signature may take for its batch.
+        classes: Those that the generator draws; None for one that takes no labels.
 
     Raises:
         PipelineError: The model cannot be loaded, lacks a signature, fails, takes too long, or
             draws other pictures.
     """
-    latents = np.random.default_rng(_SEED).standard_normal(
-        [BATCH, generator.input_shape[-1]], np.float32
-    )
-    requests = _requests(latents)
+    requests = _requests(generator, classes)
     with tempfile.TemporaryDirectory(dir=saved_model.parent, prefix=".canary-") as folder:
         answers, taken = _ask(saved_model, requests, Path(folder), seconds)
-    expected = _expected(generator, latents)
+    with tf.device("CPU"):  # as the other process has it
+        expected = _expected(generator, classes, requests)
     largest = max(_difference(output, answers, expected[output]) for output in expected)
     times = ", ".join(f"{signature} {taken[signature]:.1f} s" for signature in requests)
     LOG.info("canary: pictures as evaluated, within %d of 255 levels; %s", largest, times)
 
 
-def _requests(latents: np.ndarray) -> _Requests:
+def _requests(generator: keras.Model, classes: Classes | None) -> _Requests:
+    latents = np.random.default_rng(_SEED).standard_normal(
+        [BATCH, latent_size(generator)], np.float32
+    )
     drawing = {
         "count": np.array(BATCH, np.int32),
         "seed": np.array(_SEED, np.int32),
         "truncation": np.array(_TRUNCATION, np.float32),
     }
-    return {"serving_default": {"latents": latents}, "generate": drawing, GENERATE_PNG: drawing}
+    given = {"latents": latents}
+    requests: _Requests = {"serving_default": given, "generate": drawing, GENERATE_PNG: drawing}
+    if classes:
+        given["labels"] = classes.draw_labels(_SEED, BATCH)
+        last = len(classes.names) - 1
+        requests[GENERATE_CLASS] = {**drawing, CLASS_NAME: np.array(classes.names[last])}
+        requests[GENERATE_CLASS_PNG] = {**drawing, CLASS_NAME: np.array(str(last))}
+    return requests
 
 
-def _expected(generator: keras.Model, latents: np.ndarray) -> _Answers:
-    with tf.device("CPU"):  # as the other process has it
-        drawn = draw_latents(_SEED, 0, _TRUNCATION, latents.shape[-1])
-        of_latents, of_seed = (
-            to_pixels(generator(values, training=False)).numpy() for values in (latents, drawn)
-        )
-    return {
-        "serving_default/images": of_latents,
-        "generate/images": of_seed,
-        f"{GENERATE_PNG}/{PNG_BYTES}": of_seed,
-    }
+def _expected(generator: keras.Model, classes: Classes | None, requests: _Requests) -> _Answers:
+    by_class = ByClass(classes) if classes else None
+    drawn = draw_latents(_SEED, 0, _TRUNCATION, latent_size(generator))
+    expected = {}
+    for signature, inputs in requests.items():
+        latents, labels = inputs.get("latents", drawn), inputs.get("labels")
+        if by_class and labels is None:
+            number = by_class.number(str(inputs.get(CLASS_NAME, "")))
+            labels = by_class.labels(number, _SEED, 0, BATCH)
+        output = PNG_BYTES if signature in {GENERATE_PNG, GENERATE_CLASS_PNG} else IMAGES
+        pictures = to_pixels(images_of(generator, latents, labels))
+        expected[f"{signature}/{output}"] = pictures.numpy()
+    return expected
 
 
 def _ask(

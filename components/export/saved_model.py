@@ -8,11 +8,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from components.shared.contracts import GENERATE_PNG, MOST_PICTURES, PNG_BYTES
+from components.export.class_signatures import SCALARS, ByClass, Signatures, class_signatures
+from components.shared.classes import BY_SHARES, Classes
+from components.shared.contracts import GENERATE_PNG, IMAGES, MOST_PICTURES, PNG_BYTES
+from components.shared.generators import class_count, images_of, latent_size
 from components.shared.normalization import to_pixels
 
 _LATENTS = "latents"
-_IMAGES = "images"
+_LABELS = "labels"
 # Pictures drawn at once, always as many: sums differ in their last bits from batch size to
 # batch size, and a picture must not depend on how many were asked for. On two cores larger
 # batches draw no more pictures a second at full width.
@@ -20,54 +23,107 @@ BATCH = 32
 
 
 def load_generator(path: Path) -> keras.Model:
-    """Load a generator: float32 latents [B, latent_size] → [-1, 1], [B, H, W, 3]."""
+    """Load a generator: float32 latents [B, latent_size], labels → [-1, 1], [B, H, W, 3]."""
     return keras.models.load_model(path, compile=False)
 
 
-def write_saved_model(target: Path, generator: keras.Model) -> None:
+def write_saved_model(target: Path, generator: keras.Model, classes: Classes | None = None) -> None:
     """Write a SavedModel with `signatures_of` the generator; TensorFlow alone loads it."""
     # Not keras.export.ExportArchive: Keras 3.15 writes every variable twice with it.
     module = tf.Module()
     module.weights = [variable.value for variable in generator.variables]
-    tf.saved_model.save(module, str(target), signatures=signatures_of(generator))
+    tf.saved_model.save(module, str(target), signatures=signatures_of(generator, classes))
 
 
-def signatures_of(generator: keras.Model) -> dict[str, Callable[..., dict[str, tf.Tensor]]]:
+def signatures_of(generator: keras.Model, classes: Classes | None = None) -> Signatures:
     """Make the functions that a SavedModel offers by name.
 
-    Two of them draw their own latents, from `count`, `seed` (int32) and `truncation`
-    (float32), all scalars. Picture i is a function of seed, truncation and i alone. What
+    Those that draw their own latents do so from `count`, `seed` (int32) and `truncation`
+    (float32), all scalars. Picture i is a function of seed, truncation, class and i alone. What
     asks for less than one picture or for more than `MOST_PICTURES` is refused.
 
+    Args:
+        generator: What draws.
+        classes: Those that it draws; None for one that takes no labels.
+
     Returns:
-        - `serving_default`: `latents`, float32 [n, latent_size] → `images`, uint8 [n, H, W, 3].
-        - `generate`: count, seed, truncation → `images`, uint8 [count, H, W, 3].
+        - `serving_default`: `latents`, float32 [n, latent_size], and with classes `labels`,
+          int32 [n] → `images`, uint8 [n, H, W, 3].
+        - `generate`: count, seed, truncation → `images`, uint8 [count, H, W, 3], with classes
+          by their shares.
         - `generate_png`: the same → `png_bytes`, string [count]; TensorFlow Serving's REST
           gives an output whose name ends so in base64.
+        - With classes, those of `class_signatures`.
+
+    Raises:
+        ValueError: `classes` are not as many as the generator draws.
     """
-    latent_size = generator.input_shape[-1]
-    latents = tf.TensorSpec([None, latent_size], tf.float32, name=_LATENTS)
-    scalars = [
-        tf.TensorSpec([], tf.int32, name="count"),
-        tf.TensorSpec([], tf.int32, name="seed"),
-        tf.TensorSpec([], tf.float32, name="truncation"),
-    ]
+    drawn, named = class_count(generator), len(classes.names) if classes else 0
+    if drawn != named:
+        raise ValueError(f"the generator draws {drawn} classes, and {named} are named")
+    by_class = ByClass(classes) if classes else None
+    draw = _Drawing(generator, by_class)
 
-    def pictures_of(latents: tf.Tensor) -> tf.Tensor:
-        return to_pixels(generator(latents, training=False))
+    def serve(latents: tf.Tensor, labels: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
+        if by_class:
+            labels = by_class.checked(labels)
+        return {IMAGES: draw.pictures_of(latents, labels)}
 
-    def draw(
-        count: tf.Tensor,
-        seed: tf.Tensor,
-        truncation: tf.Tensor,
+    def generate(count: tf.Tensor, seed: tf.Tensor, truncation: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {IMAGES: draw.images(count, seed, truncation)}
+
+    def generate_png(
+        count: tf.Tensor, seed: tf.Tensor, truncation: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        return {PNG_BYTES: draw.files(count, seed, truncation)}
+
+    asked = [tf.TensorSpec([None, latent_size(generator)], tf.float32, name=_LATENTS)]
+    if by_class:
+        asked.append(tf.TensorSpec([None], tf.int32, name=_LABELS))
+    signatures = {
+        "serving_default": tf.function(serve, asked, autograph=False),
+        "generate": tf.function(generate, SCALARS, autograph=False),
+        GENERATE_PNG: tf.function(generate_png, SCALARS, autograph=False),
+    }
+    if by_class:
+        signatures |= class_signatures(by_class, draw.images, draw.files)
+    return signatures
+
+
+class _Drawing:
+    """Draws in a graph; a class is asked for by its number, or is `BY_SHARES`."""
+
+    def __init__(self, generator: keras.Model, by_class: ByClass | None) -> None:
+        self._generator, self._by_class = generator, by_class
+
+    def pictures_of(self, latents: tf.Tensor, labels: tf.Tensor | None = None) -> tf.Tensor:
+        return to_pixels(images_of(self._generator, latents, labels))
+
+    def images(self, *scalars: tf.Tensor, number: tf.Tensor | int = BY_SHARES) -> tf.Tensor:
+        drawn = tf.TensorSpec([BATCH, *self._generator.output_shape[1:]], tf.uint8)
+        return self._draw(scalars, number, tf.identity, drawn)
+
+    def files(self, *scalars: tf.Tensor, number: tf.Tensor | int = BY_SHARES) -> tf.Tensor:
+        encoded = tf.TensorSpec([BATCH], tf.string)
+        return self._draw(scalars, number, tf.io.encode_png, encoded)
+
+    def _draw(
+        self,
+        scalars: tuple[tf.Tensor, ...],
+        number: tf.Tensor | int,
         finish: Callable[[tf.Tensor], tf.Tensor],
         finished: tf.TensorSpec,
     ) -> tf.Tensor:
+        count, seed, truncation = scalars
         within = (count >= 1) & (count <= MOST_PICTURES)
         tf.debugging.Assert(within, [f"count must be 1 to {MOST_PICTURES}:", count])
 
         def draw_batch(index: tf.Tensor) -> tf.Tensor:
-            return finish(pictures_of(draw_latents(seed, index, truncation, latent_size)))
+            latents = draw_latents(seed, index, truncation, latent_size(self._generator))
+            labels = None
+            if self._by_class:
+                labels = self._by_class.labels(number, seed, index, BATCH)
+            return finish(self.pictures_of(latents, labels))
 
         drawn = tf.map_fn(
             draw_batch,
@@ -76,25 +132,6 @@ def signatures_of(generator: keras.Model) -> dict[str, Callable[..., dict[str, t
             parallel_iterations=1,  # for the memory
         )
         return tf.reshape(drawn, [-1, *finished.shape[1:]])[:count]
-
-    def serve(latents: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {_IMAGES: pictures_of(latents)}
-
-    def generate(count: tf.Tensor, seed: tf.Tensor, truncation: tf.Tensor) -> dict[str, tf.Tensor]:
-        drawn = tf.TensorSpec([BATCH, *generator.output_shape[1:]], tf.uint8)
-        return {_IMAGES: draw(count, seed, truncation, tf.identity, drawn)}
-
-    def generate_png(
-        count: tf.Tensor, seed: tf.Tensor, truncation: tf.Tensor
-    ) -> dict[str, tf.Tensor]:
-        encoded = tf.TensorSpec([BATCH], tf.string)
-        return {PNG_BYTES: draw(count, seed, truncation, tf.io.encode_png, encoded)}
-
-    return {
-        "serving_default": tf.function(serve, [latents], autograph=False),
-        "generate": tf.function(generate, scalars, autograph=False),
-        GENERATE_PNG: tf.function(generate_png, scalars, autograph=False),
-    }
 
 
 def draw_latents(
@@ -125,11 +162,9 @@ def draw_latents(
 
 def describe(generator: keras.Model) -> str:
     """Shapes of the default signature, e.g. ``latents [n, 100] -> images [n, 64, 64, 3]``."""
-    latents, images = (
-        ", ".join(str(size) for size in shape[1:])
-        for shape in (generator.input_shape, generator.output_shape)
-    )
-    return f"{_LATENTS} [n, {latents}] -> {_IMAGES} [n, {images}]"
+    images = ", ".join(str(size) for size in generator.output_shape[1:])
+    labels = f", {_LABELS} [n]" if class_count(generator) else ""
+    return f"{_LATENTS} [n, {latent_size(generator)}]{labels} -> {IMAGES} [n, {images}]"
 
 
 def weights_digest(generator: keras.Model) -> str:

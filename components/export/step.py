@@ -21,7 +21,10 @@ from components.export.saved_model import (
     weights_digest,
     write_saved_model,
 )
+from components.shared.classes import Classes
 from components.shared.contracts import (
+    CLASS_COUNTS,
+    CLASSES,
     DISCRIMINATOR,
     GENERATOR,
     GIF,
@@ -52,8 +55,8 @@ def export(training: Path, evaluation: Path, model: Path, config: ExportConfig) 
         config: Settings of this step.
 
     Returns:
-        What `model.json` holds: name, licence, digest, scores and what they were made by, and
-        what it descends from.
+        What `model.json` holds: name, licence, digest, classes, scores and what they were made
+        by, and what it descends from.
 
     Raises:
         PipelineError: The training left no sample sheets, or the SavedModel does not draw what
@@ -67,11 +70,14 @@ def export(training: Path, evaluation: Path, model: Path, config: ExportConfig) 
     scores = read_json(evaluation / SCORES_FILE)
     generator = load_generator(evaluation / GENERATOR)
     trained = read_json(training / TRAINING)
+    classes = Classes.of(trained["data"])
     info = {
         "name": config.model_name,
         "licence": config.licence,
         "attribution": config.attribution,
         "digest": weights_digest(generator),
+        CLASSES: [*classes.names] if classes else [],
+        CLASS_COUNTS: [*classes.counts] if classes else [],
         **{key: scores[key] for key in SCORED_BY},
         "scores": scores["best"],
         "descends_from": trained.get("descends_from"),
@@ -83,9 +89,9 @@ def export(training: Path, evaluation: Path, model: Path, config: ExportConfig) 
         for kind in config.animations:
             times = {"frame_ms": config.gif_frame_ms, "hold_ms": config.gif_hold_ms}
             write_animation((folder / GIF).with_suffix(f".{kind}"), kind, progress, **times)
-        walk = walk_frames(generator, config.gif_frames, trained["config"]["seed"])
+        walk = walk_frames(generator, config.gif_frames, trained["config"]["seed"], classes)
         _write_gif(folder / LATENT_WALK, walk, config, config.gif_frame_ms)
-        write_saved_model(folder / SAVED_MODEL, generator)
+        write_saved_model(folder / SAVED_MODEL, generator, classes)
         LOG.info("SavedModel: %s", describe(generator))
         shutil.copyfile(evaluation / GENERATOR, folder / GENERATOR)
         if (evaluation / DISCRIMINATOR).exists():  # older trainings have none
@@ -93,7 +99,7 @@ def export(training: Path, evaluation: Path, model: Path, config: ExportConfig) 
         for form in config.formats:
             write_format((folder / GENERATOR).with_suffix(f".{form}"), form, generator)
         write_json(folder / MODEL_INFO, info)
-        try_saved_model(folder / SAVED_MODEL, generator, config.canary_seconds)
+        try_saved_model(folder / SAVED_MODEL, generator, config.canary_seconds, classes)
     return info
 
 

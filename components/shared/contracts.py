@@ -60,10 +60,16 @@ MODEL_CARD = "MODEL_CARD.md"
 SAVED_MODEL = "saved_model"
 GIF = "dcgan.gif"
 LATENT_WALK = "latent_walk.gif"
-MODEL_INFO = "model.json"  # name, licence, attribution, digest, scores, descends_from, …
+MODEL_INFO = "model.json"  # name, licence, attribution, digest, classes, scores, …
 MODEL_NAME = "dcgan"  # the default; fingerprint looks there for the champion, too
 GENERATE_PNG = "generate_png"  # the SavedModel's signature that `dcgan sample` asks
-PNG_BYTES = "png_bytes"  # its output
+GENERATE_CLASS = "generate_class"  # of one that draws by class: pictures of a class
+GENERATE_CLASS_PNG = "generate_class_png"
+CLASS_NAME = "class_name"  # an input of these two
+CLASSES = "classes"  # its signature that names them; in model.json their names, by number
+CLASS_COUNTS = "class_counts"  # in model.json: pictures of the training
+IMAGES = "images"  # the output of signatures that draw pixels
+PNG_BYTES = "png_bytes"  # of those that draw files
 MOST_PICTURES = 10_000  # that one call of it draws
 
 

@@ -84,18 +84,22 @@ def test_latents_can_be_sent_in_rows_and_in_columns(server, published):
     assert answers[0]["predictions"] == answers[1]["outputs"] == images.numpy().tolist()
 
 
+NO_SIGNATURE = b'{"error": "Serving signature name: \\"classes\\" not found in signature def"}'
+
+
 @contextlib.contextmanager
 def answering(status, body):
-    """A server that answers whatever is asked like this; with None, it hangs up."""
+    """A server of a model without classes that answers like this; with None, it hangs up."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self):
-            self.rfile.read(int(self.headers["Content-Length"]))
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             if status is None:
                 return
-            self.send_response(status)
+            of_classes = status == 200 and asked["signature_name"] == "classes"
+            self.send_response(400 if of_classes else status)
             self.end_headers()
-            self.wfile.write(body)
+            self.wfile.write(NO_SIGNATURE if of_classes else body)
 
         def log_message(self, *_):
             pass

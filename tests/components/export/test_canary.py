@@ -22,25 +22,25 @@ SCALARS = [
 ]
 
 
-def with_other_weights(target, generator):
+def with_other_weights(target, generator, classes):
     other = keras.models.clone_model(generator)
     other.set_weights([weight * 1.05 for weight in generator.get_weights()])
     write_saved_model(target, other)
 
 
-def truncated(target, generator):
+def truncated(target, generator, classes):
     write_saved_model(target, generator)
     (data,) = target.glob("variables/*.data-*")
     data.write_bytes(data.read_bytes()[: data.stat().st_size // 2])
 
 
-def without_a_signature(generator):
+def without_a_signature(generator, *_):
     signatures = signatures_of(generator)
     del signatures["generate_png"]
     return signatures
 
 
-def that_raises(generator):
+def that_raises(generator, *_):
     def generate(count, seed, truncation):
         with tf.control_dependencies([tf.debugging.Assert(count < 0, ["no such thing"])]):
             return {"images": tf.zeros([count, 8, 8, 3], tf.uint8)}
@@ -48,7 +48,7 @@ def that_raises(generator):
     return signatures_of(generator) | {"generate": tf.function(generate, SCALARS)}
 
 
-def that_hangs(generator):
+def that_hangs(generator, *_):
     """In native code, where no Python signal handler ever runs."""
 
     def serve(latents):
@@ -59,7 +59,7 @@ def that_hangs(generator):
     return signatures_of(generator) | {"serving_default": tf.function(serve, [spec])}
 
 
-def that_forgets_the_seed(generator):
+def that_forgets_the_seed(generator, *_):
     drawn = signatures_of(generator)["generate"]
 
     def generate(count, seed, truncation):
@@ -68,7 +68,7 @@ def that_forgets_the_seed(generator):
     return signatures_of(generator) | {"generate": tf.function(generate, SCALARS)}
 
 
-def with_grey_files(generator):
+def with_grey_files(generator, *_):
     drawn = signatures_of(generator)["generate"]
 
     def generate_png(count, seed, truncation):

@@ -97,6 +97,8 @@ def test_model_json_is_what_publish_needs(inputs, exported):
         "licence": "",
         "attribution": "",
         "extractor": {"name": "efficientnet_lite0", "sha256": "f00"},
+        "classes": [],
+        "class_counts": [],
         "real_images": 100,
         "generated_images": 1000,
         "digest": weights_digest(generator),
