@@ -12,6 +12,7 @@ from components.shared.records import (
     decode_images,
     load_images,
     read_images,
+    read_labels,
     shard_paths,
     write_shard,
 )
@@ -44,6 +45,30 @@ def test_images_come_back_in_shard_order(tmp_path):
     assert images[0].tobytes() == RECORDS[0].image
     assert images[1].tobytes() == RECORDS[1].image
     assert load_images(tmp_path, "train", limit=1).shape == (1,)
+
+
+def test_labels_come_back_in_the_order_of_the_images(tmp_path):
+    numbers = [3, 0, 2**31 - 1, 5, 1]
+    records = [Record("ab" * 32, bytes([n % 256] * 12), n) for n in numbers]
+    for index, part in enumerate([records[:3], [], records[3:]]):
+        write_shard(tmp_path / f"train-{index:05d}-of-00003.tfrecord", part)
+    shards = shard_paths(tmp_path, "train")
+    assert [*read_labels(shards)] == numbers
+    assert [*read_images(shards)] == [record.image for record in records]
+    with RecordReader(shards) as reader:
+        assert [reader[n] for n in range(5)] == [record.image for record in records]
+    (serialized,) = tf.data.TFRecordDataset(str(shards[2])).take(1)
+    parsed = tf.io.parse_single_example(serialized, {"label": tf.io.FixedLenFeature([], tf.int64)})
+    assert parsed["label"] == 5
+
+
+def test_a_picture_without_a_class_is_said_so(tmp_path):
+    path = tmp_path / "train-00000-of-00001.tfrecord"
+    write_shard(path, [RECORDS[0]._replace(label=0), RECORDS[1]])
+    labels = read_labels([path])
+    assert next(labels) == 0
+    with pytest.raises(PipelineError, match=r"record 1 \(counted from 0\) of .* has no class: "):
+        next(labels)
 
 
 def test_a_split_without_pictures_is_empty(tmp_path):
