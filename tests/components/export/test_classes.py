@@ -84,7 +84,7 @@ def ask(folder):
 def expected(generator, labels, batch=0, seed=7, truncation=0.9):
     """Pictures of one batch, uint8 [32, …], by the generator itself."""
     latents = draw_latents(seed, batch, truncation, LATENT_SIZE)
-    return to_pixels(images_of(generator, latents, np.array(labels, np.int32))).numpy()
+    return to_pixels(images_of(generator, latents, tf.constant(labels, tf.int32))).numpy()
 
 
 def assert_near(pictures, others):
@@ -185,18 +185,10 @@ def test_names_must_be_as_many_as_are_drawn(generator):
             signatures_of(generator, classes)
 
 
-def test_the_canary_draws_each_way(generator, folder, caplog):
-    with caplog.at_level("INFO", "dcgan.export"):
-        try_saved_model(folder, generator, 60, CLASSES)
-    assert re.search(
-        r"within [01] of 255.*generate_class [\d.]+ s, generate_class_png", caplog.text
-    )
-    others = Classes(NAMES, (1, 1, 1, 97))
-    with pytest.raises(PipelineError, match=r"generate/images differs from the evaluated"):
+def test_the_canary_refuses_other_names(generator, folder):
+    others = Classes(NAMES[::-1], CLASSES.counts)
+    with pytest.raises(PipelineError, match="generate_class/images differs from the evaluated"):
         try_saved_model(folder, generator, 60, others)
-    shuffled = Classes(NAMES[::-1], CLASSES.counts)
-    with pytest.raises(PipelineError, match=r"generate_class/images differs from the evaluated"):
-        try_saved_model(folder, generator, 60, shuffled)
 
 
 def test_a_walk_has_a_row_of_each_of_the_largest(generator):
@@ -211,8 +203,7 @@ def test_a_walk_has_a_row_of_each_of_the_largest(generator):
         assert same == [True, False, False]
 
 
-@pytest.mark.usefixtures("untried")
-def test_export_tells_the_classes_and_gives_every_format(generator, inputs, tmp_path):
+def test_export_tells_the_classes_and_gives_every_format(generator, inputs, tmp_path, caplog):
     shutil.copytree(inputs, tmp_path / "in")
     training, evaluation = tmp_path / "in/training", tmp_path / "in/evaluation"
     generator.save(evaluation / "generator.keras")
@@ -222,7 +213,12 @@ def test_export_tells_the_classes_and_gives_every_format(generator, inputs, tmp_
         for name, count in zip(*CLASSES, strict=True)
     ]
     write_json(training / "training.json", trained)
-    info = export(training, evaluation, tmp_path / "model", ExportConfig(formats=["tflite"]))
+    with caplog.at_level("INFO", "dcgan.export"):
+        info = export(training, evaluation, tmp_path / "model", ExportConfig(formats=["tflite"]))
+    tried = (
+        r"canary: pictures as evaluated, within [01] .* generate_class [\d.]+ s, generate_class_png"
+    )
+    assert re.search(tried, caplog.text)
     assert info["classes"] == [*NAMES]
     assert info["class_counts"] == [*CLASSES.counts]
     assert read_json(tmp_path / "model/model.json") == info
