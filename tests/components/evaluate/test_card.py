@@ -20,6 +20,7 @@ from components.shared.contracts import (
 )
 from components.shared.files import write_json
 from tests.components.evaluate.scores import BY_CLASS
+from tests.components.export.classed import CLASSES, make_generator
 from tests.components.export.conftest import run_python
 
 BEST = {
@@ -200,15 +201,27 @@ def test_its_snippet_draws_beside_the_model(served):
         assert file.size == (8, 8)
 
 
-def test_its_table_and_its_request_are_of_the_signatures_that_export_writes(served):
-    folder, saved_model = served
-    card, signatures = _card_in(folder), tf.saved_model.load(str(saved_model)).signatures
+def _assert_table_is_of(card, signatures):
     rows = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", card, re.MULTILINE))
     rows = {name: rows[name] for name in signatures}
     for name, signature in signatures.items():
         specs = signature.structured_input_signature[1] | signature.structured_outputs
         told = dict(re.findall(r"`(\w+)` (\w+)", rows[name]))
         assert told == {key: spec.dtype.name for key, spec in specs.items()}
+
+
+def test_its_table_is_of_the_signatures_of_a_model_with_classes(make_card, monkeypatch, tmp_path):
+    by_class = {"sentence": "each class has its look", "classes": []}
+    monkeypatch.setitem(SCORES, "by_class", by_class)
+    write_saved_model(tmp_path / "saved_model", make_generator(), CLASSES)
+    signatures = tf.saved_model.load(str(tmp_path / "saved_model")).signatures
+    _assert_table_is_of(make_card(), signatures)
+
+
+def test_its_table_and_its_request_are_of_the_signatures_that_export_writes(served):
+    folder, saved_model = served
+    card, signatures = _card_in(folder), tf.saved_model.load(str(saved_model)).signatures
+    _assert_table_is_of(card, signatures)
     assert f"1 to {MOST_PICTURES:,} at once" in card
 
     (body,) = re.findall(r"curl .* -d '(.*)'", card, re.DOTALL)
