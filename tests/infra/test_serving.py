@@ -118,5 +118,5 @@ def test_readme_asks_for_the_signature_that_export_writes(monkeypatch):
 
     monkeypatch.setattr(endpoint, "urlopen", urlopen)
     with pytest.raises(PipelineError):
-        endpoint.draw("http://localhost/v1/models/dcgan", 1, 7, 0.8)
+        endpoint.Endpoint("http://localhost/v1/models/dcgan").draw(1, 7, 0.8)
     assert sent == [json.loads(body)]
