@@ -9,6 +9,7 @@ the signal, which comes when a step has just ended, and stops when file and fold
 
 import argparse
 import contextlib
+import inspect
 import io
 import json
 import os
@@ -143,11 +144,14 @@ def train() -> None:
         return tf.cast(pixels, tf.float32) / 127.5 - 1
 
     trainer.train_step, checkpoints._sync = step_and_signal, observed_sync
+    # Earlier builds know no classes.
+    manifest = [{}] if "manifest" in inspect.signature(TrainingLoop).parameters else []
     print("ready", Path(checkpoints.__file__).parents[2], flush=True)
     for line in sys.stdin:
         folder = TrainingFolder(Path(line.strip()), {})
         with folder, contextlib.suppress(Terminated):
-            TrainingLoop(trainer, folder, config, folder.path, pictures, alone).run(normalize)
+            places = folder, config, folder.path, *manifest
+            TrainingLoop(trainer, *places, pictures, alone).run(normalize)
         (checkpoint,) = folder.path.glob("checkpoints/step-*.npz")
         print(times["durable"] - times["signal"], checkpoint.stat().st_size, flush=True)
 
