@@ -4,6 +4,8 @@ from types import ModuleType
 
 import keras
 
+from components.shared.generators import CLASS_LATENTS
+
 CLASS = "class"  # with which the names of layers begin that have weights of each class
 
 
@@ -21,8 +23,23 @@ class OfClass:
         self.labels = labels
         self._classes, self._dtype, self._layers = classes, dtype, layers
 
-    def __call__(
-        self, name: str, width: int, first: str, dtype: str | keras.DTypePolicy
+    def move(self, latents: keras.KerasTensor) -> keras.KerasTensor:
+        """Move latents, float32 [B, n], by a vector of the class.
+
+        That is random at first, so that classes differ from the first step on: to learn it takes
+        long where a class is seldom seen. The sum has the variance of latents.
+        """
+        first = keras.initializers.RandomNormal(stddev=1.0)
+        vectors = self._of_each(CLASS_LATENTS, latents.shape[-1], first, "float32")
+        moved = keras.layers.Add(dtype="float32")([latents, vectors])
+        return keras.layers.Rescaling(0.5**0.5, dtype="float32")(moved)
+
+    def _of_each(
+        self,
+        name: str,
+        width: int,
+        first: str | keras.initializers.Initializer,
+        dtype: str | keras.DTypePolicy,
     ) -> keras.KerasTensor:
         """Numbers of the class of each picture: [B, width]; `first` initialises them."""
         return self._layers.Embedding(
@@ -35,7 +52,7 @@ class OfClass:
         shape = [1] * (len(hidden.shape) - 2) + [width]
         scale, shift = (
             keras.layers.Reshape(shape, dtype=self._dtype)(
-                self(f"{CLASS}_{kind}_{side}", width, first, self._dtype)
+                self._of_each(f"{CLASS}_{kind}_{side}", width, first, self._dtype)
             )
             for kind, first in (("scale", "ones"), ("shift", "zeros"))
         )
