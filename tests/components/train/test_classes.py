@@ -8,7 +8,7 @@ from PIL import Image
 
 from components.shared.classes import Classes
 from components.shared.files import read_json
-from components.shared.generators import class_count, images_of, latent_size
+from components.shared.generators import CLASS_LATENTS, class_count, images_of, latent_size
 from components.shared.normalization import to_pixels
 from components.shared.pictures import grid
 from components.train import fused_layers
@@ -39,17 +39,21 @@ def run(inputs, tmp_path, name="training", config=CONFIG):
     return train(*inputs, tmp_path / name, tmp_path / f"{name}.checkpoints", "code", config)
 
 
-def test_fresh_layers_of_classes_change_nothing():
-    """So that layers of a model without classes can be taken."""
+def test_fresh_layers_of_classes_only_move_the_latents():
+    """As if others had been drawn, so that layers of a model without classes can be taken."""
     config = CONFIG.model_copy(update={"palette": 8})
     plain, ours = build_generator(config, 32), build_generator(config, 32, classes=3)
     there = generator_weights(plain)
     for name, weight in generator_weights(ours).items():
         if not name.startswith(CLASS):
             weight.assign(there[name])
-    latents = tf.random.stateless_normal([3, 8], [0, 1])
-    drawn = images_of(ours, latents, tf.constant([2, 0, 1]))
-    np.testing.assert_allclose(drawn, images_of(plain, latents), atol=1e-6)
+    latents, labels = tf.random.stateless_normal([3, 8], [0, 1]), [2, 0, 1]
+    vectors = ours.get_layer(CLASS_LATENTS).get_weights()[0]
+    moved = (latents + vectors[labels]) / np.sqrt(2)
+    drawn = images_of(ours, latents, tf.constant(labels))
+    np.testing.assert_allclose(drawn, images_of(plain, moved), atol=1e-6)
+    of_many = build_generator(config, 32, classes=1000).get_layer(CLASS_LATENTS)
+    assert np.std(of_many.get_weights()[0]) == pytest.approx(1, abs=0.05)
 
 
 def test_layers_for_training_draw_as_those_that_are_saved(tmp_path):
@@ -74,7 +78,7 @@ def test_layers_for_training_draw_as_those_that_are_saved(tmp_path):
 
 
 def test_a_logit_adds_that_of_the_class_of_the_picture():
-    """The product of features, summed over the picture, and a vector of the class."""
+    """The product of features, averaged over the picture, and a vector of the class."""
     discriminator = Discriminator(CONFIG, 32, classes=3)
     images = tf.random.stateless_uniform([4, 32, 32, 3], [0, 1], -1, 1)
     labels = tf.constant([0, 2, 1, 2])
