@@ -83,13 +83,13 @@ def test_a_keras_file_is_told_its_classes_by_what_lies_beside_it(classed, draw, 
 
 
 def test_a_grid_has_a_row_a_class_and_the_same_latents_in_each(classed, served, sample, tmp_path):
-    told = sample("--model", classed, "--count", 5, "--seed", 2)
-    assert told == f"20 samples, seed 2: samples.png\n5 {SHOWN}"
-    rows = cut(pixels(tmp_path / "samples.png"), 4, 5)
+    told = sample("--model", classed, "--count", 6, "--seed", 2)
+    assert told == f"24 samples, seed 2: samples.png\n6 {SHOWN}"
+    rows = cut(pixels(tmp_path / "samples.png"), 4, 6)
     for row, number in zip(rows, LARGEST_FIRST, strict=True):
-        alone = pipeline.sample(classed, count=5, seed=2, class_name=NAMES[number])
+        alone = pipeline.sample(classed, count=6, seed=2, class_name=NAMES[number])
         np.testing.assert_array_equal(row, alone)
-    sample("--endpoint", served, "--count", 5, "--seed", 2, "--out", "served.png")
+    sample("--endpoint", served, "--count", 6, "--seed", 2, "--out", "served.png")
     np.testing.assert_array_equal(pixels(tmp_path / "served.png"), pixels(tmp_path / "samples.png"))
 
 

@@ -141,6 +141,8 @@ def test_without_a_class_the_shares_of_the_training_decide(generator, ask):
     labels = is_of.argmax(axis=0)
     assert_near(ask("generate", 32), expected(generator, labels[:32]))
     assert not np.array_equal(labels[:32], labels[32:64])  # batch by batch anew
+    with pytest.raises(AssertionError):
+        assert_near(ask("generate", 32, seed=8), expected(generator, labels[:32], seed=8))
     for fewer in (1, 33):
         assert ask("generate_png", fewer).tolist() == files[:fewer].tolist()
 
