@@ -174,7 +174,27 @@ def test_balanced_draws_show_all_classes_alike(inputs):
     np.testing.assert_array_equal(resumed, numbers[4:])
 
 
-@pytest.mark.parametrize(("names", "taken"), [(CLASSES.names, True), (("a", "b", "c"), False)])
+@pytest.mark.parametrize("class_draws", ["natural", "balanced"])
+def test_a_class_without_pictures_is_not_shown(
+    make_records, transform_graph, random_images, tmp_path, class_draws
+):
+    labels = np.array(LABELS) * 2  # 0, 2 and 4 of six
+    records = make_records(
+        labels={"train": labels.tolist(), "eval": [5]}, train=random_images, eval=random_images[:1]
+    )
+    config = CONFIG.model_copy(update={"class_draws": class_draws})
+    numbers, shown = given(records, config)
+    np.testing.assert_array_equal(labels[numbers], shown)
+    assert {*shown.flat} == {0, 2, 4}
+    run((records, transform_graph(random_images)), tmp_path, config=config)
+    with Image.open(tmp_path / "training/sheets/epoch-0003.png") as sheet:
+        assert sheet.height == 3 * 34 + 2
+
+
+@pytest.mark.parametrize(
+    ("names", "taken"),
+    [(CLASSES.names, True), (CLASSES.names[::-1], False), (("a", "b", "c"), False)],
+)
 def test_warm_start_takes_what_it_knows_of_the_same_classes(tmp_path, names, taken):
     there = save_model(tmp_path / "dcgan/1", CONFIG, classes=CLASSES)
     trainer = Trainer(CONFIG, 32, classes=CLASSES)
@@ -183,6 +203,33 @@ def test_warm_start_takes_what_it_knows_of_the_same_classes(tmp_path, names, tak
     for name, array in weights_of(trainer).items():
         expected = there if taken or not name.startswith(CLASS) else before
         np.testing.assert_array_equal(array, expected[name], err_msg=name)
+
+
+def test_warm_start_takes_nothing_of_another_number_of_classes(tmp_path):
+    there = save_model(tmp_path / "dcgan/1", CONFIG, classes=CLASSES)
+    more = Classes((*CLASSES.names, "more"), (*CLASSES.counts, 3))
+    trainer = Trainer(CONFIG, 32, classes=more)
+    before = weights_of(trainer)
+    start_from(f"{tmp_path}/dcgan", trainer, more)
+    for name, array in weights_of(trainer).items():
+        expected = before if name.startswith(CLASS) else there
+        np.testing.assert_array_equal(array, expected[name], err_msg=name)
+
+
+def test_warm_start_of_a_model_without_classes_takes_all_its_layers(tmp_path):
+    """Those of classes are as fresh ones, which change nothing at first."""
+    there = save_model(tmp_path / "dcgan/1", CONFIG)
+    trainer = Trainer(CONFIG, 32, classes=CLASSES)
+    before = weights_of(trainer)
+    origin = start_from(f"{tmp_path}/dcgan", trainer, CLASSES)
+    fresh = {name for name, array in weights_of(trainer).items() if name not in there}
+    assert fresh
+    for name, array in weights_of(trainer).items():
+        expected = before if name in fresh else there
+        np.testing.assert_array_equal(array, expected[name], err_msg=name)
+    layers = origin["generator"]["fresh"] + origin["discriminator"]["fresh"]
+    assert {name.partition("/")[0] for name in fresh} == {*layers}
+    assert all(layer.startswith(CLASS) for layer in layers)
 
 
 def test_warm_start_without_classes_takes_the_other_layers(tmp_path):

@@ -191,7 +191,7 @@ def rows_of(faces, config, steps):
         signs = (trainer.sums.numpy() / steps_per_epoch).tolist()
         trainer.sums.assign(tf.zeros_like(trainer.sums))
         sampler.set_weights(trainer.sampler_weights())
-        samples = to_pixels(sampler(trainer.sheet_latents, training=False)).numpy()
+        samples = to_pixels(sampler(trainer.sheet.latents, training=False)).numpy()
         yield {
             "epoch": epoch, "step": epoch * steps_per_epoch,
             **dict(zip(SIGNS, signs, strict=True)), "diversity": diversity(samples, data_spread),
