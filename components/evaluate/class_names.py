@@ -2,9 +2,7 @@
 
 from collections.abc import Sequence
 
-from components.shared.errors import one_line
-
-_NAMED = 5  # of those that are new, and of those that are gone
+from components.shared.classes import some_of
 
 
 def unlike_classes(before: Sequence[str], now: Sequence[str], version: int) -> str | None:
@@ -24,13 +22,6 @@ def unlike_classes(before: Sequence[str], now: Sequence[str], version: int) -> s
     new, gone = {*now} - {*before}, {*before} - {*now}
     if not new and not gone:
         return f"version {version}'s classes in another order"
-    return f"other classes than version {version}'s{_some('new', new)}{_some('gone', gone)}"
-
-
-def _some(what: str, names: set[str]) -> str:
-    """A few of them, as part of a sentence; nothing of none."""
-    if not names:
-        return ""
-    shown = ", ".join(map(one_line, sorted(names)[:_NAMED]))
-    more = len(names) - _NAMED
-    return f", {what}: {shown}{f' and {more:,} more' if more > 0 else ''}"
+    told = {"new": sorted(new), "gone": sorted(gone)}
+    some = "".join(f", {what}: {some_of(names)}" for what, names in told.items() if names)
+    return f"other classes than version {version}'s{some}"

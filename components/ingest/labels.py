@@ -19,6 +19,7 @@ from components.ingest.source import (
     printable,
 )
 from components.ingest.sources import Several
+from components.shared.classes import some_of
 
 _FEWEST = 2  # pictures of a class, one for each split; and classes
 
@@ -51,7 +52,7 @@ def why_no_classes(listing: Listing) -> str:
     """What forbids to train by the classes of a listing, in words; empty where nothing does."""
     names = listing.classes
     if len(names) < _FEWEST:
-        found = f"there is one, '{names[0]}'" if names else "there is none"
+        found = f"there is one, {some_of(names)}" if names else "there is none"
         return (
             f"ingest.labels=folders needs {_FEWEST} classes or more, and {found}: name the "
             "folder whose folders are the classes, or several sources that are a class each"
@@ -67,10 +68,8 @@ def why_no_classes(listing: Listing) -> str:
 
 
 def in_words(names: Sequence[str]) -> str:
-    """Name a few classes, e.g. ``the classes 'a', 'b', 'c' and 7 more``."""
-    told = ", ".join(f"'{name}'" for name in names[:3])
-    more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
-    return f"the class{'es' if len(names) > 1 else ''} {told}{more}"
+    """Name a few classes, e.g. ``the classes a, b, c, d, e and 7 more``."""
+    return f"the class{'es' if len(names) > 1 else ''} {some_of(names)}"
 
 
 class _Folders:
@@ -123,4 +122,4 @@ def _own_name(source: Source) -> str:
     if isinstance(source, Archive):
         suffixes = (suffix for suffix in ARCHIVE_SUFFIXES if name.lower().endswith(suffix))
         name = name[: len(name) - len(max(suffixes, key=len, default=""))]
-    return name
+    return name or source.said
