@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
-from components.shared.classes import Classes, numbers_of, some_of
+from components.shared.classes import Classes, numbers_of
 from components.shared.contracts import (
     CLASS_COUNTS,
     CLASS_NAME,
@@ -19,7 +19,7 @@ from components.shared.contracts import (
     PNG_BYTES,
     SAVED_MODEL,
 )
-from components.shared.errors import UsageError, one_line
+from components.shared.errors import UsageError, one_line, some_of
 from components.shared.published import LAST_FILE, info_of, local_copy, local_folder, versions_in
 
 ALL = 2**31 - 1  # classes to tell

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from components.shared.classes import some_of
+from components.shared.errors import some_of
 
 
 def unlike_classes(before: Sequence[str], now: Sequence[str], version: int) -> str | None:

@@ -19,7 +19,7 @@ from components.ingest.source import (
     printable,
 )
 from components.ingest.sources import Several
-from components.shared.classes import some_of
+from components.shared.errors import some_of
 
 _FEWEST = 2  # pictures of a class, one for each split; and classes
 

@@ -6,10 +6,8 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from components.shared.contracts import TRAIN_SPLIT
-from components.shared.errors import one_line
 
 BY_SHARES = -1  # as the number of a class: one that is drawn by the shares
-_NAMED = 5  # in a sentence
 _STREAM = 0x1ABE1  # of a seed; latents come from the seed itself
 
 
@@ -53,10 +51,3 @@ def numbers_of(names: Sequence[str]) -> dict[str, int]:
     by_digits = {str(number): number for number in range(len(names))}
     by_name = {name: number for number, name in enumerate(names)}
     return by_digits | by_name | {"": BY_SHARES}
-
-
-def some_of(names: Sequence[str]) -> str:
-    """The first few as part of a sentence, e.g. "a, b, c, d, e and 1,000 more"."""
-    more = len(names) - _NAMED
-    shown = ", ".join(map(one_line, names[:_NAMED]))
-    return f"{shown} and {more:,} more" if more > 0 else shown

@@ -4,10 +4,21 @@ A message says what went wrong, where, with which value, and what to do. It is
 shown as one line, without a traceback.
 """
 
+from collections.abc import Sequence
+
+_NAMED = 5  # of many
+
 
 def one_line(error: object) -> str:
     """An error's text with every run of white space as one space."""
     return " ".join(str(error).split())
+
+
+def some_of(names: Sequence[str]) -> str:
+    """The first few as part of a sentence, e.g. "a, b, c, d, e and 1,000 more"."""
+    more = len(names) - _NAMED
+    shown = ", ".join(map(one_line, names[:_NAMED]))
+    return f"{shown} and {more:,} more" if more > 0 else shown
 
 
 class PipelineError(Exception):
