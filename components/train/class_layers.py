@@ -12,16 +12,10 @@ CLASS = "class"  # with which the names of layers begin that have weights of eac
 class OfClass:
     """What a generator has of each class: a number for each channel, say."""
 
-    def __init__(
-        self,
-        labels: keras.KerasTensor,
-        classes: int,
-        dtype: str | keras.DTypePolicy,
-        layers: ModuleType,
-    ) -> None:
+    def __init__(self, labels: keras.KerasTensor, classes: int, layers: ModuleType) -> None:
         """Take the input of labels, int32 [B]; `layers` is where Embedding comes from."""
         self.labels = labels
-        self._classes, self._dtype, self._layers = classes, dtype, layers
+        self._classes, self._layers = classes, layers
 
     def move(self, latents: keras.KerasTensor) -> keras.KerasTensor:
         """Move latents, float32 [B, n], by a vector of the class.
@@ -34,6 +28,21 @@ class OfClass:
         moved = keras.layers.Add(dtype="float32")([latents, vectors])
         return keras.layers.Rescaling(0.5**0.5, dtype="float32")(moved)
 
+    def scale_and_shift(
+        self, hidden: keras.KerasTensor, where: str, dtype: str | keras.DTypePolicy
+    ) -> keras.KerasTensor:
+        """Have each class change the channels of a layer: [B, …, C], the same."""
+        width = hidden.shape[-1]
+        shape = [1] * (len(hidden.shape) - 2) + [width]
+        scale, shift = (
+            keras.layers.Reshape(shape, dtype=dtype)(
+                self._of_each(f"{CLASS}_{kind}_{where}", width, first, dtype)
+            )
+            for kind, first in (("scale", "ones"), ("shift", "zeros"))
+        )
+        hidden = keras.layers.Multiply(dtype=dtype)([hidden, scale])
+        return keras.layers.Add(dtype=dtype)([hidden, shift])
+
     def _of_each(
         self,
         name: str,
@@ -45,16 +54,3 @@ class OfClass:
         return self._layers.Embedding(
             self._classes, width, embeddings_initializer=first, dtype=dtype, name=name
         )(self.labels)
-
-    def scale_and_shift(self, hidden: keras.KerasTensor, side: int) -> keras.KerasTensor:
-        """Have each class change the channels of what was normalised: [B, …, C], the same."""
-        width = hidden.shape[-1]
-        shape = [1] * (len(hidden.shape) - 2) + [width]
-        scale, shift = (
-            keras.layers.Reshape(shape, dtype=self._dtype)(
-                self._of_each(f"{CLASS}_{kind}_{side}", width, first, self._dtype)
-            )
-            for kind, first in (("scale", "ones"), ("shift", "zeros"))
-        )
-        hidden = keras.layers.Multiply(dtype=self._dtype)([hidden, scale])
-        return keras.layers.Add(dtype=self._dtype)([hidden, shift])

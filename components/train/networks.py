@@ -57,7 +57,7 @@ def build_generator(
     asked = latents = keras.Input([config.latent_size], name="latents")
     of_class = None
     if classes:
-        of_class = OfClass(keras.Input([], name="labels", dtype="int32"), classes, dtype, layers)
+        of_class = OfClass(keras.Input([], name="labels", dtype="int32"), classes, layers)
         asked = [latents, of_class.labels]
         latents = of_class.move(latents)
     side = _SMALLEST_SIDE
@@ -72,7 +72,7 @@ def build_generator(
         hidden = _normalise_and_activate(hidden, config, side, dtype, layers, of_class)
     hidden = _upsample(hidden, config, config.palette or _CHANNELS, dtype, layers)
     if config.palette:
-        hidden = paint(hidden, latents, config)
+        hidden = paint(hidden, latents, config, of_class)
     images = keras.layers.Activation("tanh", dtype="float32", name="images")(hidden)
     return keras.Model(asked, images, name="generator")
 
@@ -125,7 +125,7 @@ def _normalise_and_activate(
         momentum=config.batch_norm_momentum, dtype=dtype, name=f"norm_{side}"
     )(hidden)
     if of_class:
-        hidden = of_class.scale_and_shift(hidden, side)
+        hidden = of_class.scale_and_shift(hidden, str(side), dtype)
     return keras.layers.LeakyReLU(negative_slope=config.leaky_slope, dtype=dtype)(hidden)
 
 

@@ -8,6 +8,7 @@ as sharp as the shares, and the last layer says what a thing is, not how it look
 
 import keras
 
+from components.train.class_layers import OfClass
 from components.train.config import TrainConfig
 
 _WIDTH = 64
@@ -16,7 +17,10 @@ _CHANNELS = 3
 
 
 def paint(
-    shares: keras.KerasTensor, latents: keras.KerasTensor, config: TrainConfig
+    shares: keras.KerasTensor,
+    latents: keras.KerasTensor,
+    config: TrainConfig,
+    of_class: OfClass | None,
 ) -> keras.KerasTensor:
     """Mix each pixel from the colours of its picture.
 
@@ -25,6 +29,7 @@ def paint(
             colour is the background: a picture of 4×4, enlarged smoothly.
         latents: float32 [B, latent_size], which the colours are a function of.
         config: Settings of the training.
+        of_class: What there is of each class, by which the colours go, too; None without classes.
 
     Returns:
         float32 [B, S, S, 3], not yet within [-1, 1].
@@ -33,6 +38,8 @@ def paint(
     hidden = latents
     for index in range(2):
         hidden = keras.layers.Dense(_WIDTH, name=f"colour_features_{index}")(hidden)
+        if of_class:
+            hidden = of_class.scale_and_shift(hidden, f"colour_{index}", "float32")
         hidden = keras.layers.LeakyReLU(negative_slope=config.leaky_slope)(hidden)
     colours = keras.layers.Dense(count * _CHANNELS, name="colours")(hidden)
     colours = keras.layers.Reshape([count, _CHANNELS])(colours)
