@@ -6,6 +6,7 @@ from components.train.checkpoint_root import identity_of
 from components.train.config import TrainConfig
 from components.train.networks import build_generator
 from components.train.recorder import Recorder
+from components.train.trainer import Sheet
 from components.train.training_folder import TrainingFolder
 from pipeline.local import CHECKPOINTS
 
@@ -23,7 +24,7 @@ class Recording:
         self.folder, self.mark = self._training.path, self._training.mark
         self.mark("running", progress=None)
         latents = tf.random.stateless_normal([16, 8], [seed, 0])
-        self._recorder = Recorder(self._training, config, _SIDE, latents, 1.0)
+        self._recorder = Recorder(self._training, config, _SIDE, Sheet(latents, None, 4), 1.0)
         tf.keras.utils.set_random_seed(seed)
         self._weights = build_generator(config, _SIDE).get_weights()
         self._epochs = 0
