@@ -205,7 +205,7 @@ def test_the_demo_publishes_nothing_that_blurred_pictures_beat():
         (
             "ingest.xyz=1",
             "ingest.xyz: no such key; choose from background, beam_options, eval_share, fit, "
-            "image_size, max_images, max_reject_share, near_duplicates, shards, staging",
+            "image_size, labels, max_images, max_reject_share, near_duplicates, shards, staging",
         ),
         ("train.batch_size=-1", "train.batch_size (=-1): must be a whole number, ≥ 2, ≤ 4,096"),
         ("train.epochs=1.5", "train.epochs (=1.5): must be a whole number, ≥ 1, ≤ 100,000"),
