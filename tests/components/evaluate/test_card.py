@@ -210,12 +210,10 @@ def _assert_table_is_of(card, signatures):
         assert told == {key: spec.dtype.name for key, spec in specs.items()}
 
 
-def test_its_table_is_of_the_signatures_of_a_model_with_classes(make_card, monkeypatch, tmp_path):
-    by_class = {"sentence": "each class has its look", "classes": []}
-    monkeypatch.setitem(SCORES, "by_class", by_class)
+def test_its_table_is_of_the_signatures_of_a_model_with_classes(make_card, tmp_path):
     write_saved_model(tmp_path / "saved_model", make_generator(), CLASSES)
     signatures = tf.saved_model.load(str(tmp_path / "saved_model")).signatures
-    _assert_table_is_of(make_card(), signatures)
+    _assert_table_is_of(make_card(by_class=BY_CLASS), signatures)
 
 
 def test_its_table_and_its_request_are_of_the_signatures_that_export_writes(served):

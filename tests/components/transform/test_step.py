@@ -27,19 +27,6 @@ def test_statistics_are_those_of_the_training_pictures(tmp_path, make_records, r
     assert saved == {"images": 24, **statistics}
 
 
-def test_classes_change_nothing(tmp_path, make_records, random_images):
-    plain = make_records("plain", train=random_images)
-    labelled = make_records("labelled", labels={"train": [0, 1, 2] * 8}, train=random_images)
-    statistics = [
-        transform(records, tmp_path / f"graph of {records.name}", TransformConfig())
-        for records in (plain, labelled)
-    ]
-    assert statistics[0] == statistics[1]
-    graph = load_transform_graph(tmp_path / "graph of labelled")
-    normalized = graph(load_images(labelled, "train"))[IMAGE].numpy()
-    np.testing.assert_allclose(normalized, random_images / 127.5 - 1, atol=1e-6)
-
-
 def test_graph_maps_uint8_to_minus_one_to_one(tmp_path, make_records):
     ramp = np.arange(256, dtype=np.uint8).repeat(12).reshape(1, 32, 32, 3)
     records = make_records(train=np.concatenate([ramp, ramp[:, ::-1]]))
