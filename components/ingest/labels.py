@@ -77,11 +77,14 @@ class _Folders:
 
     def __init__(self, listing: Listing, opened: Source) -> None:
         self._opened = opened
-        self._shared: dict[Hashable, list[str]] = {}  # folders that hold all pictures
+        shared: dict[Hashable, list[str]] = {}  # folders that hold all pictures
         for source, path in self._places(listing):
             if (key := _shares_with(source)) is not None:
                 folders = path.split("/")[:-1]
-                self._shared[key] = _common(self._shared.get(key, folders), folders)
+                shared[key] = _common(shared.get(key, folders), folders)
+        self._passed_over = {
+            key: "".join(f"{folder}/" for folder in folders) for key, folders in shared.items()
+        }
         self._with_folders = {
             source for source, path in self._places(listing) if "/" in self._below(source, path)
         }
@@ -99,9 +102,7 @@ class _Folders:
         return (self._opened.whose(entry.path) for entry in listing.pictures)
 
     def _below(self, source: Source, path: str) -> str:
-        key = _shares_with(source)
-        shared = self._shared.get(key) if key is not None else None
-        return path.removeprefix("/".join(shared) + "/") if shared else path
+        return path.removeprefix(self._passed_over.get(_shares_with(source), ""))
 
 
 def _common(one: Sequence[str], other: Sequence[str]) -> list[str]:

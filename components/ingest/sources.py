@@ -62,6 +62,7 @@ class Several(Source):
         super().__init__("")
         self._sources = [self._kept_open.enter_context(source) for source in sources]
         self._names = _distinct([printable(source.root.rpartition("/")[2]) for source in sources])
+        self._by_name = dict(zip(self._names, self._sources, strict=True))
         self.in_order = any(source.in_order for source in sources)
 
     def files(self) -> Iterator[Entry]:
@@ -104,7 +105,7 @@ class Several(Source):
     def whose(self, path: str) -> tuple[Source, str]:
         """Which of the sources lists a path, and the path in there."""
         name, _, within = path.partition("/")
-        return self._sources[self._names.index(name)], within
+        return self._by_name[name], within
 
     def read(self, entries: Iterable[Entry]) -> Iterator[bytes | Rejected]:
         """Contents in the order of the entries; Rejected where there is no reading one."""
