@@ -69,11 +69,8 @@ def read_images(shards: Iterable[Path]) -> Iterator[bytes]:
     Raises:
         PipelineError: A record is damaged.
     """
-    for path in shards:
-        with path.open("rb") as file:
-            for number, (start, length) in enumerate(_frames(file, path)):
-                framed = os.pread(file.fileno(), length + _CRC_BYTES, start)
-                yield _image(framed, path, number)
+    for framed, path, number in _framed(shards):
+        yield _image(framed, path, number)
 
 
 def read_labels(shards: Iterable[Path]) -> Iterator[int]:
@@ -82,17 +79,22 @@ def read_labels(shards: Iterable[Path]) -> Iterator[int]:
     Raises:
         PipelineError: A record is damaged, or has no class.
     """
+    for framed, path, number in _framed(shards):
+        features = _features(framed, path, number)
+        if LABEL not in features:
+            raise PipelineError(
+                f"record {number:,} (counted from 0) of {path} has no class: ingest the "
+                "pictures again with ingest.labels=folders"
+            )
+        yield features[LABEL].int64_list.value[0]
+
+
+def _framed(shards: Iterable[Path]) -> Iterator[tuple[bytes, Path, int]]:
+    """Payload and checksum of each record, the shard, and the record's number in it."""
     for path in shards:
         with path.open("rb") as file:
             for number, (start, length) in enumerate(_frames(file, path)):
-                framed = os.pread(file.fileno(), length + _CRC_BYTES, start)
-                features = _features(framed, path, number)
-                if LABEL not in features:
-                    raise PipelineError(
-                        f"record {number:,} (counted from 0) of {path} has no class: ingest the "
-                        "pictures again with ingest.labels=folders"
-                    )
-                yield features[LABEL].int64_list.value[0]
+                yield os.pread(file.fileno(), length + _CRC_BYTES, start), path, number
 
 
 class RecordReader:
