@@ -16,9 +16,9 @@ from urllib.request import Request, urlopen
 
 from PIL import Image
 
-from components.shared.contracts import CLASS_NAME, CLASSES, GENERATE_CLASS_PNG, GENERATE_PNG
+from components.shared.contracts import CLASSES
 from components.shared.errors import PipelineError, UsageError, one_line
-from pipeline.generators import ALL, check_class
+from pipeline.generators import ALL, request_for
 
 _TIMEOUT = 120  # seconds without a byte; the server gives up after 30 by default
 _LONGEST = 300  # characters of a server's own message
@@ -61,13 +61,7 @@ class Endpoint:
         self, count: int, seed: int, truncation: float, class_name: str | None = None
     ) -> list[bytes]:
         """As `Generator` has it; a server may give up on many pictures."""
-        asked: dict[str, Any] = {"count": count, "seed": seed, "truncation": truncation}
-        signature = GENERATE_PNG
-        if class_name is not None:
-            check_class(self, class_name)
-            signature = GENERATE_CLASS_PNG
-            asked[CLASS_NAME] = class_name
-        answer = self._ask(signature, asked)
+        answer = self._ask(*request_for(self, count, seed, truncation, class_name))
         try:
             pngs = [base64.b64decode(png["b64"]) for png in json.loads(answer)["outputs"]]
         except (ValueError, KeyError, TypeError):

@@ -72,6 +72,21 @@ def check_class(generator: Generator, class_name: str) -> None:
         )
 
 
+def request_for(
+    generator: Generator, count: int, seed: int, truncation: float, class_name: str | None
+) -> tuple[str, dict[str, Any]]:
+    """Which signature draws what `Generator.draw` is asked for, and its inputs.
+
+    Raises:
+        UsageError: The generator does not draw this class.
+    """
+    inputs = {"count": count, "seed": seed, "truncation": truncation}
+    if class_name is None:
+        return GENERATE_PNG, inputs
+    check_class(generator, class_name)
+    return GENERATE_CLASS_PNG, {**inputs, CLASS_NAME: class_name}
+
+
 def largest(classes: dict[str, float]) -> list[str]:
     """Names of classes, those with the largest share first."""
     return sorted(classes, key=lambda name: -classes[name])
@@ -109,34 +124,29 @@ class _Local:
         if CLASSES not in self._signatures:
             return {}
         with self._usable():
-            told = self._ask(CLASSES, count=ALL)
+            told = self._ask(CLASSES, {"count": ALL})
             names = [name.decode() for name in told["names"]]
             return dict(zip(names, told["shares"].tolist(), strict=True))
 
     def draw(
         self, count: int, seed: int, truncation: float, class_name: str | None = None
     ) -> list[bytes]:
-        asked: dict[str, Any] = {"count": count, "seed": seed, "truncation": truncation}
-        signature = GENERATE_PNG
-        if class_name is not None:
-            check_class(self, class_name)
-            signature = GENERATE_CLASS_PNG
-            asked[CLASS_NAME] = class_name
+        signature, inputs = request_for(self, count, seed, truncation, class_name)
         if signature not in self._signatures:
             raise UsageError(
                 f"the SavedModel in {self._found} has no signature {signature}: it is from before "
                 f"that existed; {_instead(self._found)}"
             )
         with self._usable():
-            drawn: list[bytes] = self._ask(signature, **asked)[PNG_BYTES].tolist()
+            drawn: list[bytes] = self._ask(signature, inputs)[PNG_BYTES].tolist()
         return drawn
 
-    def _ask(self, signature: str, **asked: Any) -> dict[str, Any]:
+    def _ask(self, signature: str, inputs: dict[str, Any]) -> dict[str, Any]:
         import tensorflow as tf
 
-        inputs = {name: tf.constant(value) for name, value in asked.items()}
+        tensors = {name: tf.constant(value) for name, value in inputs.items()}
         try:
-            outputs = self._signatures[signature](**inputs)
+            outputs = self._signatures[signature](**tensors)
         except tf.errors.OpError as error:
             raise ValueError(error.message) from None
         return {name: output.numpy() for name, output in outputs.items()}
